@@ -1,0 +1,66 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+)
+
+// Protocol is one of AWS's wire protocols.
+type Protocol int
+
+// The protocols that the simulated services speak.
+const (
+	Query Protocol = iota // awsQuery: form in, XML out (ELBv2, STS, CloudWatch)
+	JSON                  // awsJson1.0 and 1.1 (CloudWatch)
+	CBOR                  // smithy rpc-v2-cbor (CloudWatch)
+)
+
+// Request is one API call, decoded from whichever protocol it came in.
+type Request struct {
+	Service     string // SigV4 signing name: elasticloadbalancing, sts, monitoring
+	Operation   string // e.g. ModifyRule
+	Protocol    Protocol
+	Params      Params
+	Region      string // from the credential scope; the lab's default when unsigned
+	AccountID   string // the caller's, from its access key
+	AccessKeyID string
+	ID          string // the request id that the answer carries
+	HTTP        *http.Request
+}
+
+// Service answers API calls. It returns the members of the operation's result.
+// Errors that are not *Error are answered as InternalFailure.
+type Service interface {
+	Serve(ctx context.Context, r *Request) (Struct, error)
+}
+
+// Struct is an answer's structure: members in order. Values are string, int, int64,
+// float64, bool, time.Time, Struct, List, or nil, which leaves the member out.
+type Struct []Member
+
+// Member of a Struct.
+type Member struct {
+	Name  string
+	Value any
+}
+
+// List is a list of values as in Struct. An empty List is sent as an empty list.
+type List []any
+
+// Error is an API error. Code is as the client sees it (no "Exception" suffix for
+// the query protocol's services).
+type Error struct {
+	Code    string
+	Message string
+	Status  int // HTTP status; 0: 400
+	// Fault is "Sender" (the default) or "Receiver".
+	Fault string
+}
+
+func (e *Error) Error() string { return e.Code + ": " + e.Message }
+
+// Errorf makes an *Error with HTTP status 400.
+func Errorf(code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
