@@ -1,0 +1,52 @@
+package shift
+
+import "time"
+
+// Phase of a shift.
+type Phase string
+
+// The phases, in the order of a successful shift, then the others.
+const (
+	Preparing   Phase = "Preparing"   // attach, conform, wait for health: shares are From's
+	Shifting    Phase = "Shifting"    // a step's weights are being written or judged
+	Baking      Phase = "Baking"      // To is live, rollback is still armed
+	Finishing   Phase = "Finishing"   // undeclared destinations leave, the mark goes
+	RollingBack Phase = "RollingBack" // From is being written and verified
+	Succeeded   Phase = "Succeeded"
+	RolledBack  Phase = "RolledBack"
+	Held        Phase = "Held"        // given up where it stands; the mark stays
+	Unconfirmed Phase = "Unconfirmed" // a rollback that could not be confirmed
+)
+
+// State is what a shift remembers between decisions. It is saved before each act.
+type State struct {
+	ID    string `json:"id"` // of the Mark it belongs to
+	Phase Phase  `json:"phase"`
+	// Step is the index into the plan's steps of the weights that are live or being
+	// written; -1 before the first.
+	Step int `json:"step"`
+	// WrittenAt is when the step's weights were verified live; zero: not yet.
+	WrittenAt time.Time `json:"writtenAt,omitzero"`
+	// HoldSince is since when the shift waits for something that it does not get;
+	// zero: it does not.
+	HoldSince time.Time `json:"holdSince,omitzero"`
+	// RollbackSince is when the rollback began.
+	RollbackSince time.Time `json:"rollbackSince,omitzero"`
+	// Failures counts each metric's failed measurements of the steps that have passed.
+	Failures map[string]int `json:"failures,omitempty"`
+	// Overruled counts how often somebody else's weights were overwritten.
+	Overruled int `json:"overruled,omitempty"`
+	// Promoted: pauses are skipped from here on.
+	Promoted bool `json:"promoted,omitempty"`
+	// Approved is the index of the newest step whose pause was approved, plus 1.
+	Approved int `json:"approved,omitempty"`
+	// Reason is a CamelCase word, Message a sentence, for the latest decision.
+	Reason  string    `json:"reason,omitempty"`
+	Message string    `json:"message,omitempty"`
+	At      time.Time `json:"at"`
+}
+
+// Done tells whether the phase is an end.
+func (p Phase) Done() bool {
+	return p == Succeeded || p == RolledBack || p == Held || p == Unconfirmed
+}
