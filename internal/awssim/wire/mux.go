@@ -80,7 +80,7 @@ type Registration struct {
 type Mux struct {
 	cfg      Config
 	services []*Registration
-	seq      atomic.Uint64 // numbers request ids
+	seq      atomic.Uint64 // numbers calls
 }
 
 // NewMux returns a Mux without services.
@@ -118,13 +118,14 @@ func NotSimulated(service, operation string) *Error {
 // ServeHTTP answers one API call.
 func (m *Mux) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	start := m.cfg.Now()
-	id := m.requestID()
+	seq := m.seq.Add(1)
+	id := requestID(seq)
 	h := w.Header()
 	h.Set("X-Amzn-Requestid", id)
 	h.Set("Date", start.UTC().Format(http.TimeFormat)) // SDKs correct their clocks by it
 
 	req, reg, err := m.decode(hr)
-	req.ID = id
+	req.ID, req.Seq = id, seq
 	c := Call{Request: req, Start: start}
 	if err == nil {
 		c.Result, c.Effect, err = m.call(hr.Context(), req, reg)
@@ -186,9 +187,8 @@ func (m *Mux) answer(h http.Header, req *Request, reg *Registration, res Struct,
 	return status, e.Code, encodeError(h, req, reg, e)
 }
 
-func (m *Mux) requestID() string {
+func requestID(n uint64) string {
 	var b [16]byte
-	n := m.seq.Add(1)
 	for i := range 8 {
 		b[15-i] = byte(n >> (8 * i))
 	}

@@ -26,6 +26,7 @@ type Request struct {
 	AccountID   string // the caller's, from its access key
 	AccessKeyID string
 	ID          string // the request id that the answer carries
+	Seq         uint64 // the call's number in the order of arrival, from 1
 	HTTP        *http.Request
 }
 

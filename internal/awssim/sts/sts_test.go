@@ -1,0 +1,171 @@
+package sts_test
+
+import (
+	"errors"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/aws-sdk-go-v2/service/sts/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/norikae/norikae/internal/awssim/sts"
+	"github.com/norikae/norikae/internal/awssim/wire"
+)
+
+// serve returns an SDK client maker for a service on a real listener.
+func serve(t *testing.T, cfg sts.Config) func(aws.CredentialsProvider) *awssts.Client {
+	t.Helper()
+	svc := sts.New(cfg)
+	mux := wire.NewMux(wire.Config{Resolve: svc.Resolve, Check: svc.Check})
+	mux.Register(svc.Registration())
+	srv := httptest.NewServer(mux)
+	t.Cleanup(srv.Close)
+	return func(c aws.CredentialsProvider) *awssts.Client {
+		return awssts.New(awssts.Options{
+			BaseEndpoint: &srv.URL, Region: "us-east-1", Credentials: c, RetryMaxAttempts: 1,
+		})
+	}
+}
+
+func static(id string) aws.CredentialsProvider {
+	return credentials.NewStaticCredentialsProvider(id, "fake", "")
+}
+
+func issued(c *types.Credentials) aws.CredentialsProvider {
+	return credentials.NewStaticCredentialsProvider(*c.AccessKeyId, *c.SecretAccessKey, *c.SessionToken)
+}
+
+func codeOf(err error) string {
+	var e smithy.APIError
+	if errors.As(err, &e) {
+		return e.ErrorCode()
+	}
+	return ""
+}
+
+const role = "arn:aws:iam::111122223333:role/path/shifter"
+
+func TestAnyKeyIsTheLabsUser(t *testing.T) {
+	client := serve(t, sts.Config{})
+	out, err := client(static("AKIDANY")).GetCallerIdentity(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *out.Account != "000000000000" || *out.Arn != "arn:aws:iam::000000000000:user/lab" {
+		t.Errorf("%s %s", *out.Account, *out.Arn)
+	}
+}
+
+func TestAssumedRoleIsAnotherCallerUntilItExpires(t *testing.T) {
+	now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	client := serve(t, sts.Config{Now: func() time.Time { return now }})
+	out, err := client(static("AKIDANY")).AssumeRole(t.Context(), &awssts.AssumeRoleInput{
+		RoleArn: aws.String(role), RoleSessionName: aws.String("ci@run-1"), DurationSeconds: aws.Int32(900), ExternalId: aws.String("a:b/c"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := out.Credentials
+	if !strings.HasPrefix(*c.AccessKeyId, "ASIA") || len(*c.AccessKeyId) != 20 || !c.Expiration.Equal(now.Add(15*time.Minute)) {
+		t.Errorf("credentials %s until %s", *c.AccessKeyId, c.Expiration)
+	}
+	me, err := client(issued(c)).GetCallerIdentity(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *me.Arn != "arn:aws:sts::111122223333:assumed-role/shifter/ci@run-1" || *me.Account != "111122223333" || *me.UserId != *out.AssumedRoleUser.AssumedRoleId {
+		t.Errorf("%s %s %s", *me.Arn, *me.Account, *me.UserId)
+	}
+
+	_, err = client(static(*c.AccessKeyId)).GetCallerIdentity(t.Context(), nil)
+	if codeOf(err) != "InvalidClientTokenId" {
+		t.Errorf("without the session token: %v", err)
+	}
+	_, err = client(issued(c)).AssumeRole(t.Context(), &awssts.AssumeRoleInput{
+		RoleArn: aws.String(role), RoleSessionName: aws.String("chained"), DurationSeconds: aws.Int32(3601),
+	})
+	if codeOf(err) != "ValidationError" || !strings.Contains(err.Error(), "role chaining") {
+		t.Errorf("chained for more than an hour: %v", err)
+	}
+	now = now.Add(15 * time.Minute)
+	_, err = client(issued(c)).GetCallerIdentity(t.Context(), nil)
+	if codeOf(err) != "ExpiredToken" {
+		t.Errorf("after the expiry: %v", err)
+	}
+}
+
+func TestAssumeRoleRefuses(t *testing.T) {
+	client := serve(t, sts.Config{})(static("AKIDANY"))
+	for name, tc := range map[string]struct {
+		change func(*awssts.AssumeRoleInput)
+		want   string
+	}{
+		"a user's ARN":              {func(i *awssts.AssumeRoleInput) { i.RoleArn = aws.String("arn:aws:iam::111122223333:user/x") }, "roleArn"},
+		"a session name of 1":       {func(i *awssts.AssumeRoleInput) { i.RoleSessionName = aws.String("x") }, "roleSessionName"},
+		"a session name with space": {func(i *awssts.AssumeRoleInput) { i.RoleSessionName = aws.String("a b") }, "roleSessionName"},
+		"899 seconds":               {func(i *awssts.AssumeRoleInput) { i.DurationSeconds = aws.Int32(899) }, "Value '899' at 'durationSeconds'"},
+		"43201 seconds":             {func(i *awssts.AssumeRoleInput) { i.DurationSeconds = aws.Int32(43201) }, "900 to 43200"},
+		"an external id of 1":       {func(i *awssts.AssumeRoleInput) { i.ExternalId = aws.String("x") }, "externalId"},
+		"51 tags": {func(i *awssts.AssumeRoleInput) {
+			for range 51 {
+				i.Tags = append(i.Tags, types.Tag{Key: aws.String("k"), Value: aws.String("v")})
+			}
+		}, "51 elements"},
+		"a tag key of 129": {func(i *awssts.AssumeRoleInput) {
+			i.Tags = []types.Tag{{Key: aws.String(strings.Repeat("k", 129)), Value: aws.String("v")}}
+		}, "1 to 128"},
+		"a tag value of 257": {func(i *awssts.AssumeRoleInput) {
+			i.Tags = []types.Tag{{Key: aws.String("k"), Value: aws.String(strings.Repeat("v", 257))}}
+		}, "at most 256"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := &awssts.AssumeRoleInput{RoleArn: aws.String(role), RoleSessionName: aws.String("ok")}
+			tc.change(in)
+			_, err := client.AssumeRole(t.Context(), in)
+			if codeOf(err) != "ValidationError" || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%v, want a ValidationError with %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestOtherOperationsAreNotSimulatedAndNotRetried(t *testing.T) {
+	svc := sts.New(sts.Config{})
+	calls := 0
+	mux := wire.NewMux(wire.Config{Observe: func(wire.Call) { calls++ }})
+	mux.Register(svc.Registration())
+	srv := httptest.NewServer(mux)
+	defer srv.Close()
+	c := awssts.New(awssts.Options{BaseEndpoint: &srv.URL, Region: "us-east-1", Credentials: static("AKID")})
+	_, err := c.GetSessionToken(t.Context(), nil)
+	if codeOf(err) != "NotSimulated" || !strings.Contains(err.Error(), "sts GetSessionToken") {
+		t.Error(err)
+	}
+	if calls != 1 {
+		t.Errorf("%d calls, want 1", calls)
+	}
+}
+
+func TestEqualSeedsIssueEqualKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issue := func() wire.Struct {
+			out, err := sts.New(sts.Config{Seed: 7}).Serve(t.Context(), &wire.Request{
+				Operation: "AssumeRole", Params: wire.Params{"RoleArn": role, "RoleSessionName": "same"},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		a, b := issue(), issue()
+		if x, y := a[0].Value.(wire.Struct), b[0].Value.(wire.Struct); x[0] != y[0] || x[2] != y[2] { //nolint:forcetypeassert // a panic is a failure too
+			t.Errorf("%v, %v", x, y)
+		}
+	})
+}
