@@ -1,0 +1,123 @@
+# One command for each thing; CI calls the same targets (.ci/run).
+# `make demo` and `make build` need Go alone; what `make test` needs besides, it names.
+
+GO          ?= go
+DEMO_FLAGS  ?=
+PACKAGES    ?= ./...
+RACE        ?= -race
+TEST_FLAGS  ?= -timeout=15m
+BENCH       ?= .
+BENCH_FLAGS ?= -benchmem -count=1
+
+# Tools are pinned in go.tool.mod and built once, outside of the clone, under a name
+# made of what went in: another version of a tool or of Go is another directory.
+HASH       := $(shell (cat go.tool.mod go.tool.sum; $(GO) env GOVERSION GOARCH) | (sha256sum 2>/dev/null || shasum -a 256) | cut -c1-16)
+TOOLS      := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/norikae/tools/$(HASH)
+GOLANGCI   := $(TOOLS)/golangci-lint
+GOFUMPT    := $(TOOLS)/gofumpt
+GOTESTSUM  := $(TOOLS)/gotestsum
+DEADCODE   := $(TOOLS)/deadcode
+BENCHSTAT  := $(TOOLS)/benchstat
+
+# Stamp the commit into the binary where git can read it, else build all the same.
+BUILD_FLAGS := -trimpath $(shell git status --porcelain >/dev/null 2>&1 || echo -buildvcs=false)
+
+# gcc and libc6-dev for -race; awscli and prometheus because the tests drive the
+# simulator with a client, and the metrics with a server, that nobody here wrote.
+DEBIAN_PACKAGES := ca-certificates gcc git libc6-dev make awscli prometheus
+APT_INSTALL     := apt-get install -y --no-install-recommends
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## Watch a shift and an automatic rollback on live traffic (DEMO_FLAGS=--fast: the short one).
+	@bin/norikae demo $(DEMO_FLAGS)
+
+.PHONY: build
+build: ## Build bin/norikae.
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build $(BUILD_FLAGS) -o bin/norikae ./cmd/norikae
+
+.PHONY: test
+test: test-deps vet $(GOTESTSUM) ## Vet and test everything, with the race detector.
+	@CGO_ENABLED=1 $(GOTESTSUM) --format=pkgname-and-test-fails --hide-summary=skipped -- $(RACE) $(TEST_FLAGS) $(PACKAGES)
+
+.PHONY: vet
+vet:
+	@$(GO) vet $(PACKAGES)
+
+# A test that is silently left out proves nothing: name everything that is missing.
+.PHONY: test-deps
+test-deps:
+	@missing=; \
+	if [ -n "$(RACE)" ] && ! { echo '#include <stdlib.h>' | $$($(GO) env CC) -E - >/dev/null 2>&1; }; then missing="$$missing gcc libc6-dev"; fi; \
+	[ -x /usr/bin/aws ] || missing="$$missing awscli"; \
+	command -v prometheus >/dev/null 2>&1 || missing="$$missing prometheus"; \
+	if [ -n "$$missing" ]; then \
+	  echo "make test needs Debian packages that are not here:$$missing" >&2; \
+	  echo "  $(APT_INSTALL)$$missing" >&2; \
+	  echo "or, as root: make deps-debian" >&2; \
+	  exit 1; \
+	fi
+
+.PHONY: deps-debian
+deps-debian: ## Install the Debian packages that make test and .ci/run need (root or sudo).
+	@missing=; \
+	for p in $(DEBIAN_PACKAGES); do \
+	  [ "$$(dpkg-query -W -f='$${db:Status-Status}' $$p 2>/dev/null)" = installed ] || missing="$$missing $$p"; \
+	done; \
+	if [ -z "$$missing" ]; then echo "installed already: $(DEBIAN_PACKAGES)"; exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
+	echo "installing:$$missing"; \
+	$$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive $(APT_INSTALL) -q $$missing
+
+.PHONY: bench
+bench: $(BENCHSTAT) ## Run the benchmarks (BENCH=regexp), one package at a time, and sum them up.
+	@out=$$(mktemp) && trap 'rm -f "$$out"' EXIT && \
+	{ $(GO) test -run='^$$' -bench='$(BENCH)' $(BENCH_FLAGS) -p=1 $(PACKAGES) >"$$out" 2>&1 || { cat "$$out"; exit 1; }; } && \
+	grep -v 'no test files' "$$out" && $(BENCHSTAT) "$$out"
+
+.PHONY: lint
+lint: $(GOLANGCI) $(GOFUMPT) ## Lint; formatting is part of it.
+	@unformatted=$$(find . -name '*.go' -not -path './.*' -exec $(GOFUMPT) -l {} +) || exit 1; \
+	if [ -n "$$unformatted" ]; then echo "not formatted; run make fmt:" >&2; echo "$$unformatted" >&2; exit 1; fi
+	@$(GOLANGCI) run $(PACKAGES)
+
+.PHONY: fmt
+fmt: $(GOLANGCI) ## Format the Go files as make lint wants them.
+	@$(GOLANGCI) fmt $(PACKAGES)
+
+.PHONY: deadcode
+deadcode: $(DEADCODE) ## List functions that neither a command nor a test reaches.
+	@$(DEADCODE) -test $(PACKAGES)
+
+.PHONY: generate
+generate: ## Make the generated files anew.
+	@$(GO) generate $(PACKAGES)
+
+.PHONY: verify
+verify: generate ## Fail when generated files or go.mod are not what they should be.
+	@$(GO) mod tidy -diff
+	@$(GO) mod verify >/dev/null
+	@dirty=$$(git status --porcelain) || exit 1; \
+	if [ -n "$$dirty" ]; then \
+	  echo "make generate changed these files, or they were not committed before:" >&2; echo "$$dirty" >&2; \
+	  git --no-pager diff --stat >&2; \
+	  exit 1; \
+	fi
+
+# Each tool is built apart, so that make test does not wait for the linter.
+$(GOLANGCI):  TOOL := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(GOFUMPT):   TOOL := mvdan.cc/gofumpt
+$(GOTESTSUM): TOOL := gotest.tools/gotestsum
+$(DEADCODE):  TOOL := golang.org/x/tools/cmd/deadcode
+$(BENCHSTAT): TOOL := golang.org/x/perf/cmd/benchstat
+$(GOLANGCI) $(GOFUMPT) $(GOTESTSUM) $(DEADCODE) $(BENCHSTAT):
+	@echo "building $(@F), pinned in go.tool.mod (once)" >&2
+	@mkdir -p $(@D)
+	@CGO_ENABLED=0 $(GO) build -modfile=go.tool.mod -o $@.$$$$ $(TOOL) && mv $@.$$$$ $@
