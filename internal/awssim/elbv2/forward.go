@@ -1,0 +1,196 @@
+package elbv2
+
+import (
+	"github.com/norikae/norikae/internal/awssim/model"
+	"github.com/norikae/norikae/internal/awssim/wire"
+)
+
+const (
+	maxWeight     = 999
+	maxStickiness = 604800 // seconds: 7 days
+	// defaultWeight is what a target group gets when its weight is left out, even
+	// among others that have one. A client that drops a zero turns it into this.
+	defaultWeight = 1
+)
+
+// parseForward reads both forms: a lone TargetGroupArn, and ForwardConfig.
+func (c *call) parseForward(p wire.Params, path string) (*model.Forward, error) {
+	lone := p.Str("TargetGroupArn")
+	config := p.Struct("ForwardConfig")
+	if config == nil || len(config.List("TargetGroups")) == 0 {
+		if lone == "" {
+			return nil, invalid("A target group ARN must be specified")
+		}
+		f := &model.Forward{TargetGroups: []model.WeightedTargetGroup{{ARN: lone, Weight: defaultWeight}}}
+		var err error
+		f.Stickiness, err = parseStickiness(config.Struct("TargetGroupStickinessConfig"), path)
+		return f, err
+	}
+	f := &model.Forward{}
+	arns := []string{}
+	for i, g := range config.List("TargetGroups") {
+		groupPath := at(path+".forwardConfig.targetGroups", i)
+		arn, err := requiredIn(g, "TargetGroupArn", groupPath)
+		if err != nil {
+			return nil, err
+		}
+		weight, ok, err := g.Int("Weight")
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			weight = defaultWeight
+		}
+		if weight < 0 || weight > maxWeight {
+			return nil, invalid("The weight of target group '%s' must be from 0 to %d, not %d", arn, maxWeight, weight)
+		}
+		f.TargetGroups = append(f.TargetGroups, model.WeightedTargetGroup{ARN: arn, Weight: weight})
+		arns = append(arns, arn)
+	}
+	if lone != "" && (len(arns) > 1 || arns[0] != lone) {
+		return nil, invalid("TargetGroupArn '%s' and ForwardConfig must name the same single target group", lone)
+	}
+	if arn, ok := firstDuplicate(arns); ok {
+		return nil, invalid("Target group '%s' was provided multiple times in one action", arn)
+	}
+	if limit := c.s.cfg.Quotas.TargetGroupsPerAction; len(arns) > limit {
+		// The code is a guess: the model has none for this quota.
+		return nil, invalid("A forward action can have at most %d target groups, not %d", limit, len(arns))
+	}
+	var err error
+	f.Stickiness, err = parseStickiness(config.Struct("TargetGroupStickinessConfig"), path)
+	return f, err
+}
+
+func parseStickiness(p wire.Params, path string) (*model.Stickiness, error) {
+	if p == nil {
+		return nil, nil //nolint:nilnil // nil: never given, as the model says
+	}
+	s := &model.Stickiness{}
+	var err error
+	if s.Enabled, _, err = p.Bool("Enabled"); err != nil {
+		return nil, err
+	}
+	path += ".forwardConfig.targetGroupStickinessConfig.durationSeconds"
+	n, ok, err := intIn(p, "DurationSeconds", path, 1, maxStickiness)
+	if err != nil {
+		return nil, err
+	}
+	if s.Enabled && !ok {
+		return nil, invalid("DurationSeconds must be specified, from 1 to %d, when target group stickiness is enabled", maxStickiness)
+	}
+	s.DurationSeconds = n
+	return s, nil
+}
+
+// checkForward makes sure that the groups of an action exist, and may serve l.
+func (c *call) checkForward(f *model.Forward, l *listener) error {
+	if f == nil {
+		return nil
+	}
+	used := c.associations()
+	for _, g := range f.TargetGroups {
+		if err := checkARN(g.ARN, kindTargetGroup); err != nil {
+			return err
+		}
+		tg, ok := find(c.targetGroups, g.ARN, targetGroupARN)
+		if !ok {
+			return wire.Errorf("TargetGroupNotFound", "Target group '%s' not found", g.ARN)
+		}
+		if by := used[g.ARN]; len(by) > 0 && by[0] != l.lb.arn {
+			return wire.Errorf("TargetGroupAssociationLimit",
+				"The following target groups cannot be associated with more than one load balancer: %s", g.ARN)
+		}
+		sticky := f.Stickiness != nil && f.Stickiness.Enabled
+		if len(f.TargetGroups) > 1 && !sticky && tg.attributes.get(attrStickiness) == "true" {
+			return wire.Errorf("InvalidConfigurationRequest",
+				"You must enable group stickiness on a rule if you enabled target stickiness on one of its target groups: %s", g.ARN)
+		}
+	}
+	return nil
+}
+
+// checkUniqueGroups holds the load balancer's quota of different target groups, were
+// the rule r of listener l to have the action f. r may be new.
+func (c *call) checkUniqueGroups(l *listener, r *rule, f *model.Forward) error {
+	groups := map[string]bool{}
+	add := func(f *model.Forward) {
+		if f != nil {
+			for _, g := range f.TargetGroups {
+				groups[g.ARN] = true
+			}
+		}
+	}
+	add(f)
+	for _, other := range c.listeners {
+		if other.lb != l.lb {
+			continue
+		}
+		for _, x := range other.rules {
+			if x != r {
+				add(x.actions.forward())
+			}
+		}
+	}
+	if limit := c.s.cfg.Quotas.TargetGroupsPerLoadBalancer; len(groups) > limit {
+		return wire.Errorf("TooManyUniqueTargetGroupsPerLoadBalancer",
+			"The maximum number of unique target groups per load balancer is %d and it would be %d for '%s'", limit, len(groups), l.lb.arn)
+	}
+	return c.checkTargetsOf(l.lb, groups)
+}
+
+// checkTargetsOf holds the quota of targets behind a load balancer.
+func (c *call) checkTargetsOf(lb *loadBalancer, groups map[string]bool) error {
+	n := 0
+	for _, tg := range c.targetGroups {
+		if groups[tg.arn] {
+			n += len(tg.targets)
+		}
+	}
+	if limit := c.s.cfg.Quotas.TargetsPerLoadBalancer; n > limit {
+		return wire.Errorf("TooManyTargets", "The maximum number of targets per load balancer is %d and it would be %d for '%s'", limit, n, lb.arn)
+	}
+	return nil
+}
+
+// describeForward fills in what AWS fills in: the lone group's short form and the
+// stickiness that nobody configured.
+func describeForward(f *model.Forward) wire.Struct {
+	var out wire.Struct
+	if len(f.TargetGroups) == 1 {
+		out = append(out, kv("TargetGroupArn", f.TargetGroups[0].ARN))
+	}
+	sticky := wire.Struct{kv("Enabled", false)}
+	if s := f.Stickiness; s != nil {
+		sticky = wire.Struct{kv("Enabled", s.Enabled)}
+		if s.DurationSeconds != 0 {
+			sticky = append(sticky, kv("DurationSeconds", s.DurationSeconds))
+		}
+	}
+	return append(out, kv("ForwardConfig", wire.Struct{
+		kv("TargetGroups", structList(f.TargetGroups, func(g model.WeightedTargetGroup) wire.Struct {
+			return wire.Struct{kv("TargetGroupArn", g.ARN), kv("Weight", g.Weight)}
+		})),
+		kv("TargetGroupStickinessConfig", sticky),
+	}))
+}
+
+// associations lists, for each target group that a rule refers to, the load balancers
+// whose rules do. AWS allows one.
+func (w *world) associations() map[string][]string {
+	out := map[string][]string{}
+	for _, l := range w.listeners {
+		for _, r := range l.rules {
+			f := r.actions.forward()
+			if f == nil {
+				continue
+			}
+			for _, g := range f.TargetGroups {
+				if by := out[g.ARN]; len(by) == 0 {
+					out[g.ARN] = append(by, l.lb.arn)
+				}
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,104 @@
+package elbv2
+
+import "slices"
+
+// Fidelity says how true an operation is to AWS.
+type Fidelity string
+
+// Fidelities of an operation.
+const (
+	Simulated  Fidelity = "simulated"
+	Simplified Fidelity = "simplified" // How says in what way
+	Absent     Fidelity = "absent"     // answers NotSimulated
+)
+
+// Operation of the ELBv2 API, for documentation.
+type Operation struct {
+	Name     string
+	Fidelity Fidelity
+	How      string
+}
+
+// Operations lists all operations of the API, sorted by name.
+func Operations() []Operation {
+	var out []Operation
+	for _, op := range operations() {
+		out = append(out, op.Operation)
+	}
+	for _, name := range []string{
+		"AddTrustStoreRevocations", "CreateTrustStore", "DeleteSharedTrustStoreAssociation", "DeleteTrustStore",
+		"DescribeCapacityReservation", "DescribeTrustStoreAssociations", "DescribeTrustStoreRevocations", "DescribeTrustStores",
+		"GetResourcePolicy", "GetTrustStoreCaCertificatesBundle", "GetTrustStoreRevocationContent",
+		"ModifyCapacityReservation", "ModifyIpPools", "ModifyTrustStore", "RemoveTrustStoreRevocations",
+	} {
+		out = append(out, Operation{Name: name, Fidelity: Absent})
+	}
+	slices.SortFunc(out, func(a, b Operation) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	return out
+}
+
+type operation struct {
+	Operation
+	handle handler
+}
+
+// operations is the table of what the service answers.
+func operations() []operation {
+	full := func(name string, h handler) operation {
+		return operation{Operation{Name: name, Fidelity: Simulated}, h}
+	}
+	partly := func(name, how string, h handler) operation {
+		return operation{Operation{Name: name, Fidelity: Simplified, How: how}, h}
+	}
+	const noEC2 = "subnets and security groups are checked by form only; each subnet counts as a zone of its own, in one fixed VPC"
+	const noACM = "any well-formed certificate ARN is accepted"
+	return []operation{
+		partly("CreateLoadBalancer", "type application only; "+noEC2, (*call).createLoadBalancer),
+		full("DescribeLoadBalancers", (*call).describeLoadBalancers),
+		full("DeleteLoadBalancer", (*call).deleteLoadBalancer),
+		full("DescribeLoadBalancerAttributes", (*call).describeLoadBalancerAttributes),
+		partly("ModifyLoadBalancerAttributes", "values are kept; log buckets are not looked at", (*call).modifyLoadBalancerAttributes),
+		partly("SetSecurityGroups", noEC2, (*call).setSecurityGroups),
+		partly("SetSubnets", noEC2, (*call).setSubnets),
+		full("SetIpAddressType", (*call).setIPAddressType),
+
+		partly("CreateListener", "HTTP and HTTPS; mutual authentication off or passthrough; "+noACM, (*call).createListener),
+		full("DescribeListeners", (*call).describeListeners),
+		partly("ModifyListener", "HTTP and HTTPS; mutual authentication off or passthrough; "+noACM, (*call).modifyListener),
+		full("DeleteListener", (*call).deleteListener),
+		full("DescribeListenerAttributes", (*call).describeListenerAttributes),
+		partly("ModifyListenerAttributes", "header values are kept, not applied; the client certificate headers are absent", (*call).modifyListenerAttributes),
+		partly("AddListenerCertificates", noACM, (*call).addListenerCertificates),
+		full("RemoveListenerCertificates", (*call).removeListenerCertificates),
+		full("DescribeListenerCertificates", (*call).describeListenerCertificates),
+
+		partly("CreateRule", "authentication actions and transforms are kept and shown, not applied to traffic", (*call).createRule),
+		full("DescribeRules", (*call).describeRules),
+		partly("ModifyRule", "authentication actions and transforms are kept and shown, not applied to traffic", (*call).modifyRule),
+		full("DeleteRule", (*call).deleteRule),
+		full("SetRulePriorities", (*call).setRulePriorities),
+
+		partly("CreateTargetGroup", "protocols HTTP and HTTPS, target types ip and instance", (*call).createTargetGroup),
+		full("DescribeTargetGroups", (*call).describeTargetGroups),
+		full("ModifyTargetGroup", (*call).modifyTargetGroup),
+		full("DeleteTargetGroup", (*call).deleteTargetGroup),
+		full("DescribeTargetGroupAttributes", (*call).describeTargetGroupAttributes),
+		full("ModifyTargetGroupAttributes", (*call).modifyTargetGroupAttributes),
+
+		partly("RegisterTargets", "loopback addresses are accepted; instances need not exist", (*call).registerTargets),
+		full("DeregisterTargets", (*call).deregisterTargets),
+		full("DescribeTargetHealth", (*call).describeTargetHealth),
+
+		full("AddTags", (*call).addTags),
+		full("RemoveTags", (*call).removeTags),
+		full("DescribeTags", (*call).describeTags),
+
+		partly("DescribeAccountLimits", "the quotas of Application Load Balancers that the simulator holds", (*call).describeAccountLimits),
+		partly("DescribeSSLPolicies", "a selection of policies with shortened cipher lists", (*call).describeSSLPolicies),
+	}
+}
