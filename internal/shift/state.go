@@ -1,6 +1,10 @@
 package shift
 
-import "time"
+import (
+	"time"
+
+	"github.com/norikae/norikae/internal/analysis"
+)
 
 // Phase of a shift.
 type Phase string
@@ -32,6 +36,12 @@ type State struct {
 	HoldSince time.Time `json:"holdSince,omitzero"`
 	// RollbackSince is when the rollback began.
 	RollbackSince time.Time `json:"rollbackSince,omitzero"`
+	// BakeSince is when the last step passed and the bake began.
+	BakeSince time.Time `json:"bakeSince,omitzero"`
+	// Failed: a failure was seen and OnFailure is Hold: nothing advances any more.
+	Failed bool `json:"failed,omitempty"`
+	// Drifted: the live weights were not ours at the last look.
+	Drifted bool `json:"drifted,omitempty"`
 	// Failures counts each metric's failed measurements of the steps that have passed.
 	Failures map[string]int `json:"failures,omitempty"`
 	// Overruled counts how often somebody else's weights were overwritten.
@@ -44,6 +54,8 @@ type State struct {
 	Reason  string    `json:"reason,omitempty"`
 	Message string    `json:"message,omitempty"`
 	At      time.Time `json:"at"`
+	// Report is the newest judgement of the step's weights.
+	Report *analysis.Report `json:"report,omitempty"`
 }
 
 // Done tells whether the phase is an end.

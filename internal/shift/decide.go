@@ -1,0 +1,472 @@
+package shift
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/norikae/norikae/internal/analysis"
+	"github.com/norikae/norikae/internal/traffic"
+)
+
+// maxOverrules bounds how often somebody else's weights are written over before the
+// shift holds instead: two writers that overrule each other never end.
+const maxOverrules = 5
+
+// Bounds of the wait before something that failed is tried again.
+const (
+	minRetry = 500 * time.Millisecond
+	maxRetry = 10 * time.Second
+)
+
+// Observation is what is known at a moment. Facts that were not asked for are nil.
+type Observation struct {
+	Now    time.Time
+	Live   *Live // nil: it could not be read, and Fault says why
+	Health map[string]Health
+	Report *analysis.Report // of the weights live since State.WrittenAt
+	Signal Signal
+	// Interrupted: the process was asked to end.
+	Interrupted bool
+	// Fault is the error of the call that failed last, "" when all went well.
+	Fault string
+	// Terminal: no retry can heal Fault.
+	Terminal bool
+}
+
+// Decision is what to do now. At most one of Write and Adopt is set.
+type Decision struct {
+	Next  State         // to be saved before the write
+	Write traffic.Split // to be written, and read back before anything else; nil: nothing
+	Adopt traffic.Split // start anew from this live split, which somebody else wrote
+	// Wait is how long until the next observation is worth making; 0: at once.
+	Wait time.Duration
+}
+
+// Wants says which facts beyond the live split Decide needs in this state.
+func (s State) Wants() (health, report bool) {
+	judging := (s.Phase == Shifting || s.Phase == Baking) && !s.WrittenAt.IsZero()
+	return s.Phase == Preparing || judging, judging
+}
+
+// Decide is the state machine. Its laws: it writes only from a live split that it
+// knows, advances only on a Successful report of the very weights that are live, never
+// advances after a failure, and goes back to From with one write from anywhere.
+func Decide(p Plan, s State, o Observation) Decision {
+	if s.Phase.Done() {
+		return Decision{Next: s}
+	}
+	s.At = o.Now
+	if o.Report != nil {
+		s.Report = o.Report
+	}
+	if d, ok := heed(p, &s, o); ok {
+		return d
+	}
+	switch {
+	case s.Failed && s.Phase != RollingBack: // held by policy: only a person ends this
+		return Decision{Next: s, Wait: maxRetry}
+	case o.Live == nil:
+		return unreadable(p, s, o)
+	}
+	switch s.Phase {
+	case Preparing:
+		return prepare(p, s, o)
+	case Shifting:
+		return advanceTo(p, s, o)
+	case Baking:
+		return judge(p, s, o)
+	case Finishing:
+		return finish(p, s, o)
+	case RollingBack:
+		return rollBack(p, s, o)
+	case Succeeded, RolledBack, Held, Unconfirmed:
+	}
+	return Decision{Next: s}
+}
+
+// heed looks at people's words and at the clock of the whole run.
+func heed(p Plan, s *State, o Observation) (Decision, bool) {
+	if s.Phase == RollingBack {
+		return Decision{}, false
+	}
+	switch {
+	case o.Signal.Kind == SignalAbort:
+		return startRollback(p, *s, o, "Aborted", "a person asked to abort"), true
+	case o.Interrupted && p.OnInterrupt == Hold:
+		return end(*s, Held, "Interrupted", "interrupted; the traffic stays where it is"), true
+	case o.Interrupted:
+		return startRollback(p, *s, o, "Interrupted", "interrupted"), true
+	case o.Now.Sub(p.Began) > p.MaxDuration:
+		return end(*s, Held, "MaxDuration", fmt.Sprintf("not finished within %s; last: %s", p.MaxDuration, s.Message)), true
+	}
+	if o.Signal.Kind == SignalPromote {
+		s.Promoted = true
+	}
+	if o.Signal.Kind == SignalApprove && o.Signal.Step >= 0 {
+		s.Approved = max(s.Approved, o.Signal.Step+1)
+	}
+	return Decision{}, false
+}
+
+// unreadable holds while the route cannot be read: nothing may be written blindly.
+func unreadable(p Plan, s State, o Observation) Decision {
+	if s.Phase == RollingBack {
+		return retryRollback(p, s, o, "cannot read the route: "+o.Fault)
+	}
+	if o.Terminal {
+		return fail(p, s, o, "Unreadable", "cannot read the route: "+o.Fault)
+	}
+	return hold(p, s, o, "Unreadable", "cannot read the route: "+o.Fault)
+}
+
+// prepare attaches what is not attached, makes the conditions as declared, and waits
+// for health. The shares stay From's.
+func prepare(p Plan, s State, o Observation) Decision {
+	live := o.Live
+	if live.Exists && !live.Split.SameShares(p.From) {
+		return drift(p, s, o, p.Attach)
+	}
+	s.Drifted = false
+	attached := true
+	for _, id := range p.Attach.IDs() {
+		attached = attached && live.Split.Has(id)
+	}
+	if !live.Exists || !live.Conforms || !attached {
+		return attempt(p, s, o, p.Attach, "Preparing", "attaching "+p.Describe(p.Attach))
+	}
+	if s.Reason == "Preparing" { // attached: the wait for health starts
+		s.Reason, s.HoldSince = "Attached", time.Time{}
+	}
+	if o.Health == nil {
+		if o.Fault != "" {
+			return hold(p, s, o, "HealthUnknown", "cannot read target health: "+o.Fault)
+		}
+		return Decision{Next: s}
+	}
+	if why := p.unhealthy(o.Health, p.Gaining()); why != "" {
+		return hold(p, s, o, "Unhealthy", why)
+	}
+	s.Phase, s.Step, s.HoldSince, s.WrittenAt = Shifting, 0, time.Time{}, time.Time{}
+	return advanceTo(p, s, o)
+}
+
+// advanceTo gets the current step's weights live, then judges them.
+func advanceTo(p Plan, s State, o Observation) Decision {
+	if !s.WrittenAt.IsZero() {
+		return judge(p, s, o)
+	}
+	want, live := p.Splits[s.Step], o.Live
+	last := s.Step == len(p.Splits)-1
+	switch {
+	case live.Exists && live.Conforms && live.Split.SameShares(want) && (!last || live.Split.Equal(want)):
+		s.WrittenAt, s.HoldSince, s.Drifted, s.Report = o.Now, time.Time{}, false, nil
+		s.Reason, s.Message = "Written", "live: "+p.Describe(live.Split)
+		return Decision{Next: s}
+	case live.Exists && live.Conforms && (live.Split.SameShares(p.before(s.Step)) || live.Split.SameShares(want)):
+		return attempt(p, s, o, want, "Shifting", fmt.Sprintf("step %d/%d: %s", s.Step+1, len(p.Splits), p.Describe(want)))
+	}
+	return drift(p, s, o, want)
+}
+
+// judge decides on weights that were verified to be live.
+func judge(p Plan, s State, o Observation) Decision {
+	want := p.Splits[s.Step]
+	if !o.Live.Exists || !o.Live.Conforms || !o.Live.Split.SameShares(want) {
+		return drift(p, s, o, want)
+	}
+	if s.Drifted { // ours again: what was measured meanwhile counts for nothing
+		s.Drifted, s.WrittenAt, s.HoldSince, s.Report = false, o.Now, time.Time{}, nil
+		if s.Phase == Baking {
+			s.BakeSince = o.Now
+		}
+		s.Reason, s.Message = "DriftGone", "the weights are ours again: "+p.Describe(o.Live.Split)
+		return Decision{Next: s}
+	}
+	if why := p.unhealthy(o.Health, p.carrying(o.Live.Split)); why != "" {
+		return fail(p, s, o, "HealthLost", why)
+	}
+	if why := s.failures(o.Report); why != "" {
+		return fail(p, s, o, "AnalysisFailed", why)
+	}
+	if o.Report == nil {
+		return Decision{Next: s, Wait: p.Timing.Window()}
+	}
+	return pace(p, s, o)
+}
+
+// pace advances when the step has had its time, its verdict and its approval.
+func pace(p Plan, s State, o Observation) Decision {
+	passed := o.Report.Verdict == analysis.Successful
+	least := p.earliest(s)
+	next := least.Sub(o.Now)
+	if n := o.Report.Next.Sub(o.Now); n > 0 && (next <= 0 || n < next) {
+		next = n
+	}
+	switch {
+	case o.Now.Before(least):
+		s.HoldSince = time.Time{}
+		s.Reason, s.Message = "Holding", fmt.Sprintf("at least until %s; %s", least.UTC().Format(time.TimeOnly), verdictText(o.Report))
+		return Decision{Next: s, Wait: max(next, minRetry/5)}
+	case !passed && o.Now.Before(s.WrittenAt.Add(p.Timing.Window()+p.Timing.Period)):
+		// The first aligned window is still open.
+		s.HoldSince = time.Time{}
+		s.Reason, s.Message = "Measuring", verdictText(o.Report)
+		return Decision{Next: s, Wait: max(next, minRetry/5)}
+	case !passed:
+		return hold(p, s, o, string(o.Report.Verdict), verdictText(o.Report))
+	case s.Phase == Shifting && p.Steps[s.Step].Approval && !s.Promoted && s.Approved <= s.Step:
+		if o.Signal.Kind != SignalApprove || o.Signal.Step >= 0 {
+			s.HoldSince = time.Time{}
+			s.Reason, s.Message = "Paused", fmt.Sprintf("step %d/%d waits for approval (norikae approve)", s.Step+1, len(p.Splits))
+			return Decision{Next: s, Wait: max(next, minRetry)}
+		}
+		s.Approved = s.Step + 1
+	}
+	return advance(p, s, o)
+}
+
+// earliest is when the weights have been live for as long as was declared.
+func (p Plan) earliest(s State) time.Time {
+	if s.Phase == Baking {
+		return s.BakeSince.Add(p.Bake)
+	}
+	if s.Promoted {
+		return s.WrittenAt
+	}
+	return s.WrittenAt.Add(p.Steps[s.Step].Hold)
+}
+
+// advance leaves a step that passed.
+func advance(p Plan, s State, o Observation) Decision {
+	s.HoldSince = time.Time{}
+	if s.Phase == Shifting {
+		s.Failures = maps.Clone(s.Failures)
+		for _, m := range o.Report.Metrics {
+			if m.Failed > 0 {
+				if s.Failures == nil {
+					s.Failures = map[string]int{}
+				}
+				s.Failures[m.Name] += m.Failed
+			}
+		}
+	}
+	switch {
+	case s.Phase == Shifting && s.Step < len(p.Splits)-1:
+		s.Step++
+		s.WrittenAt, s.Report, o.Report = time.Time{}, nil, nil
+		return advanceTo(p, s, o)
+	case s.Phase == Shifting:
+		s.Phase, s.BakeSince = Baking, o.Now
+		s.Reason, s.Message = "Baking", fmt.Sprintf("the declared weights are live; watching them for %s", p.Bake)
+		if p.Bake > 0 {
+			return Decision{Next: s, Wait: min(p.Bake, max(o.Report.Next.Sub(o.Now), minRetry))}
+		}
+	}
+	s.Phase = Finishing
+	return finish(p, s, o)
+}
+
+// finish removes the destinations that are not declared, or restates the declared
+// integers where no share moves.
+func finish(p Plan, s State, o Observation) Decision {
+	live := o.Live
+	switch {
+	case live.Exists && live.Conforms && live.Split.Equal(p.Final):
+		return end(s, Succeeded, "Succeeded", "live: "+p.Describe(live.Split))
+	case !live.Exists && s.WrittenAt.IsZero() && !p.Judged(), len(live.Split) == 0, live.Split.SameShares(p.Final),
+		!p.Judged() && live.Split.SameShares(p.From):
+		return attempt(p, s, o, p.Final, "Finishing", "writing the declared weights "+p.Describe(p.Final))
+	}
+	return drift(p, s, o, p.Final)
+}
+
+// attempt writes, unless that was tried for too long.
+func attempt(p Plan, s State, o Observation, split traffic.Split, reason, message string) Decision {
+	if o.Terminal {
+		return fail(p, s, o, "WriteRefused", o.Fault)
+	}
+	if s.HoldSince.IsZero() {
+		s.HoldSince = o.Now
+	} else if o.Now.Sub(s.HoldSince) > p.MaxHold {
+		return fail(p, s, o, "WriteFailed", fmt.Sprintf("the write did not come into force within %s: %s", p.MaxHold, o.Fault))
+	}
+	s.Reason, s.Message = reason, message
+	return Decision{Next: s, Write: split}
+}
+
+// hold waits for something to heal, at most MaxHold; then it is a failure.
+func hold(p Plan, s State, o Observation, reason, message string) Decision {
+	if s.HoldSince.IsZero() {
+		s.HoldSince = o.Now
+	}
+	held := o.Now.Sub(s.HoldSince)
+	if held > p.MaxHold {
+		return fail(p, s, o, reason, fmt.Sprintf("%s (held for %s)", message, held.Round(time.Second)))
+	}
+	s.Reason, s.Message = reason, message
+	return Decision{Next: s, Wait: retryIn(held)}
+}
+
+// retryIn grows with the time already waited.
+func retryIn(held time.Duration) time.Duration { return min(max(held/2, minRetry), maxRetry) }
+
+// fail applies OnFailure.
+func fail(p Plan, s State, o Observation, reason, message string) Decision {
+	if p.OnFailure != Hold {
+		return startRollback(p, s, o, reason, message)
+	}
+	s.Failed, s.Reason, s.Message = true, reason, message
+	if s.HoldSince.IsZero() {
+		s.HoldSince = o.Now
+	}
+	return Decision{Next: s, Wait: maxRetry}
+}
+
+// drift applies OnDrift: somebody else wrote. restore is what ours would be.
+func drift(p Plan, s State, o Observation, restore traffic.Split) Decision {
+	s.Drifted = true
+	message := fmt.Sprintf("somebody else wrote the route: live %s, ours %s", p.Describe(o.Live.Split), p.Describe(restore))
+	if !o.Live.Exists { // nothing to write to: wait for a person whatever the policy
+		s.Reason, s.Message = "RouteGone", "somebody else removed the route"
+		return Decision{Next: s, Wait: maxRetry}
+	}
+	if o.Live.Split.SameShares(restore) {
+		message = "somebody else changed the route's conditions"
+	}
+	switch {
+	case p.OnDrift == Overrule && s.Overruled < maxOverrules:
+		s.Overruled++
+		s.WrittenAt, s.HoldSince = time.Time{}, time.Time{}
+		s.Reason, s.Message = "DriftOverruled", message
+		return Decision{Next: s, Write: restore}
+	case p.OnDrift == Adopt:
+		s.Reason, s.Message = "DriftAdopted", message
+		return Decision{Next: s, Adopt: o.Live.Split}
+	}
+	s.Reason, s.Message = "Drift", message
+	return Decision{Next: s, Wait: maxRetry}
+}
+
+func startRollback(p Plan, s State, o Observation, reason, message string) Decision {
+	s.Phase, s.RollbackSince, s.Reason, s.Message = RollingBack, o.Now, reason, message
+	s.HoldSince, s.Drifted = time.Time{}, false
+	if o.Live == nil {
+		return Decision{Next: s}
+	}
+	return rollBack(p, s, o)
+}
+
+// rollBack writes From until it is live. Reason and Message stay those of the failure.
+func rollBack(p Plan, s State, o Observation) Decision {
+	live := o.Live
+	switch {
+	case live.Exists && live.Split.Equal(p.From), !live.Exists && live.Split.SameShares(p.From):
+		s.Drifted = false
+		return end(s, RolledBack, s.Reason, s.Message)
+	case len(p.From) == 0: // nothing forwarded before: there is no split to go back to
+		return end(s, Held, s.Reason, s.Message+"; nothing was forwarded before, so there is nothing to go back to")
+	case p.ours(live.Split) && live.Exists:
+		return retryRollback(p, s, o, "")
+	}
+	s.Drifted = true
+	switch {
+	case p.OnDrift == Overrule && live.Exists:
+		return retryRollback(p, s, o, "")
+	case p.OnDrift == Adopt:
+		return end(s, Held, s.Reason, fmt.Sprintf("%s; not rolled back: somebody else's weights %s were adopted", s.Message, p.Describe(live.Split)))
+	case o.Now.Sub(s.RollbackSince) > p.RollbackTimeout:
+		return end(s, Held, s.Reason, fmt.Sprintf("%s; not rolled back: somebody else wrote %s", s.Message, p.Describe(live.Split)))
+	}
+	return Decision{Next: s, Wait: maxRetry}
+}
+
+// retryRollback writes From, or waits when the route cannot be read, until
+// RollbackTimeout.
+func retryRollback(p Plan, s State, o Observation, unreadable string) Decision {
+	since := o.Now.Sub(s.RollbackSince)
+	if since > p.RollbackTimeout {
+		why := unreadable
+		if why == "" {
+			why = o.Fault
+		}
+		return end(s, Unconfirmed, s.Reason, fmt.Sprintf("%s; the rollback could not be confirmed within %s: %s", s.Message, p.RollbackTimeout, why))
+	}
+	if unreadable != "" {
+		return Decision{Next: s, Wait: retryIn(since / 4)}
+	}
+	return Decision{Next: s, Write: p.From}
+}
+
+func end(s State, phase Phase, reason, message string) Decision {
+	s.Phase, s.Reason, s.Message = phase, reason, message
+	return Decision{Next: s}
+}
+
+// ours tells whether a split is one that this shift writes.
+func (p Plan) ours(s traffic.Split) bool {
+	if p.ForeignSteps || s.SameShares(p.From) || s.SameShares(p.Final) {
+		return true
+	}
+	for _, w := range p.Splits {
+		if s.SameShares(w) {
+			return true
+		}
+	}
+	return false
+}
+
+// carrying are the gaining destinations that have traffic in s.
+func (p Plan) carrying(s traffic.Split) []string {
+	var ids []string
+	for _, id := range p.Gaining() {
+		if s.Weight(id) > 0 {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// unhealthy says why one of the destinations is not fit to carry traffic: it needs a
+// healthy target, and at least half of them healthy (a load balancer fails open when
+// none is, and overloads the few when some are). Health that was not read is no reason.
+func (p Plan) unhealthy(health map[string]Health, ids []string) string {
+	if health == nil {
+		return ""
+	}
+	for _, id := range ids {
+		h, ok := health[id]
+		if ok && h.Healthy > 0 && 2*h.Healthy >= h.Total {
+			continue
+		}
+		why := fmt.Sprintf("destination %s has %d of %d targets healthy, at least half and 1 are needed", p.NameOf(id), h.Healthy, h.Total)
+		if h.Reason != "" {
+			why += " (" + h.Reason + ")"
+		}
+		return why
+	}
+	return ""
+}
+
+// failures says which metric has failed more often than its limit over the whole shift.
+func (s State) failures(r *analysis.Report) string {
+	if r == nil {
+		return ""
+	}
+	for _, m := range r.Metrics {
+		if n := s.Failures[m.Name] + m.Failed; m.Failed > 0 && n > m.FailureLimit {
+			return verdictText(r)
+		}
+	}
+	if r.Verdict == analysis.Failed {
+		return verdictText(r)
+	}
+	return ""
+}
+
+func verdictText(r *analysis.Report) string {
+	if r.Message == "" {
+		return "verdict: " + string(r.Verdict)
+	}
+	return r.Message
+}
