@@ -1,0 +1,290 @@
+package fault
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Kind of a fault.
+type Kind string
+
+// The faults of API calls.
+const (
+	Throttle     Kind = "throttle"      // Throttling (CloudWatch: ThrottlingException), HTTP 400, no effect
+	ErrorBefore  Kind = "error-before"  // HTTP 500, no effect
+	ErrorAfter   Kind = "error-after"   // HTTP 500, although the effect took place
+	AccessDenied Kind = "access-denied" // AccessDenied, HTTP 403, no effect
+	ExpiredToken Kind = "expired-token" // ExpiredToken, HTTP 403, no effect
+	Latency      Kind = "latency"       // Duration passes before the call takes effect
+	DropBefore   Kind = "drop-before"   // connection closed without an answer, no effect
+	DropAfter    Kind = "drop-after"    // connection closed without an answer, although the effect took place
+)
+
+// The faults of the data plane and of its metrics. They hold until they are removed.
+const (
+	WeightsDelay  Kind = "weights-delay"  // changes reach the data plane Duration late
+	MetricDelay   Kind = "metric-delay"   // metric data can be read Duration later than otherwise
+	MetricMissing Kind = "metric-missing" // metrics whose name matches Name lose their data
+	TargetFailure Kind = "target"         // targets of TargetGroup fail at FailRate and answer Latency late
+	Lose          Kind = "lose"           // the load balancer counts, but never forwards, the next Count requests
+)
+
+// MaxDuration bounds every duration of a Rule.
+const MaxDuration = 24 * time.Hour
+
+// Rule is one injected fault. Which fields a Kind has is said with each of them;
+// others must be left zero.
+type Rule struct {
+	ID   string // given by Set.Add
+	Kind Kind
+
+	// Faults of API calls: which calls.
+	Service     string   // signing name (elasticloadbalancing, monitoring, sts) or elbv2, cloudwatch; may be a glob; "": any
+	Operation   string   // e.g. ModifyRule; may be a glob; "": any
+	Skip        int      // matching calls that are let pass first
+	Times       int      // calls that are hit after that; 0: all
+	Probability *float64 // 0–1, of each call that Skip and Times leave; nil: 1
+
+	Duration    time.Duration // latency, weights-delay, metric-delay; up to MaxDuration
+	Name        string        // metric-missing: glob of metric names, e.g. HTTPCode_*
+	TargetGroup string        // target: name of a target group
+	FailRate    float64       // target: share of requests answered 500, 0–1
+	Latency     time.Duration // target: added to each answer; up to MaxDuration
+	Count       int           // lose: 1–1,000,000
+}
+
+// ruleJSON is how a Rule is written. Pointers tell an absent field from a zero.
+type ruleJSON struct {
+	ID          string    `json:"id,omitempty"`
+	Kind        Kind      `json:"kind"`
+	Service     *string   `json:"service,omitempty"`
+	Operation   *string   `json:"operation,omitempty"`
+	Skip        *int      `json:"skip,omitempty"`
+	Times       *int      `json:"times,omitempty"`
+	Probability *float64  `json:"probability,omitempty"`
+	Duration    *duration `json:"duration,omitempty"`
+	Name        *string   `json:"name,omitempty"`
+	TargetGroup *string   `json:"targetGroup,omitempty"`
+	FailRate    *float64  `json:"failRate,omitempty"`
+	Latency     *duration `json:"latency,omitempty"`
+	Count       *int      `json:"count,omitempty"`
+}
+
+// duration is written as time.ParseDuration reads it.
+type duration time.Duration
+
+func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+func (d *duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	if err != nil {
+		return fmt.Errorf("%q is not a duration such as 250ms, 10s or 1m30s", b)
+	}
+	*d = duration(v)
+	return nil
+}
+
+// MarshalJSON leaves out what is zero.
+func (r Rule) MarshalJSON() ([]byte, error) {
+	return json.Marshal(ruleJSON{
+		ID: r.ID, Kind: r.Kind, Service: unlessZero(r.Service), Operation: unlessZero(r.Operation),
+		Skip: unlessZero(r.Skip), Times: unlessZero(r.Times), Probability: r.Probability,
+		Duration: unlessZero(duration(r.Duration)), Name: unlessZero(r.Name), TargetGroup: unlessZero(r.TargetGroup),
+		FailRate: unlessZero(r.FailRate), Latency: unlessZero(duration(r.Latency)), Count: unlessZero(r.Count),
+	})
+}
+
+func unlessZero[T comparable](v T) *T {
+	if v == *new(T) {
+		return nil
+	}
+	return &v
+}
+
+func orZero[T any](p *T) T {
+	if p == nil {
+		return *new(T)
+	}
+	return *p
+}
+
+// Parse reads one Rule from JSON. Unknown fields, fields of other kinds and values out
+// of range are errors that name the field.
+func Parse(r io.Reader) (Rule, error) {
+	b, err := io.ReadAll(io.LimitReader(r, 64<<10))
+	if err != nil {
+		return Rule{}, fmt.Errorf("reading the fault: %w", err)
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	var j ruleJSON
+	if err := d.Decode(&j); err != nil {
+		return Rule{}, describeJSON(err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return Rule{}, errors.New("the fault: one JSON object is expected, the body goes on after it")
+	}
+	rule := Rule{
+		Kind: j.Kind, Service: orZero(j.Service), Operation: orZero(j.Operation), Skip: orZero(j.Skip), Times: orZero(j.Times),
+		Probability: j.Probability, Duration: time.Duration(orZero(j.Duration)), Name: orZero(j.Name),
+		TargetGroup: orZero(j.TargetGroup), FailRate: orZero(j.FailRate), Latency: time.Duration(orZero(j.Latency)), Count: orZero(j.Count),
+	}
+	if j.ID != "" {
+		return Rule{}, errors.New("id: it is given by the lab, leave it out")
+	}
+	return rule, rule.Validate()
+}
+
+func describeJSON(err error) error {
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && e.Field != "" {
+		return fmt.Errorf("%s: a JSON %s is not of type %s", e.Field, e.Value, e.Type)
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return fmt.Errorf("unknown field %s; fields are kind, service, operation, skip, times, probability, duration, name, targetGroup, failRate, latency, count", name)
+	}
+	return fmt.Errorf("the fault is not a JSON object: %w", err)
+}
+
+// fieldsOf lists the kinds and the fields that each may have.
+func fieldsOf() map[Kind][]string {
+	call := []string{"service", "operation", "skip", "times", "probability"}
+	return map[Kind][]string{
+		Throttle: call, ErrorBefore: call, ErrorAfter: call, AccessDenied: call, ExpiredToken: call, DropBefore: call, DropAfter: call,
+		Latency:       append(slices.Clone(call), "duration"),
+		WeightsDelay:  {"duration"},
+		MetricDelay:   {"duration"},
+		MetricMissing: {"name"},
+		TargetFailure: {"targetGroup", "failRate", "latency"},
+		Lose:          {"count"},
+	}
+}
+
+// Kinds lists all kinds, sorted.
+func Kinds() []Kind {
+	var out []Kind
+	for k := range fieldsOf() {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Validate returns an error that names the first field that is wrong.
+func (r Rule) Validate() error {
+	fields, ok := fieldsOf()[r.Kind]
+	if !ok {
+		return fmt.Errorf("kind: %q is not one of %v", r.Kind, Kinds())
+	}
+	for _, f := range r.set() {
+		if !slices.Contains(fields, f) {
+			return fmt.Errorf("%s: the kind %s does not have it; it has %s", f, r.Kind, strings.Join(fields, ", "))
+		}
+	}
+	if err := r.validateMatch(); err != nil {
+		return err
+	}
+	switch r.Kind {
+	case Latency, WeightsDelay, MetricDelay:
+		if r.Duration <= 0 || r.Duration > MaxDuration {
+			return fmt.Errorf("duration: %v is not in (0s, %v], which the kind %s needs", r.Duration, MaxDuration, r.Kind)
+		}
+	case MetricMissing:
+		if r.Name == "" {
+			return fmt.Errorf("name: the kind %s needs a metric's name or a glob such as HTTPCode_*", r.Kind)
+		}
+		return checkGlob("name", r.Name)
+	case TargetFailure:
+		return r.validateTarget()
+	case Lose:
+		if r.Count < 1 || r.Count > 1_000_000 {
+			return fmt.Errorf("count: %d is not in 1–1000000", r.Count)
+		}
+	case Throttle, ErrorBefore, ErrorAfter, AccessDenied, ExpiredToken, DropBefore, DropAfter:
+	}
+	return nil
+}
+
+// set lists the fields that are not zero.
+func (r Rule) set() []string {
+	var out []string
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"service", r.Service != ""},
+		{"operation", r.Operation != ""},
+		{"skip", r.Skip != 0},
+		{"times", r.Times != 0},
+		{"probability", r.Probability != nil},
+		{"duration", r.Duration != 0},
+		{"name", r.Name != ""},
+		{"targetGroup", r.TargetGroup != ""},
+		{"failRate", r.FailRate != 0},
+		{"latency", r.Latency != 0},
+		{"count", r.Count != 0},
+	} {
+		if f.set {
+			out = append(out, f.name)
+		}
+	}
+	return out
+}
+
+func (r Rule) validateMatch() error {
+	if err := checkService(r.Service); err != nil {
+		return err
+	}
+	if err := checkGlob("operation", r.Operation); err != nil {
+		return err
+	}
+	if r.Skip < 0 {
+		return fmt.Errorf("skip: %d is negative; it is the number of calls to let pass", r.Skip)
+	}
+	if r.Times < 0 {
+		return fmt.Errorf("times: %d is negative; it is the number of calls to hit, 0 for all", r.Times)
+	}
+	if p := r.Probability; p != nil && !(*p >= 0 && *p <= 1) { // so that NaN is refused, too
+		return fmt.Errorf("probability: %v is not in 0–1", *p)
+	}
+	return nil
+}
+
+func (r Rule) validateTarget() error {
+	switch {
+	case r.TargetGroup == "":
+		return errors.New("targetGroup: the kind target needs the name of a target group")
+	case !(r.FailRate >= 0 && r.FailRate <= 1):
+		return fmt.Errorf("failRate: %v is not in 0–1", r.FailRate)
+	case r.Latency < 0 || r.Latency > MaxDuration:
+		return fmt.Errorf("latency: %v is not in [0s, %v]", r.Latency, MaxDuration)
+	case r.FailRate == 0 && r.Latency == 0:
+		return errors.New("failRate: the kind target needs failRate or latency")
+	}
+	return nil
+}
+
+// checkService refuses plain names that no call can have; they are typing errors.
+func checkService(s string) error {
+	if s == "" || strings.ContainsAny(s, `*?[\`) {
+		return checkGlob("service", s)
+	}
+	switch s {
+	case "elasticloadbalancing", "elbv2", "monitoring", "cloudwatch", "sts":
+		return nil
+	}
+	return fmt.Errorf("service: %q is not one of elasticloadbalancing (elbv2), monitoring (cloudwatch), sts, or a glob", s)
+}
+
+func checkGlob(field, glob string) error {
+	if _, err := path.Match(glob, ""); err != nil {
+		return fmt.Errorf("%s: %q is not a glob: %w", field, glob, err)
+	}
+	return nil
+}
