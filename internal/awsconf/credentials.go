@@ -1,0 +1,135 @@
+package awsconf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/norikae/norikae/internal/arn"
+	"github.com/norikae/norikae/internal/fault"
+)
+
+// Credentials are replaced while they are still good, so that no call of a long shift,
+// least of all a rollback, meets expired ones. The jitter keeps many shifts from
+// asking STS at the same moment.
+const (
+	expiryWindow       = 5 * time.Minute
+	expiryWindowJitter = 0.5
+	// sessionDuration of assumed roles: every role allows an hour, and AWS allows no
+	// more when the caller is a role itself (role chaining).
+	sessionDuration    = time.Hour
+	defaultSessionName = "norikae"
+)
+
+func refreshEarly(o *aws.CredentialsCacheOptions) {
+	o.ExpiryWindow = expiryWindow
+	o.ExpiryWindowJitterFrac = expiryWindowJitter
+}
+
+// credentials retrieves from a source and words its failures.
+type credentials struct {
+	source aws.CredentialsProvider
+	hint   string
+}
+
+// credentialsError is a failure to get credentials, as opposed to a call that failed.
+type credentialsError struct {
+	err  error
+	hint string
+}
+
+func (e *credentialsError) Error() string {
+	return fmt.Sprintf("no AWS credentials: %v (%s)", e.err, e.hint)
+}
+func (e *credentialsError) Unwrap() error { return e.err }
+
+// Retrieve gives credentials that are good for some time.
+func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	got, err := c.source.Retrieve(ctx)
+	if err != nil {
+		return aws.Credentials{}, &credentialsError{err: err, hint: c.hint}
+	}
+	return got, nil
+}
+
+// assume wraps a role's credentials. base is what the role is assumed with.
+func assume(base aws.Config, role AssumeRole) *credentials {
+	name := role.SessionName
+	if name == "" {
+		name = defaultSessionName
+	}
+	provider := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(base), role.RoleARN, func(o *stscreds.AssumeRoleOptions) {
+		o.RoleSessionName = name
+		o.Duration = sessionDuration
+		if role.ExternalID != "" {
+			o.ExternalID = aws.String(role.ExternalID)
+		}
+	})
+	return &credentials{
+		source: aws.NewCredentialsCache(provider, refreshEarly),
+		hint:   fmt.Sprintf("check that the caller may assume %s (aws.assumeRole in the manifest), and the role's trust policy and external ID", role.RoleARN),
+	}
+}
+
+func (a AssumeRole) validate() error {
+	if a == (AssumeRole{}) {
+		return nil
+	}
+	n, err := arn.Parse(a.RoleARN)
+	if err != nil || n.Service != "iam" || !regexp.MustCompile(`^role/.+`).MatchString(n.Resource) {
+		return fault.Terminal("InvalidRole", fmt.Errorf(
+			"aws.assumeRole.roleARN: %q is not a role's ARN; want arn:PARTITION:iam::ACCOUNT:role/NAME", a.RoleARN))
+	}
+	if a.SessionName != "" && !regexp.MustCompile(`^[\w+=,.@-]{2,64}$`).MatchString(a.SessionName) {
+		return fault.Terminal("InvalidRole", fmt.Errorf(
+			"aws.assumeRole.sessionName: %q is not 2–64 letters, digits and _+=,.@-", a.SessionName))
+	}
+	if n := len(a.ExternalID); a.ExternalID != "" && (n < 2 || n > 1224) {
+		return fault.Terminal("InvalidRole", fmt.Errorf(
+			"aws.assumeRole.externalID has %d characters; want 2–1224", n))
+	}
+	return nil
+}
+
+// expired tells whether AWS called the credentials of a call expired.
+func expired(err error) bool {
+	api, ok := errors.AsType[smithy.APIError](err)
+	return ok && slices.Contains([]string{"ExpiredToken", "ExpiredTokenException", "RequestExpired"}, api.ErrorCode())
+}
+
+// renew drops cached credentials that AWS calls expired before their stated end, and,
+// when the source has others, makes the call once more with those.
+func (c *credentials) renew(stack *middleware.Stack) error {
+	cache, ok := c.source.(*aws.CredentialsCache)
+	if !ok {
+		return nil // nothing is cached
+	}
+	return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("norikaeRenewCredentials", func(
+		ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler,
+	) (middleware.FinalizeOutput, middleware.Metadata, error) {
+		used, usedErr := cache.Retrieve(ctx)
+		out, meta, err := next.HandleFinalize(ctx, in)
+		if usedErr != nil || !expired(err) {
+			return out, meta, err
+		}
+		cache.Invalidate()
+		if fresh, ferr := cache.Retrieve(ctx); ferr != nil || fresh.AccessKeyID == used.AccessKeyID {
+			return out, meta, err //nolint:nilerr // what AWS said about the call tells more
+		}
+		if r, ok := in.Request.(interface{ RewindStream() error }); ok {
+			if rerr := r.RewindStream(); rerr != nil {
+				return out, meta, err //nolint:nilerr // the call cannot be repeated here
+			}
+		}
+		return next.HandleFinalize(ctx, in)
+	}), middleware.Before)
+}

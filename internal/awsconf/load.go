@@ -1,0 +1,147 @@
+// Package awsconf makes the one aws.Config that every AWS client of a run shares:
+// region, profile, assumed role with credentials that refresh themselves, endpoint,
+// retries, client-side rate limits, deadlines and user agent. It also classifies what
+// AWS answers into the classes of package fault, in one place.
+package awsconf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/norikae/norikae/internal/fault"
+)
+
+// How long calls may take. One call, with its retries, never blocks a shift for longer
+// than callTimeout: the engine has its own, patient retries.
+const (
+	callTimeout    = 20 * time.Second
+	attemptTimeout = 8 * time.Second
+	maxAttempts    = 5
+	maxBackoff     = 3 * time.Second // between attempts; 4 of them: at most 12 s
+	firstRetrieve  = 15 * time.Second
+)
+
+// Options of a configuration. The zero value is the environment's default chain.
+type Options struct {
+	Region     string // default: the environment's or the profile's
+	Profile    string // of the shared configuration files; default AWS_PROFILE
+	AssumeRole AssumeRole
+	// Endpoint overrides every service's URL, for simulators and private endpoints;
+	// default: AWS_ENDPOINT_URL and its relatives.
+	Endpoint string
+	Version  string // of norikae, for the user agent; default "dev"
+	// HTTPClient replaces the transport; for tests.
+	HTTPClient aws.HTTPClient
+}
+
+// AssumeRole names a role to assume; an empty RoleARN: none.
+type AssumeRole struct {
+	RoleARN     string
+	ExternalID  string // 2–1224 characters, or empty
+	SessionName string // 2–64 characters; default norikae
+}
+
+// Load resolves options and environment, retrieves credentials once, so that missing
+// ones are found before anything else is done, and returns a configuration that may be
+// used for as long as a shift takes.
+func Load(ctx context.Context, o Options) (aws.Config, error) {
+	if err := o.AssumeRole.validate(); err != nil {
+		return aws.Config{}, err
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, o.loadOptions()...)
+	if err != nil {
+		return aws.Config{}, explainLoad(o, err)
+	}
+	if cfg.Region == "" {
+		return aws.Config{}, fault.Terminal("NoRegion", errors.New(
+			"no AWS region: set aws.region in the manifest, AWS_REGION in the environment, or region in the profile"))
+	}
+	cfg.HTTPClient = o.httpClient()
+	cfg.APIOptions = append(cfg.APIOptions, deadline, newLimits().middleware)
+	creds := &credentials{source: cfg.Credentials, hint: o.hint()}
+	if o.AssumeRole.RoleARN != "" {
+		// The STS client keeps the base credentials; everybody else gets the role's.
+		base := cfg.Copy()
+		base.Credentials = creds
+		base.APIOptions = append(slices.Clip(base.APIOptions), creds.renew)
+		creds = assume(base, o.AssumeRole)
+	}
+	cfg.Credentials = creds
+	cfg.APIOptions = append(slices.Clip(cfg.APIOptions), creds.renew)
+
+	ctx, cancel := context.WithTimeout(ctx, firstRetrieve)
+	defer cancel()
+	if _, err := creds.Retrieve(ctx); err != nil {
+		return aws.Config{}, Classify("getting AWS credentials", err)
+	}
+	return cfg, nil
+}
+
+func (o Options) loadOptions() []func(*config.LoadOptions) error {
+	opts := []func(*config.LoadOptions) error{
+		config.WithRetryer(newRetryer),
+		config.WithCredentialsCacheOptions(refreshEarly),
+		config.WithHTTPClient(o.httpClient()),
+		config.WithAPIOptions(userAgent(o.Version)),
+	}
+	if o.Region != "" {
+		opts = append(opts, config.WithRegion(o.Region))
+	}
+	if o.Profile != "" {
+		opts = append(opts, config.WithSharedConfigProfile(o.Profile))
+	}
+	if o.Endpoint != "" {
+		opts = append(opts, config.WithBaseEndpoint(o.Endpoint))
+	}
+	return opts
+}
+
+// httpClient bounds each attempt, so that one lost answer leaves time for others.
+func (o Options) httpClient() aws.HTTPClient {
+	if o.HTTPClient != nil {
+		return o.HTTPClient
+	}
+	return awshttp.NewBuildableClient().WithTimeout(attemptTimeout)
+}
+
+// newRetryer retries what the SDK's standard mode retries, more often and with shorter
+// pauses. Its retry quota is off: attempts and the call's deadline bound the load, and a
+// rollback that has been refused for minutes must not run out of tokens.
+func newRetryer() aws.Retryer {
+	r := retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = maxAttempts
+		o.MaxBackoff = maxBackoff
+		o.RateLimiter = ratelimit.None
+	})
+	return retry.AddWithErrorCodes(r, "HealthUnavailable") // DescribeTargetHealth's "not now"
+}
+
+func explainLoad(o Options, err error) error {
+	var noProfile config.SharedConfigProfileNotExistError
+	if errors.As(err, &noProfile) {
+		where := "aws.profile in the manifest"
+		if o.Profile == "" {
+			where = "AWS_PROFILE in the environment"
+		}
+		return fault.Terminal("NoProfile", fmt.Errorf(
+			"the AWS profile %q does not exist in ~/.aws/config or ~/.aws/credentials: change %s, or add the profile", noProfile.Profile, where))
+	}
+	return fault.Terminal("InvalidAWSConfiguration", fmt.Errorf("reading the AWS configuration: %w", err))
+}
+
+// hint says what to do when there are no credentials.
+func (o Options) hint() string {
+	if o.Profile != "" {
+		return fmt.Sprintf("check the profile %q (aws.profile in the manifest), or sign in again", o.Profile)
+	}
+	return "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or aws.profile in the manifest"
+}
