@@ -13,6 +13,10 @@ import (
 // errors classified by package fault, and leaves retries beyond the SDK's own to the
 // engine.
 type Router interface {
+	// Preflight checks, before anything is written, all that can be known to fail:
+	// that the destinations exist and belong to this route's load balancer, ownership,
+	// limits. Warnings are for people (stickiness).
+	Preflight(ctx context.Context) (warnings []string, err error)
 	// Observe reads what the route does now. A route that is not there is no error.
 	Observe(ctx context.Context) (shift.Live, error)
 	// Create makes the route, carrying split and mark from its first moment. It
