@@ -96,7 +96,7 @@ func parseCondition(p wire.Params, f conditionField) (model.Condition, error) {
 		}
 	}
 	config := p.Struct(f.config)
-	topValues, topRegexes := p.Strings("Values"), p.Strings("RegexValues")
+	topValues, topRegexes := texts(p, "Values"), texts(p, "RegexValues")
 	top := len(topValues)+len(topRegexes) > 0
 	switch {
 	case top && config != nil:
@@ -108,7 +108,7 @@ func parseCondition(p wire.Params, f conditionField) (model.Condition, error) {
 	case f.name == "query-string":
 		return cond, parseQuery(&cond, config)
 	default:
-		cond.Values, cond.Regexes = config.Strings("Values"), config.Strings("RegexValues")
+		cond.Values, cond.Regexes = texts(config, "Values"), texts(config, "RegexValues")
 	}
 	if f.name == "http-header" {
 		cond.HeaderName = config.Str("HttpHeaderName")
@@ -120,6 +120,14 @@ func parseCondition(p wire.Params, f conditionField) (model.Condition, error) {
 		return cond, invalid("IpAddressType is not supported for a 'source-ip' condition of an Application Load Balancer; provide Values")
 	}
 	return cond, checkValues(cond, f)
+}
+
+// texts is a list of strings, nil when there are none.
+func texts(p wire.Params, name string) []string {
+	if list := p.Strings(name); len(list) > 0 {
+		return list
+	}
+	return nil
 }
 
 func checkValues(cond model.Condition, f conditionField) error {
@@ -248,15 +256,15 @@ func checkCIDR(v string) error {
 
 // countWildcards counts the * and ? of a condition that stand for other characters.
 func countWildcards(cond model.Condition) int {
-	texts := slices.Clone(cond.Values)
+	patterns := slices.Clone(cond.Values)
 	if cond.Field == "http-request-method" || cond.Field == "source-ip" {
 		return 0
 	}
 	for _, q := range cond.Query {
-		texts = append(texts, q.Key, q.Value)
+		patterns = append(patterns, q.Key, q.Value)
 	}
 	n := 0
-	for _, t := range texts {
+	for _, t := range patterns {
 		t = strings.NewReplacer(`\*`, "", `\?`, "").Replace(t)
 		n += strings.Count(t, "*") + strings.Count(t, "?")
 	}
@@ -275,19 +283,19 @@ func describeCondition(cond model.Condition) wire.Struct {
 	if err != nil {
 		return out
 	}
-	var texts wire.Struct
+	var values wire.Struct
 	if len(cond.Values) > 0 {
-		texts = append(texts, kv("Values", stringList(cond.Values)))
+		values = append(values, kv("Values", stringList(cond.Values)))
 	}
 	if len(cond.Regexes) > 0 {
-		texts = append(texts, kv("RegexValues", stringList(cond.Regexes)))
+		values = append(values, kv("RegexValues", stringList(cond.Regexes)))
 	}
-	config := texts
+	config := values
 	if cond.HeaderName != "" {
-		config = append(wire.Struct{kv("HttpHeaderName", cond.HeaderName)}, texts...)
+		config = append(wire.Struct{kv("HttpHeaderName", cond.HeaderName)}, values...)
 	}
 	if f.topLevel {
-		out = append(out, texts...)
+		out = append(out, values...)
 	}
 	return append(out, kv(f.config, config))
 }

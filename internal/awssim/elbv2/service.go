@@ -82,7 +82,7 @@ func (s *Service) Serve(ctx context.Context, r *wire.Request) (wire.Struct, erro
 	}
 	handle := s.serve[r.Operation]
 	if handle == nil {
-		return nil, wire.Errorf("NotSimulated", "elasticloadbalancing %s is not simulated", r.Operation)
+		return nil, wire.NotSimulated("elasticloadbalancing", r.Operation)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
