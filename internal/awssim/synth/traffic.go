@@ -1,0 +1,290 @@
+package synth
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/norikae/norikae/internal/awssim/model"
+)
+
+const (
+	namespace      = "AWS/ApplicationELB"
+	defaultLatency = 10 * time.Millisecond
+	// maxValues bounds the single response times of a period.
+	maxValues = 100
+	// epsilon makes up for sums of fractions that fall short of a whole number.
+	epsilon = 1e-6
+)
+
+// book has the open period's counts of one load balancer.
+type book struct {
+	groups                 map[string]*tally // by target group ARN
+	elb502, elb503, elb504 int
+}
+
+// tally has the open period's counts of one target group, and what is carried over to
+// the next so that rates come out exact in the long run.
+type tally struct {
+	requests, ok, errors, connectionErrors int
+	times                                  []batch
+	carry                                  [4]float64
+}
+
+// batch is a number of answers that took equally long.
+type batch struct {
+	n       int
+	seconds float64
+}
+
+// advance accounts for the traffic up to now and closes the periods that ended; p.mu
+// is held.
+func (p *DataPlane) advance(now time.Time) {
+	for !p.boundary.After(now) {
+		p.account(p.boundary)
+		p.report(p.boundary)
+		p.boundary = p.boundary.Add(p.cfg.Period)
+	}
+	p.account(now)
+}
+
+// account adds the traffic since the last call; nothing has changed since.
+func (p *DataPlane) account(until time.Time) {
+	from := p.clock
+	if !until.After(from) {
+		return
+	}
+	p.clock = until
+	if p.stopped {
+		return
+	}
+	rate := max(p.cfg.RequestsPerSecond(from), 0)
+	share := map[string]int{} // routes of each load balancer
+	for _, r := range p.routes {
+		share[r.balancer]++
+	}
+	for _, r := range p.routes {
+		r.carry += rate * until.Sub(from).Seconds() / float64(share[r.balancer])
+		n := int(math.Floor(r.carry + epsilon))
+		r.carry -= float64(n)
+		p.route(r, n)
+	}
+}
+
+// route deals n requests of a rule out.
+func (p *DataPlane) route(r *route, n int) {
+	b := p.book(r.balancer)
+	if r.total == 0 {
+		b.elb503 += n
+		return
+	}
+	for i, m := range r.deal(n) {
+		arn := r.groups[i].ARN
+		g := p.config.TargetGroups[arn]
+		registered := slices.ContainsFunc(g.Targets, func(t model.Target) bool { return t.DrainingSince.IsZero() })
+		if !registered {
+			b.elb503 += m
+			continue
+		}
+		b.send(b.tally(arn, p.phase(g.Name)), m, p.behaves[g.Name])
+	}
+}
+
+// phase 0–1 of a group's first fault, so that groups do not fail in step.
+func (p *DataPlane) phase(name string) float64 {
+	h := p.cfg.Seed
+	for _, c := range []byte(name) {
+		h = (h ^ uint64(c)) * 0x100000001b3 // FNV-1a
+	}
+	return float64(h>>40%1000) / 1000
+}
+
+func (p *DataPlane) book(balancer string) *book {
+	b := p.books[balancer]
+	if b == nil {
+		b = &book{groups: map[string]*tally{}}
+		p.books[balancer] = b
+	}
+	return b
+}
+
+func (b *book) tally(arn string, phase float64) *tally {
+	t := b.groups[arn]
+	if t == nil {
+		t = &tally{carry: [4]float64{phase, phase, phase, phase}}
+		b.groups[arn] = t
+	}
+	return t
+}
+
+// send counts n requests to a group that behaves so.
+func (b *book) send(t *tally, n int, how Behaviour) {
+	left := n
+	take := func(i int, rate float64) int {
+		if rate == 0 {
+			return 0
+		}
+		t.carry[i] += rate * float64(n)
+		k := min(int(math.Floor(t.carry[i]+epsilon)), left)
+		t.carry[i] -= float64(k)
+		left -= k
+		return k
+	}
+	refused, reset, timeout, errors := take(0, how.ConnectionErrorRate), take(1, how.ResetRate), take(2, how.TimeoutRate), take(3, how.ErrorRate)
+	t.requests += n
+	t.connectionErrors += refused
+	b.elb502 += refused + reset
+	b.elb504 += timeout
+	t.errors += errors
+	t.ok += left
+	if answered := errors + left; answered > 0 {
+		t.times = append(t.times, batch{answered, cmp.Or(how.Latency, defaultLatency).Seconds()})
+	}
+}
+
+// report closes the period that ends at end.
+func (p *DataPlane) report(end time.Time) {
+	start := end.Add(-p.cfg.Period)
+	data := map[string][]model.Datum{}
+	for _, arn := range p.balancers() {
+		b, scope := p.book(arn), model.Scope(arn)
+		lb := model.Dimension{Name: "LoadBalancer", Value: model.LoadBalancerDimension(arn)}
+		total := emitter{start: start, dims: []model.Dimension{lb}}
+		var sum tally
+		for _, group := range p.groups(arn, b) {
+			e := emitter{start: start, dims: []model.Dimension{lb, {Name: "TargetGroup", Value: model.TargetGroupDimension(group)}}}
+			if t := b.groups[group]; t != nil {
+				e.tally(t)
+				sum.add(t)
+				*t = tally{carry: t.carry}
+			}
+			p.hosts(&e, arn, group, end)
+			data[scope] = append(data[scope], e.data...)
+		}
+		total.tally(&sum)
+		total.count("HTTPCode_ELB_5XX_Count", b.elb502+b.elb503+b.elb504)
+		total.count("HTTPCode_ELB_502_Count", b.elb502)
+		total.count("HTTPCode_ELB_503_Count", b.elb503)
+		total.count("HTTPCode_ELB_504_Count", b.elb504)
+		b.elb502, b.elb503, b.elb504 = 0, 0, 0
+		data[scope] = append(data[scope], total.data...)
+	}
+	for _, scope := range slices.Sorted(maps.Keys(data)) {
+		if len(data[scope]) > 0 {
+			p.reports = append(p.reports, report{scope, data[scope]})
+		}
+	}
+}
+
+// balancers that forward, or did in this period, in a stable order.
+func (p *DataPlane) balancers() []string {
+	set := map[string]bool{}
+	for arn := range p.books {
+		set[arn] = true
+	}
+	for _, r := range p.routes {
+		set[r.balancer] = true
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// groups behind a load balancer, now or in this period, in a stable order.
+func (p *DataPlane) groups(balancer string, b *book) []string {
+	set := map[string]bool{}
+	for arn := range b.groups {
+		set[arn] = true
+	}
+	for _, r := range p.routes {
+		if r.balancer == balancer {
+			for _, g := range r.groups {
+				set[g.ARN] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// hosts reports the host counts at the end of the period, if the group is checked and
+// the load balancer still forwards to it.
+func (p *DataPlane) hosts(e *emitter, balancer, group string, now time.Time) {
+	g := p.config.TargetGroups[group]
+	inForce := slices.ContainsFunc(p.routes, func(r *route) bool {
+		return r.balancer == balancer && slices.ContainsFunc(r.groups, func(w model.WeightedTargetGroup) bool { return w.ARN == group })
+	})
+	if !g.InUse || !g.HealthCheck.Enabled || !inForce {
+		return
+	}
+	var healthy, unhealthy float64
+	for _, t := range g.Targets {
+		switch p.health(group, t, now).State {
+		case "healthy":
+			healthy++
+		case "unhealthy":
+			unhealthy++
+		}
+	}
+	e.put("HealthyHostCount", "Count", statistics{healthy, healthy, healthy, 1}, nil)
+	e.put("UnHealthyHostCount", "Count", statistics{unhealthy, unhealthy, unhealthy, 1}, nil)
+}
+
+func (t *tally) add(o *tally) {
+	t.requests += o.requests
+	t.ok += o.ok
+	t.errors += o.errors
+	t.connectionErrors += o.connectionErrors
+	t.times = append(t.times, o.times...)
+}
+
+type statistics struct{ sum, min, max, count float64 }
+
+// emitter makes the data of one set of dimensions, as sparse as AWS is.
+type emitter struct {
+	start time.Time
+	dims  []model.Dimension
+	data  []model.Datum
+}
+
+func (e *emitter) put(name, unit string, s statistics, values []float64) {
+	e.data = append(e.data, model.Datum{
+		Namespace: namespace, Name: name, Dimensions: e.dims, Unit: unit, Timestamp: e.start,
+		Sum: s.sum, Min: s.min, Max: s.max, Count: s.count, Values: values,
+	})
+}
+
+// count puts a metric of which each event is a sample of 1, as AWS does.
+func (e *emitter) count(name string, n int) {
+	if n > 0 {
+		e.put(name, "Count", statistics{float64(n), 1, 1, float64(n)}, nil)
+	}
+}
+
+func (e *emitter) tally(t *tally) {
+	e.count("RequestCount", t.requests)
+	e.count("HTTPCode_Target_2XX_Count", t.ok)
+	e.count("HTTPCode_Target_5XX_Count", t.errors)
+	e.count("TargetConnectionErrorCount", t.connectionErrors)
+	if len(t.times) == 0 {
+		return
+	}
+	s := statistics{min: t.times[0].seconds, max: t.times[0].seconds}
+	for _, b := range t.times {
+		s.sum += float64(b.n) * b.seconds
+		s.count += float64(b.n)
+		s.min, s.max = min(s.min, b.seconds), max(s.max, b.seconds)
+	}
+	e.put("TargetResponseTime", "Seconds", s, values(t.times, int(s.count)))
+}
+
+// values are up to maxValues response times that represent the batches.
+func values(batches []batch, n int) []float64 {
+	every := (n + maxValues - 1) / maxValues
+	out := make([]float64, 0, maxValues)
+	for i, seen := 0, 0; i < len(batches); i++ {
+		for ; len(out)*every < seen+batches[i].n; out = append(out, batches[i].seconds) {
+		}
+		seen += batches[i].n
+	}
+	return out
+}
