@@ -67,40 +67,6 @@ func New(cfg Config) *Service {
 
 const day = 24 * time.Hour
 
-// Operation is what a reader of the lab's documentation needs to know of one API call.
-type Operation struct {
-	Name string
-	// Fidelity is "simulated" or "simplified"; Note says how, and what is left out.
-	Fidelity, Note string
-}
-
-// Operations that are answered, in alphabetical order. Any other one is NotSimulated.
-func Operations() []Operation {
-	return []Operation{
-		{
-			"GetMetricData", "simplified",
-			"MetricStat with Sum, Average, Minimum, Maximum, SampleCount, pNN and tmNN; metric math without SEARCH, SORT, SLICE, " +
-				"anomaly detection, date functions and Metrics Insights. Pages cut the results in the order of the queries, expressions included. " +
-				"Dynamic labels (${…}) are returned as written. Periods count from the rounded StartTime. Old data are not rolled up to longer periods. " +
-				"A percentile is the nearest rank among at most 128 weighted samples a period.",
-		},
-		{
-			"GetMetricStatistics", "simplified",
-			"As GetMetricData for one metric: at most 1,440 data points, in no order that a client could rely on.",
-		},
-		{
-			"ListMetrics", "simplified",
-			"Filters by namespace, name, dimensions and RecentlyActive, 500 a page. A metric is listed as soon as it has a data point that can be read, " +
-				"not up to 15 minutes later. No linked accounts.",
-		},
-		{
-			"PutMetricData", "simplified",
-			"Value, Values with Counts, StatisticValues. StorageResolution is checked, but all data are kept at the lab's period, and " +
-				"can be read only when that period and the delay are over. The unit last written is the unit of the metric. No EntityMetricData.",
-		},
-	}
-}
-
 // Serve answers one API call.
 func (s *Service) Serve(_ context.Context, r *wire.Request) (wire.Struct, error) {
 	switch r.Operation {

@@ -62,21 +62,28 @@ func makeFunctions() map[string]function {
 var awsOnly = strings.Fields(`ANOMALY_DETECTION_BAND DATE DAY DB_PERF_INSIGHTS EPOCH FIRST HOUR INSIGHT_RULE_METRIC
 	LAMBDA LAST MINUTE MONTH REMOVE_EMPTY SEARCH SERVICE_QUOTA SLICE SORT YEAR`)
 
-// resolveCall finds a call's function; it refuses unknown ones and wrong numbers of
-// arguments.
-func resolveCall(name string, args []expr) (call, error) {
-	f, ok := functions[name]
-	if !ok {
-		problem := "unknown function " + name
-		if slices.Contains(awsOnly, name) {
-			problem = "the function " + name + " is not simulated"
-		}
-		return call{}, fmt.Errorf("%s; simulated are %s", problem, strings.Join(slices.Sorted(maps.Keys(functions)), ", "))
+// findFunction by its name; the error says which there are.
+func findFunction(name string) (function, error) {
+	if f, ok := functions[name]; ok {
+		return f, nil
 	}
-	if n := len(args); n < f.minArgs || n > f.maxArgs {
-		return call{}, fmt.Errorf("%s takes %d to %d arguments, got %d", name, f.minArgs, f.maxArgs, n)
+	problem := "unknown function " + name
+	if slices.Contains(awsOnly, name) {
+		problem = "the function " + name + " is not simulated"
 	}
-	return call{name, f.run, args}, nil
+	return function{}, fmt.Errorf("%s; simulated are %s", problem, strings.Join(slices.Sorted(maps.Keys(functions)), ", "))
+}
+
+// arity words the number of arguments that a function takes.
+func (f function) arity() string {
+	switch {
+	case f.maxArgs == 1 && f.minArgs == 1:
+		return "1 argument"
+	case f.minArgs == f.maxArgs:
+		return fmt.Sprintf("%d arguments", f.minArgs)
+	default:
+		return fmt.Sprintf("%d to %d arguments", f.minArgs, f.maxArgs)
+	}
 }
 
 func unsupported(name string, args ...value) error {

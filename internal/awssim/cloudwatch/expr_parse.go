@@ -1,6 +1,7 @@
 package cloudwatch
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -136,7 +137,7 @@ func parseExpr(in string) (expr, error) {
 		return nil, err
 	}
 	if tokens[0].kind == 'w' && strings.EqualFold(tokens[0].text, "SELECT") {
-		return nil, fmt.Errorf("Metrics Insights queries (SELECT …) are not simulated") //nolint:staticcheck,revive // a product's name
+		return nil, errors.New("queries of Metrics Insights (SELECT …) are not simulated")
 	}
 	p := &parser{tokens: tokens}
 	e, err := p.binary(0)
@@ -266,11 +267,18 @@ func (p *parser) primary() (expr, error) {
 func (p *parser) word(t token) (expr, error) {
 	switch {
 	case p.accept("("):
+		f, err := findFunction(t.text) // before its arguments, which may be as strange
+		if err != nil {
+			return nil, err
+		}
 		args, err := p.items(")")
 		if err != nil {
 			return nil, err
 		}
-		return resolveCall(t.text, args)
+		if n := len(args); n < f.minArgs || n > f.maxArgs {
+			return nil, fmt.Errorf("%s takes %s, got %d", t.text, f.arity(), n)
+		}
+		return call{t.text, f.run, args}, nil
 	case t.text == "REPEAT" || t.text == "LINEAR":
 		return keyword(t.text), nil
 	case t.text[0] >= 'a' && t.text[0] <= 'z':

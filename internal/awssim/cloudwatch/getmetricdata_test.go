@@ -146,7 +146,7 @@ func TestDimensionsMatchExactly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, origin := world(t, Config{})
 		q := statQuery("req", "RequestCount", "blue", "Sum", 60)
-		dims := q["MetricStat"].(map[string]any)["Metric"].(map[string]any)["Dimensions"].([]any) //nolint:forcetypeassert // made above
+		dims, _ := metricOf(t, q)["Dimensions"].([]any)
 		for name, tc := range map[string]struct {
 			dims   []any
 			points int
@@ -155,7 +155,7 @@ func TestDimensionsMatchExactly(t *testing.T) {
 			"a part of the set is another metric":              {dims[:1], 0},
 			"no dimensions are another metric":                 {nil, 0},
 		} {
-			q["MetricStat"].(map[string]any)["Metric"].(map[string]any)["Dimensions"] = tc.dims //nolint:forcetypeassert // made above
+			metricOf(t, q)["Dimensions"] = tc.dims
 			got := results(t, mustCall(t, s, "GetMetricData", dataParams(origin, origin.Add(10*time.Minute), q)), origin)
 			if n := len(got[0].Points); n != tc.points {
 				t.Errorf("%s: %d points, want %d", name, n, tc.points)
@@ -168,8 +168,9 @@ func TestUnitsAndScopesKeepDataApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, origin := world(t, Config{})
 		q := statQuery("req", "RequestCount", "blue", "Sum", 60)
+		stat, _ := q["MetricStat"].(map[string]any)
 		for u, want := range map[string]int{"Count": 10, "Seconds": 0} {
-			q["MetricStat"].(map[string]any)["Unit"] = u //nolint:forcetypeassert // made above
+			stat["Unit"] = u
 			got := results(t, mustCall(t, s, "GetMetricData", dataParams(origin, origin.Add(10*time.Minute), q)), origin)
 			if n := len(got[0].Points); n != want {
 				t.Errorf("unit %s: %d points, want %d", u, n, want)

@@ -137,3 +137,14 @@ func dataParams(start, end time.Time, queries ...map[string]any) wire.Params {
 	}
 	return wire.Params{"StartTime": start, "EndTime": end, "MetricDataQueries": list, "ScanBy": "TimestampAscending"}
 }
+
+// metricOf is the metric that a statQuery names.
+func metricOf(t *testing.T, q map[string]any) map[string]any {
+	t.Helper()
+	stat, _ := q["MetricStat"].(map[string]any)
+	m, ok := stat["Metric"].(map[string]any)
+	if !ok {
+		t.Fatalf("%v has no metric", q)
+	}
+	return m
+}

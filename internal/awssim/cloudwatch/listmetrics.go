@@ -124,8 +124,9 @@ func (f metricFilter) passes(key metricKey, dims []model.Dimension) bool {
 
 // activeSince tells whether a metric has readable data of since or later.
 func (s *Service) activeSince(m *metric, since, asOf time.Time) bool {
+	delay := s.delay()
 	for i := len(m.buckets) - 1; i >= 0 && m.buckets[i].start >= since.Unix(); i-- {
-		if s.readable(&m.buckets[i], asOf) {
+		if s.readable(&m.buckets[i], asOf, delay) {
 			return true
 		}
 	}

@@ -195,12 +195,13 @@ func (s *Service) read(scope string, key metricKey, unit string, w window, st st
 		return nil
 	}
 	var points []point
+	delay := s.delay()
 	for i := 0; i < len(m.buckets); {
 		at := w.start + floor(m.buckets[i].start-w.start, w.period)
 		group := newAggregate()
 		for ; i < len(m.buckets) && m.buckets[i].start < at+w.period; i++ {
 			b := &m.buckets[i]
-			if b.start >= w.start && b.start < w.end && s.readable(b, w.asOf) {
+			if b.start >= w.start && b.start < w.end && s.readable(b, w.asOf, delay) {
 				group.add(b)
 			}
 		}
@@ -212,8 +213,8 @@ func (s *Service) read(scope string, key metricKey, unit string, w window, st st
 }
 
 // readable tells whether a bucket's period and the delay after it are over.
-func (s *Service) readable(b *bucket, asOf time.Time) bool {
-	visible := time.Unix(b.start+s.period, 0).Add(min(b.delay, s.delay()))
+func (s *Service) readable(b *bucket, asOf time.Time, delay time.Duration) bool {
+	visible := time.Unix(b.start+s.period, 0).Add(min(b.delay, delay))
 	return !visible.After(asOf) && b.born <= asOf.UnixNano() && b.start >= asOf.Add(-s.cfg.Retention).Unix()
 }
 
