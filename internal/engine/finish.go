@@ -56,9 +56,6 @@ func (r *Run) tell(before shift.State) {
 	if !now.WrittenAt.IsZero() && !now.WrittenAt.Equal(before.WrittenAt) {
 		r.record(EventWritten, now.Message)
 	}
-	if measured(now.Report) != measured(before.Report) {
-		r.record(EventJudged, now.Report.Message)
-	}
 	if now.Reason == before.Reason && now.Phase == before.Phase && now.Step == before.Step {
 		return
 	}
@@ -68,6 +65,16 @@ func (r *Run) tell(before shift.State) {
 		r.record(EventDrift, now.Message)
 	case now.Reason != "Written":
 		r.record(EventHolding, now.Message)
+	}
+}
+
+// judged tells of a report when it holds a measurement that the one before did not.
+func (r *Run) judged(rep, before *analysis.Report) {
+	if n := measured(rep); n > 0 && n != measured(before) {
+		shown := r.state
+		r.state.Report = rep
+		r.record(EventJudged, rep.Message)
+		r.state = shown
 	}
 }
 

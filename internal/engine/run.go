@@ -145,6 +145,7 @@ func (r *Run) observation(ctx context.Context) shift.Observation {
 			rep := r.e.Analyzer.Analyze(actx, r.request(time.Now()))
 			cancel()
 			o.Report = &rep
+			r.judged(&rep, r.state.Report)
 		}
 	}
 	o.Now = time.Now()

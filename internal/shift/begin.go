@@ -107,6 +107,9 @@ func resume(p Plan, f Facts) State {
 	switch at, ok := p.locate(f.Live.Split, journalled); {
 	case ok && at >= 0:
 		s.Phase, s.Step = Shifting, at
+		if f.Live.Conforms && (at < len(p.Splits)-1 || f.Live.Split.Equal(p.Splits[at])) {
+			s.WrittenAt = f.Now // verified just now
+		}
 	case !ok && journalled >= 0: // somebody else's weights: Decide will see the drift
 		s.Phase, s.Step = Shifting, min(journalled, len(p.Splits)-1)
 	default:
