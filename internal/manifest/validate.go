@@ -1,0 +1,241 @@
+package manifest
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/norikae/norikae/api/v1alpha1"
+	"github.com/norikae/norikae/internal/arn"
+)
+
+// What an Application Load Balancer holds:
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html
+const (
+	maxDestinations = 5   // target groups in one action
+	maxWeight       = 999 // of one target group
+	maxPriority     = 50_000
+	maxCondition    = 5   // condition values in one rule
+	maxWildcards    = 5   // * and ? in one rule
+	maxPattern      = 128 // characters of a host, path, header or query value
+	maxName         = 40  // characters of a header's name or a method
+)
+
+// maxDuration bounds every declared duration: a shift is no matter of weeks.
+const maxDuration = 7 * 24 * time.Hour
+
+// Validate checks every rule that can be checked without asking AWS. Defaults need not
+// be filled in. The problems have no lines; see Load.
+func Validate(ts *v1alpha1.TrafficShift) []Problem {
+	v := &validator{}
+	v.head(ts)
+	v.route(ts.Spec.Route)
+	v.destinations(ts.Spec.Destinations)
+	v.places(&ts.Spec)
+	if role := ts.Spec.AWS.AssumeRole; role != nil {
+		v.role("spec.aws.assumeRole", role)
+	}
+	v.strategy(ts.Spec.Strategy)
+	v.analysis(ts.Spec.Analysis)
+	return v.problems
+}
+
+type validator struct{ problems []Problem }
+
+// bad reports what is wrong with the value at path; value is "" when there is none.
+func (v *validator) bad(path, value, format string, args ...any) {
+	v.problems = append(v.problems, Problem{Path: path, Value: value, Message: fmt.Sprintf(format, args...)})
+}
+
+// badAmong reports what is wrong with some fields of the object at path together.
+func (v *validator) badAmong(path string, fields []string, format string, args ...any) {
+	p := Problem{Path: path, Message: fmt.Sprintf(format, args...)}
+	for _, f := range fields {
+		p.among = append(p.among, join(path, f))
+	}
+	v.problems = append(v.problems, p)
+}
+
+func (v *validator) head(ts *v1alpha1.TrafficShift) {
+	if ts.APIVersion != v1alpha1.GroupVersion {
+		v.missingOr("apiVersion", ts.APIVersion, "want "+v1alpha1.GroupVersion)
+	}
+	if ts.Kind != v1alpha1.KindTrafficShift {
+		v.missingOr("kind", ts.Kind, "want "+v1alpha1.KindTrafficShift)
+	}
+	if name := ts.Metadata.Name; !isLabel(name) {
+		v.missingOr("metadata.name", name, labelRule)
+	}
+}
+
+// missingOr reports a text that is wrong, or not there.
+func (v *validator) missingOr(path, value, want string) {
+	if value == "" {
+		v.bad(path, "", "is missing: %s", want)
+		return
+	}
+	v.bad(path, quote(value), "%s", want)
+}
+
+const labelRule = "want 1–63 lower-case letters, digits and hyphens, with a letter or digit at both ends, such as web or web-eu1"
+
+// isLabel tells whether s is a DNS label (RFC 1123).
+func isLabel(s string) bool {
+	return regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`).MatchString(s)
+}
+
+func (v *validator) destinations(ds []v1alpha1.Destination) {
+	const path = "spec.destinations"
+	if n := len(ds); n == 0 || n > maxDestinations {
+		v.bad(path, "", "has %d destinations, want 1–%d: an ALB action holds at most %d target groups", n, maxDestinations, maxDestinations)
+	}
+	names, arns := map[string]int{}, map[string]int{}
+	sum, complete := 0, true
+	for i, d := range ds {
+		p := at(path, i)
+		v.destinationName(p+".name", d.Name)
+		v.unique(names, p+".name", d.Name, path, i)
+		if _, err := arn.ParseTargetGroup(d.TargetGroupARN); err != nil {
+			v.badARN(p+".targetGroupARN", d.TargetGroupARN, err, "aws elbv2 describe-target-groups")
+		}
+		v.unique(arns, p+".targetGroupARN", d.TargetGroupARN, path, i)
+		switch {
+		case d.Weight == nil:
+			v.bad(p+".weight", "", "is missing: want 0–%d; write 0 for a destination that shall get no traffic in the end", maxWeight)
+			complete = false
+		case *d.Weight < 0 || *d.Weight > maxWeight:
+			v.bad(p+".weight", fmt.Sprint(*d.Weight), "want 0–%d; weights are relative, so 90 and 10 say the same as 900 and 100", maxWeight)
+			complete = false
+		default:
+			sum += *d.Weight
+		}
+	}
+	if complete && len(ds) > 0 && sum == 0 {
+		v.bad(path, "", "the weights sum to 0, want 1 or more: with all weights 0 the load balancer answers errors; give the destination that shall serve a weight above 0")
+	}
+}
+
+func (v *validator) destinationName(path, name string) {
+	const want = "want 1–63 characters without spaces, such as blue or eks-1-34"
+	odd := func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }
+	if n := len([]rune(name)); n == 0 || n > 63 || strings.ContainsFunc(name, odd) {
+		v.missingOr(path, name, want)
+	}
+}
+
+// unique reports a value that an earlier entry of the list has too.
+func (v *validator) unique(seen map[string]int, path, value, list string, i int) {
+	if value == "" {
+		return
+	}
+	if first, twice := seen[value]; twice {
+		v.bad(path, quote(value), "is the same as that of %s: want each of them once", at(list, first))
+		return
+	}
+	seen[value] = i
+}
+
+// badARN reports an ARN that could not be read. The parser's words begin with the ARN.
+func (v *validator) badARN(path, value string, err error, list string) {
+	if value == "" {
+		v.bad(path, "", "is missing: list those that exist with `%s`", list)
+		return
+	}
+	v.bad(path, quote(value), "%s; list those that exist with `%s`", strings.TrimPrefix(err.Error(), fmt.Sprintf("%q ", value)), list)
+}
+
+// places checks that everything lives in the same partition, region and account.
+func (v *validator) places(spec *v1alpha1.TrafficShiftSpec) {
+	type placed struct {
+		path string
+		arn.Name
+	}
+	var all []placed
+	add := func(path, s string) {
+		if n, err := arn.Parse(s); err == nil && n.Service == "elasticloadbalancing" {
+			all = append(all, placed{path, n})
+		}
+	}
+	if alb := spec.Route.ALB; alb != nil {
+		add("spec.route.alb.listenerARN", alb.ListenerARN)
+		add("spec.route.alb.ruleARN", alb.RuleARN)
+	}
+	for i, d := range spec.Destinations {
+		add(at("spec.destinations", i)+".targetGroupARN", d.TargetGroupARN)
+	}
+	if len(all) == 0 {
+		return
+	}
+	first := all[0]
+	for _, p := range all[1:] {
+		if !p.SamePlace(first.Name) {
+			v.bad(p.path, quote(p.ARN), "lives in %s, but %s in %s: a load balancer and its target groups live in one region and account", p.Place(), first.path, first.Place())
+		}
+	}
+	if r := spec.AWS.Region; r != "" && r != first.Region {
+		v.bad("spec.aws.region", quote(r), "but the ARNs are in %s: remove the line", first.Region)
+	}
+}
+
+func (v *validator) role(path string, role *v1alpha1.AssumeRole) {
+	if !regexp.MustCompile(`^arn:aws[a-z-]*:iam::\d{12}:role/.+$`).MatchString(role.RoleARN) {
+		v.missingOr(path+".roleARN", role.RoleARN, "want the ARN of a role, arn:PARTITION:iam::ACCOUNT:role/NAME; list those that exist with `aws iam list-roles`")
+	}
+}
+
+// oneOf checks a word that may be left out.
+func (v *validator) oneOf(path, value string, allowed ...string) {
+	if value == "" || slices.Contains(allowed, value) {
+		return
+	}
+	hint := ""
+	if near := Nearest(value, allowed); near != "" {
+		hint = fmt.Sprintf("; did you mean %q?", near)
+	}
+	v.bad(path, quote(value), "want %s%s", orList(allowed), hint)
+}
+
+// orList is "a, b or c".
+func orList(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// duration checks one that lies between least and maxDuration.
+func (v *validator) duration(path string, d, least time.Duration) {
+	if d < least || d > maxDuration {
+		v.bad(path, short(d), "want %s–%s", short(least), short(maxDuration))
+	}
+}
+
+// positive checks a duration that must be above 0.
+func (v *validator) positive(path string, d time.Duration) {
+	if d <= 0 || d > maxDuration {
+		v.bad(path, short(d), "want a duration above 0s, at most %s", short(maxDuration))
+	}
+}
+
+// optional checks a duration whose 0 means that it is not set.
+func (v *validator) optional(path string, d time.Duration) {
+	if d != 0 {
+		v.positive(path, d)
+	}
+}
+
+// short is a duration without the zeros at its end: 1h, not 1h0m0s.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
