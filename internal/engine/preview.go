@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"github.com/norikae/norikae/internal/shift"
+	"github.com/norikae/norikae/internal/traffic"
+)
+
+// Preview tells what a run would do now. It writes nothing. An error means that the
+// route could not be read; everything else that stands in the way is a blocker.
+func (e *Engine) Preview(ctx context.Context) (Preview, error) {
+	live, mark, err := e.read(ctx)
+	if err != nil {
+		return Preview{}, err
+	}
+	pv := Preview{Route: e.Spec.Route, From: live.Split, To: e.Spec.To(), Live: live, Unfinished: mark}
+	if live.Ref != "" {
+		pv.Route = live.Ref
+	}
+	pv.Warnings = append(pv.Warnings, live.Notes...)
+	warnings, err := e.Router.Preflight(ctx)
+	pv.Warnings = append(pv.Warnings, warnings...)
+	pv.block(err)
+	if mark != nil && !e.free(mark.Lease, time.Now()) {
+		pv.Warnings = append(pv.Warnings, fmt.Sprintf("another run holds the lease until %s: %s", mark.Lease.Expires.UTC().Format(time.RFC3339), mark.Lease.Owner))
+	}
+	journal, err := e.journal(ctx)
+	if err != nil {
+		return pv, err
+	}
+	start, err := shift.Begin(e.Spec, shift.Facts{Now: time.Now(), Live: live, Mark: mark, Journal: journal, Replace: e.Replace, ID: rand.Text()})
+	pv.block(err)
+	if err != nil {
+		return pv, nil
+	}
+	p := start.Plan
+	pv.From, pv.Settled = p.From, start.Kind == shift.StartSettled
+	pv.Writes = plannedWrites(p, start.State, live)
+	pv.Ideal, pv.MaxDuration = p.Ideal(), p.MaxDuration
+	if pv.Settled || len(pv.Blockers) > 0 {
+		return pv, nil
+	}
+	pv.Warnings = append(pv.Warnings, paceWarning(p)...)
+	if p.Judged() && start.Kind != shift.StartAbort {
+		r := &Run{e: e, plan: p, state: start.State, live: &live}
+		pv.block(e.Analyzer.Preflight(ctx, r.request(time.Now())))
+	}
+	if live.Exists {
+		pv.Health, err = e.Router.Health(ctx, p.Final.IDs())
+		if err != nil {
+			pv.Warnings = append(pv.Warnings, "target health could not be read: "+err.Error())
+		}
+	}
+	return pv, nil
+}
+
+func (pv *Preview) block(err error) {
+	if err != nil {
+		pv.Blockers = append(pv.Blockers, err.Error())
+	}
+}
+
+// paceWarning explains steps that take longer than was asked for.
+func paceWarning(p shift.Plan) []string {
+	window := p.Timing.Window()
+	for _, s := range p.Steps {
+		if p.Judged() && s.Hold < window {
+			return []string{fmt.Sprintf("steps shorter than %s will take that long: new weights settle for %s, a measurement covers %s, and its data is complete %s later (analysis.timing)",
+				window, p.Timing.Settle, p.Timing.Period, p.Timing.Delay)}
+		}
+	}
+	return nil
+}
+
+// plannedWrites lists what is still to be written from a state on.
+func plannedWrites(p shift.Plan, s shift.State, live shift.Live) []PlannedWrite {
+	var out []PlannedWrite
+	now := live.Split
+	add := func(w PlannedWrite) {
+		out = append(out, w)
+		now = w.Split
+	}
+	switch {
+	case s.Phase.Done():
+		return nil
+	case s.Phase == shift.RollingBack:
+		if !now.Equal(p.From) {
+			add(PlannedWrite{Split: p.From, Reason: "Rollback"})
+		}
+		return out
+	case !p.Judged():
+		reason := "Restate"
+		if !live.Exists {
+			reason = "Create"
+		}
+		add(PlannedWrite{Percent: 100, Split: p.Final, Reason: reason})
+		return out
+	}
+	if reason := preparation(p, live); reason != "" && s.Phase == shift.Preparing {
+		add(PlannedWrite{Split: p.Attach, Reason: reason})
+	}
+	for i := max(s.Step, 0); i < len(p.Splits) && s.Phase != shift.Finishing; i++ {
+		last := i == len(p.Splits)-1
+		hold := p.StepTime(p.Steps[i])
+		if now.SameShares(p.Splits[i]) && (!last || now.Equal(p.Splits[i])) {
+			if i == 0 && p.Steps[i].Percent == 0 {
+				add(PlannedWrite{Split: p.Splits[i], Hold: hold, Approval: p.Steps[i].Approval, Reason: "Pause"})
+			}
+			continue
+		}
+		w := PlannedWrite{Percent: p.Steps[i].Percent, Split: p.Splits[i], Hold: hold, Approval: p.Steps[i].Approval, Reason: "Step"}
+		if last {
+			w.Reason, w.Hold = "Goal", hold+p.Bake
+		}
+		add(w)
+	}
+	if !now.Equal(p.Final) {
+		add(PlannedWrite{Percent: 100, Split: p.Final, Reason: "Detach"})
+	}
+	return out
+}
+
+// preparation says why the route must be written before any share moves.
+func preparation(p shift.Plan, live shift.Live) string {
+	switch {
+	case !live.Exists:
+		return "Create"
+	case !live.Conforms:
+		return "Conform"
+	case !attached(p.Attach, live.Split):
+		return "Attach"
+	}
+	return ""
+}
+
+func attached(want, live traffic.Split) bool {
+	for _, w := range want {
+		if !live.Has(w.ID) {
+			return false
+		}
+	}
+	return true
+}
