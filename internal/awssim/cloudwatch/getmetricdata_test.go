@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/norikae/norikae/internal/awssim/model"
 	"github.com/norikae/norikae/internal/awssim/wire"
@@ -296,6 +298,73 @@ func TestPagesMerge(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestPagesPartitionTheResults(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		size := rapid.IntRange(1, 20).Draw(t, "size")
+		want := make([]dataResult, rapid.IntRange(0, 5).Draw(t, "results"))
+		for i := range want {
+			for j := range rapid.IntRange(0, 30).Draw(t, "points") {
+				want[i].points = append(want[i].points, point{int64(j), float64(100*i + j)})
+			}
+		}
+		got := make([][]float64, len(want))
+		for page := (pageToken{}); ; {
+			out := dataPage(want, page, size)
+			list, _ := member(out, "MetricDataResults").(wire.List)
+			n := 0
+			for i, it := range list {
+				r, _ := it.(wire.Struct)
+				values, _ := member(r, "Values").(wire.List)
+				n += len(values)
+				for _, v := range values {
+					f, _ := v.(float64)
+					got[i] = append(got[i], f)
+				}
+				if complete := len(got[i]) == len(want[i].points); complete != (member(r, "StatusCode") == "Complete") {
+					t.Fatalf("result %d has %d of %d points and is %v", i, len(got[i]), len(want[i].points), member(r, "StatusCode"))
+				}
+			}
+			if n > size {
+				t.Fatalf("%d points on a page of %d", n, size)
+			}
+			if member(out, "NextToken") == nil {
+				break
+			}
+			page.Offset += size
+		}
+		for i, r := range want {
+			for j, p := range r.points {
+				if len(got[i]) <= j || got[i][j] != p.v {
+					t.Fatalf("result %d is %v, want %v", i, got[i], r.points)
+				}
+			}
+		}
+	})
+}
+
+func TestReadersAndWritersDoNotDisturbEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, origin := world(t, Config{})
+		var writers sync.WaitGroup
+		for w := range 4 {
+			writers.Go(func() {
+				for m := range 50 {
+					s.Put(testScope, []model.Datum{sumOf("RequestCount", fmt.Sprint("tg", w%2), origin.Add(time.Duration(m%10)*time.Minute), 1)})
+				}
+			})
+		}
+		for range 20 {
+			mustCall(t, s, "GetMetricData", dataParams(origin, time.Now(), statQuery("a", "RequestCount", "tg0", "p99", 60)))
+			mustCall(t, s, "ListMetrics", wire.Params{})
+		}
+		writers.Wait()
+		out := mustCall(t, s, "GetMetricData", dataParams(origin, time.Now(), statQuery("a", "RequestCount", "tg0", "Sum", 600)))
+		if d := cmp.Diff([]string{"0=100"}, results(t, out, origin)[0].Points); d != "" {
+			t.Errorf("sum of what two writers put (-want +got):\n%s", d)
+		}
+	})
 }
 
 func TestGetMetricDataRefuses(t *testing.T) {

@@ -35,9 +35,9 @@ func TestOperationsSayWhatIsAnswered(t *testing.T) {
 	}
 }
 
-// samplesOf is a datum of single samples.
-func samplesOf(name string, at time.Time, values ...float64) model.Datum {
-	d := model.Datum{Namespace: elbSpace, Name: name, Dimensions: lbDims("blue"), Unit: "Seconds", Timestamp: at, Count: float64(len(values)), Values: values}
+// samplesOf is a datum of single response times.
+func samplesOf(values ...float64) model.Datum {
+	d := model.Datum{Namespace: elbSpace, Name: "TargetResponseTime", Dimensions: lbDims("blue"), Unit: "Seconds", Count: float64(len(values)), Values: values}
 	d.Min, d.Max = slices.Min(values), slices.Max(values)
 	for _, v := range values {
 		d.Sum += v
@@ -58,18 +58,18 @@ func TestStatistics(t *testing.T) {
 		want map[string]string // by statistic; "" for no point
 	}{
 		"a hundred samples": {
-			[]model.Datum{samplesOf("TargetResponseTime", time.Time{}, hundred...)},
+			[]model.Datum{samplesOf(hundred...)},
 			map[string]string{
 				"Sum": "5050", "Average": "50.5", "Minimum": "1", "Maximum": "100", "SampleCount": "100",
 				"p0": "1", "p50": "50", "p99": "99", "p99.5": "100", "p99.99": "100", "p100": "100", "tm90": "45.5", "tm100": "50.5",
 			},
 		},
 		"data of one period add up": {
-			[]model.Datum{samplesOf("TargetResponseTime", time.Time{}, 1, 2), samplesOf("TargetResponseTime", time.Time{}, 3, 10)},
+			[]model.Datum{samplesOf(1, 2), samplesOf(3, 10)},
 			map[string]string{"Sum": "16", "Average": "4", "Minimum": "1", "Maximum": "10", "SampleCount": "4", "p50": "2", "p75": "3"},
 		},
 		"fewer samples than the count stand for all": {
-			[]model.Datum{{Namespace: elbSpace, Name: "TargetResponseTime", Dimensions: lbDims("blue"), Sum: 100, Min: 1, Max: 9, Count: 30, Values: []float64{1, 2, 9}}, samplesOf("TargetResponseTime", time.Time{}, 4)},
+			[]model.Datum{{Namespace: elbSpace, Name: "TargetResponseTime", Dimensions: lbDims("blue"), Sum: 100, Min: 1, Max: 9, Count: 30, Values: []float64{1, 2, 9}}, samplesOf(4)},
 			map[string]string{"SampleCount": "31", "p33": "2", "p67": "4", "p68": "9"},
 		},
 		"a bare statistic set has no percentiles": {

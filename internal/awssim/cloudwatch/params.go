@@ -28,6 +28,8 @@ const (
 	maxDimensions    = 30
 	maxNameLen       = 255  // namespaces, metric names, dimension names, query ids
 	maxDimensionsLen = 1024 // dimension values
+	// maxPeriod in seconds: the 455 days that AWS keeps data at all.
+	maxPeriod = 455 * 24 * 3600
 )
 
 // required is a non-empty string member of at most maxNameLen characters.
@@ -113,8 +115,8 @@ func (s *Service) periodParam(p wire.Params, prefix, code string, start, now tim
 	short := slices.Contains([]int64{1, 5, 10, 20, 30}, period)
 	// In a lab any multiple of the storage period will do.
 	lab := s.period < 60 && period > 0 && period%s.period == 0
-	if n <= 0 || period > int64(day/time.Second) || period%60 != 0 && !short && !lab {
-		return 0, false, wire.Errorf(code, "The value %d for parameter %sPeriod is invalid: want 1, 5, 10, 20, 30 or a multiple of 60 up to 86400.", n, prefix)
+	if n <= 0 || period > maxPeriod || period%60 != 0 && !short && !lab {
+		return 0, false, wire.Errorf(code, "The value %d for parameter %sPeriod is invalid: want 1, 5, 10, 20, 30 or a multiple of 60 up to %d.", n, prefix, maxPeriod)
 	}
 	if multiple := ageUnit(start, now); multiple > 60 && period%multiple != 0 {
 		return 0, false, wire.Errorf(code, "The value %d for parameter %sPeriod is invalid: data as old as StartTime are kept with a period of %d.", n, prefix, multiple)

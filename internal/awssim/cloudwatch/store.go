@@ -196,12 +196,12 @@ func (s *Service) read(scope string, key metricKey, unit string, w window, st st
 	}
 	var points []point
 	delay := s.delay()
-	for i := 0; i < len(m.buckets); {
-		at := w.start + floor(m.buckets[i].start-w.start, w.period)
+	buckets := between(m.buckets, w.start, w.end)
+	for i := 0; i < len(buckets); {
+		at := w.start + floor(buckets[i].start-w.start, w.period)
 		group := newAggregate()
-		for ; i < len(m.buckets) && m.buckets[i].start < at+w.period; i++ {
-			b := &m.buckets[i]
-			if b.start >= w.start && b.start < w.end && s.readable(b, w.asOf, delay) {
+		for ; i < len(buckets) && buckets[i].start < at+w.period; i++ {
+			if b := &buckets[i]; s.readable(b, w.asOf, delay) {
 				group.add(b)
 			}
 		}
@@ -210,6 +210,14 @@ func (s *Service) read(scope string, key metricKey, unit string, w window, st st
 		}
 	}
 	return points
+}
+
+// between are the buckets that begin at start or later, and before end.
+func between(buckets []bucket, start, end int64) []bucket {
+	compare := func(b bucket, t int64) int { return cmp.Compare(b.start, t) }
+	lo, _ := slices.BinarySearchFunc(buckets, start, compare)
+	hi, _ := slices.BinarySearchFunc(buckets, end, compare)
+	return buckets[lo:max(lo, hi)]
 }
 
 // readable tells whether a bucket's period and the delay after it are over.
