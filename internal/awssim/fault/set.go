@@ -27,6 +27,8 @@ type Target struct {
 // Config of a Set.
 type Config struct {
 	Seed uint64 // of the probabilities
+	// Check refuses rules that are well-formed but cannot be carried out; nil: none.
+	Check func(Rule) error
 	// Targets is called with all faults of targets, by target group name, after each
 	// change of them. It must not call back into the Set. nil: nobody to tell.
 	Targets func(map[string]Target)
@@ -67,6 +69,11 @@ func NewSet(cfg Config) *Set {
 func (s *Set) Add(r Rule) (id string, err error) {
 	if err := r.Validate(); err != nil {
 		return "", err
+	}
+	if s.cfg.Check != nil {
+		if err := s.cfg.Check(r); err != nil {
+			return "", err
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
