@@ -175,7 +175,7 @@ func TestOnlyHealthyTargetsGetRequestsUntilNoneIsLeft(t *testing.T) {
 func TestErrorsOfTheLoadBalancer(t *testing.T) {
 	for name, tc := range map[string]struct {
 		disturb func(t *testing.T, l *lab)
-		status int
+		status  int
 	}{
 		"503 without registered targets": {func(_ *testing.T, l *lab) {
 			l.world.groups[0].Targets = nil
