@@ -47,6 +47,23 @@ func TestWeightsAreMetPerRequest(t *testing.T) {
 	}
 }
 
+// One client on one kept-alive connection gets the split too. The bound is 5 standard
+// deviations, which chance would break for less than one seed in a million.
+func TestWeightsAreMetOnOneConnection(t *testing.T) {
+	virtual(t, split("blue", 70, "green", 30), func(t *testing.T, l *lab) {
+		const n = 20000
+		for range n {
+			if a := l.client.get(t, "/"); a.status != http.StatusOK {
+				t.Fatalf("status %d", a.status)
+			}
+		}
+		got, want := float64(l.toys["green"].Counters().Requests), 0.3*n
+		if math.Abs(got-want) > 5*math.Sqrt(n*0.3*0.7) {
+			t.Errorf("green got %v of %d requests, want about %v", got, n, want)
+		}
+	})
+}
+
 // lab is a data plane in front of toy clusters in virtual time.
 type lab struct {
 	plane  *DataPlane
