@@ -1,0 +1,214 @@
+package metric
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/norikae/norikae/internal/analysis"
+	"github.com/norikae/norikae/internal/arn"
+	"github.com/norikae/norikae/internal/fault"
+)
+
+// Defaults of a Config.
+const (
+	DefaultInterval = time.Minute
+	// BaselineIntervals is how many intervals before the shift are its level.
+	BaselineIntervals = 5
+)
+
+// Config of an Analyzer.
+type Config struct {
+	// Metrics of the user; their names are unique.
+	Metrics []Metric
+	// ALB is the load balancer of the route; nil when the route is none of an ALB.
+	ALB *ALB
+	// Builtin judges by the load balancer's own metrics, too. It needs ALB.
+	Builtin bool
+	// RouteARN and Names (of destinations, by ID) are for templates and messages.
+	RouteARN string
+	Names    map[string]string
+}
+
+// Metric is a user's query and its bounds.
+type Metric struct {
+	Name   string
+	Source Source
+	Query  string // a template over Facts
+	analysis.Threshold
+	Reducer      analysis.Reducer
+	Interval     time.Duration // one measurement per interval; 0: DefaultInterval
+	FailureLimit int           // failed measurements tolerated over the whole shift
+	Timing       analysis.Timing
+}
+
+// ALB is where and how an Application Load Balancer's own metrics are measured.
+type ALB struct {
+	ARN    string // of the load balancer, or of a listener or rule of it
+	Source Source // CloudWatch, in the load balancer's account and region
+	Timing analysis.Timing
+	// MinRequests of the gaining side that the built-in judgement needs in a window; 0 is 1.
+	MinRequests int
+	// Interval of the built-in judgement; 0 is the period of Timing.
+	Interval time.Duration
+	// Rule of the built-in judgement; zero is analysis.DefaultComparison.
+	Rule analysis.Comparison
+}
+
+// Analyzer measures and judges the steps of one shift. What it fetched about the step
+// under judgement it remembers, so that each call asks only for what is new; losing
+// that memory costs calls and changes no verdict. It is safe for concurrent use.
+type Analyzer struct {
+	cfg     Config
+	metrics []userMetric
+
+	mu       sync.Mutex
+	since    time.Time // of the step that users and builtin are about
+	users    []map[int]*measured
+	builtin  builtinState
+	baseline baselineState
+	cooling  map[Source]coolDown
+}
+
+// userMetric is a Metric and what is derived from it.
+type userMetric struct {
+	Metric
+	query queryTemplate
+}
+
+// New checks everything that can be checked without a request. Its errors are terminal
+// and name the metric, the field, the value and what is possible.
+func New(cfg Config) (*Analyzer, error) {
+	a := &Analyzer{cfg: cfg, cooling: map[Source]coolDown{}}
+	var errs []error
+	seen := map[string]bool{}
+	for i, m := range cfg.Metrics {
+		if m.Name == "" {
+			errs = append(errs, fmt.Errorf("metrics[%d]: name: is empty", i))
+			continue
+		}
+		if seen[m.Name] {
+			errs = append(errs, fmt.Errorf("metrics[%d]: name: %q is used twice", i, m.Name))
+		}
+		seen[m.Name] = true
+		u, err := newUserMetric(m, cfg.ALB)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("metric %q: %w", m.Name, err))
+		}
+		a.metrics = append(a.metrics, u)
+	}
+	if cfg.Builtin && cfg.ALB == nil {
+		errs = append(errs, errors.New("the built-in analysis needs an Application Load Balancer: set analysis.builtin to false for this route"))
+	}
+	if cfg.ALB != nil && needsALB(cfg) {
+		alb, err := newALB(*cfg.ALB)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		a.cfg.ALB = &alb
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fault.Terminal("InvalidAnalysis", err)
+	}
+	a.reset(time.Time{})
+	return a, nil
+}
+
+// needsALB tells whether the load balancer's own metrics are asked for at all.
+func needsALB(cfg Config) bool {
+	return cfg.Builtin || slices.ContainsFunc(cfg.Metrics, func(m Metric) bool { return m.MinRequests > 0 })
+}
+
+// Timing is that of the slowest metric: the longest settle time and delay, and the
+// longest window as the period. It is zero when nothing is measured. A step's first
+// verdict cannot be there sooner.
+func (a *Analyzer) Timing() analysis.Timing {
+	var t analysis.Timing
+	slowest := func(s analysis.Schedule) {
+		t = analysis.Timing{Settle: max(t.Settle, s.Settle), Period: max(t.Period, s.Interval), Delay: max(t.Delay, s.Delay)}
+	}
+	for _, u := range a.metrics {
+		slowest(analysis.NewSchedule(u.Timing, u.Interval, 0))
+	}
+	if a.cfg.Builtin {
+		slowest(a.builtinSchedule())
+	}
+	return t
+}
+
+func newUserMetric(m Metric, alb *ALB) (userMetric, error) {
+	u := userMetric{Metric: m}
+	if u.Interval == 0 {
+		u.Interval = DefaultInterval
+	}
+	if m.Source == nil {
+		return u, errors.New("no source is set: set one of cloudwatch, datadog, prometheus")
+	}
+	if err := errors.Join(m.Threshold.Validate(), m.Reducer.Validate()); err != nil {
+		return u, err
+	}
+	if u.Interval < 0 {
+		return u, fmt.Errorf("interval: %s is not above 0", m.Interval)
+	}
+	if m.FailureLimit < 0 {
+		return u, fmt.Errorf("failureLimit: %d is below 0", m.FailureLimit)
+	}
+	if err := checkTiming(m.Timing); err != nil {
+		return u, err
+	}
+	if m.MinRequests > 0 {
+		if alb == nil {
+			return u, fmt.Errorf("minRequests: %d needs the request counts of an Application Load Balancer, which this route is none of", m.MinRequests)
+		}
+		var err error
+		if u.Timing, err = slower(m.Timing, alb.Timing); err != nil {
+			return u, fmt.Errorf("minRequests: %w", err)
+		}
+	}
+	q, err := parseQuery(m.Query)
+	if err != nil {
+		return u, fmt.Errorf("query: %w", err)
+	}
+	u.query = q
+	return u, nil
+}
+
+func newALB(alb ALB) (ALB, error) {
+	if alb.Interval == 0 {
+		alb.Interval = alb.Timing.Period
+	}
+	if alb.Rule == (analysis.Comparison{}) {
+		alb.Rule = analysis.DefaultComparison()
+	}
+	alb.MinRequests = max(1, alb.MinRequests)
+	switch {
+	case alb.Source == nil:
+		return alb, errors.New("the load balancer's metrics have no source")
+	case arn.LoadBalancerSuffix(alb.ARN) == "":
+		return alb, fmt.Errorf("%q is no ARN of a load balancer, nor of a listener or rule of one", alb.ARN)
+	}
+	return alb, checkTiming(alb.Timing)
+}
+
+func checkTiming(t analysis.Timing) error {
+	switch {
+	case t.Settle < 0:
+		return fmt.Errorf("timing.settle: %s is below 0", t.Settle)
+	case t.Delay < 0:
+		return fmt.Errorf("timing.delay: %s is below 0", t.Delay)
+	case t.Period < time.Second || t.Period%time.Second != 0:
+		return fmt.Errorf("timing.period: %s is not a whole number of seconds above 0", t.Period)
+	}
+	return nil
+}
+
+// slower is the timing of two sources that are measured together.
+func slower(a, b analysis.Timing) (analysis.Timing, error) {
+	long, short := max(a.Period, b.Period), min(a.Period, b.Period)
+	if short > 0 && long%short != 0 {
+		return a, fmt.Errorf("the source's period %s and the load balancer's %s do not divide each other: set analysis.timing.period", a.Period, b.Period)
+	}
+	return analysis.Timing{Settle: max(a.Settle, b.Settle), Period: long, Delay: max(a.Delay, b.Delay)}, nil
+}
