@@ -161,11 +161,13 @@ func TestFaultsShowInTheMetricsOfTheirGroup(t *testing.T) {
 			map[string]float64{"HTTPCode_ELB_5XX_Count": 300, "HTTPCode_ELB_502_Count": 300},
 		},
 		"connections reset": {
-			Behaviour{ResetRate: 0.1}, map[string]float64{"HTTPCode_Target_2XX_Count": 540},
+			Behaviour{ResetRate: 0.1},
+			map[string]float64{"HTTPCode_Target_2XX_Count": 540},
 			map[string]float64{"HTTPCode_ELB_5XX_Count": 60, "HTTPCode_ELB_502_Count": 60},
 		},
 		"timeouts": {
-			Behaviour{TimeoutRate: 0.01}, map[string]float64{"HTTPCode_Target_2XX_Count": 594},
+			Behaviour{TimeoutRate: 0.01},
+			map[string]float64{"HTTPCode_Target_2XX_Count": 594},
 			map[string]float64{"HTTPCode_ELB_5XX_Count": 6, "HTTPCode_ELB_504_Count": 6},
 		},
 		"slow answers": {Behaviour{Latency: time.Second}, map[string]float64{"HTTPCode_Target_2XX_Count": 600, "TargetResponseTime": 600}, nil},

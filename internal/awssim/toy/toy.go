@@ -68,6 +68,9 @@ func Start(cfg Config) (*Cluster, error) {
 	if cfg.Targets < 0 {
 		return nil, fmt.Errorf("toy cluster %s: targets must not be negative, got %d", cfg.Name, cfg.Targets)
 	}
+	if cfg.StreamEvents < 0 || cfg.StreamInterval < 0 {
+		return nil, fmt.Errorf("toy cluster %s: StreamEvents and StreamInterval must not be negative, got %d and %s", cfg.Name, cfg.StreamEvents, cfg.StreamInterval)
+	}
 	if cfg.Targets == 0 {
 		cfg.Targets = 2
 	}
