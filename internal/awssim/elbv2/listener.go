@@ -265,7 +265,7 @@ func (c *call) deleteListener() (wire.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.listeners = slices.DeleteFunc(slices.Clone(c.listeners), func(x *listener) bool { return x == l })
+	c.listeners = slices.DeleteFunc(c.listeners, func(x *listener) bool { return x == l })
 	c.changed = true
 	return wire.Struct{}, nil
 }

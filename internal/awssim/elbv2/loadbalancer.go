@@ -271,8 +271,8 @@ func (c *call) deleteLoadBalancer() (wire.Struct, error) {
 	if lb.attributes.get(attrDeletionProtection) == "true" {
 		return nil, wire.Errorf("OperationNotPermitted", "Load balancer '%s' cannot be deleted because deletion protection is enabled", arn)
 	}
-	c.loadBalancers = slices.DeleteFunc(slices.Clone(c.loadBalancers), func(x *loadBalancer) bool { return x == lb })
-	c.listeners = slices.DeleteFunc(slices.Clone(c.listeners), func(l *listener) bool { return l.lb == lb })
+	c.loadBalancers = slices.DeleteFunc(c.loadBalancers, func(x *loadBalancer) bool { return x == lb })
+	c.listeners = slices.DeleteFunc(c.listeners, func(l *listener) bool { return l.lb == lb })
 	c.changed = true
 	return wire.Struct{}, nil
 }

@@ -10,7 +10,7 @@ import (
 // publisher holds the snapshots that the data plane has not been given yet. It is
 // guarded by the Service's lock, which also keeps Apply calls in order.
 type publisher struct {
-	queue []pending // due times never decrease
+	queue []pending // the first one holds back the others, even when they are due
 }
 
 type pending struct {
@@ -28,9 +28,6 @@ func (s *Service) publish() {
 	due := now
 	if s.cfg.WeightsDelay != nil {
 		due = now.Add(max(0, s.cfg.WeightsDelay()))
-	}
-	if n := len(s.out.queue); n > 0 && due.Before(s.out.queue[n-1].due) {
-		due = s.out.queue[n-1].due
 	}
 	s.out.queue = append(s.out.queue, pending{due, s.snapshot()})
 	if due.After(now) {

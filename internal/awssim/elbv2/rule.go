@@ -12,7 +12,7 @@ import (
 // maxPriority is the highest priority of a rule; 1 is the lowest, evaluated first.
 const maxPriority = 50000
 
-// rule of a listener. Its slices are replaced, never written into.
+// rule of a listener. Its conditions and actions are replaced, never written into.
 type rule struct {
 	arn        string
 	priority   int // 1–50000; 0 for the default rule
@@ -108,7 +108,7 @@ func (c *call) createRule() (wire.Struct, error) {
 		return nil, err
 	}
 	r.arn = c.newRuleARN(l)
-	l.rules = append(slices.Clone(l.rules), r)
+	l.rules = append(l.rules, r)
 	sortRules(l.rules)
 	c.changed = true
 	return wire.Struct{kv("Rules", wire.List{describeRule(r)})}, nil
@@ -194,7 +194,7 @@ func (c *call) deleteRule() (wire.Struct, error) {
 	if r.isDefault() {
 		return nil, wire.Errorf("OperationNotPermitted", "Default rule '%s' cannot be deleted", arn)
 	}
-	l.rules = slices.DeleteFunc(slices.Clone(l.rules), func(x *rule) bool { return x == r })
+	l.rules = slices.DeleteFunc(l.rules, func(x *rule) bool { return x == r })
 	c.changed = true
 	return wire.Struct{}, nil
 }
@@ -267,7 +267,6 @@ func (c *call) setRulePriorities() (wire.Struct, error) {
 		r.priority = priority
 	}
 	for _, l := range c.listeners {
-		l.rules = slices.Clone(l.rules)
 		sortRules(l.rules)
 	}
 	c.changed = true

@@ -169,7 +169,7 @@ func (s *Service) removeDrained(w *world, groupARN string, t target, delay time.
 			return x.is(t.ID, t.Port) && !x.DrainingSince.IsZero() && x.draining == t.draining
 		}
 		if slices.ContainsFunc(tg.targets, drained) {
-			tg.targets = slices.DeleteFunc(slices.Clone(tg.targets), drained)
+			tg.targets = slices.DeleteFunc(tg.targets, drained)
 			s.publish()
 		}
 	})

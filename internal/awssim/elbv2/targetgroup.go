@@ -245,7 +245,7 @@ func (c *call) deleteTargetGroup() (wire.Struct, error) {
 		return nil, wire.Errorf("ResourceInUse", "Target group '%s' is currently in use by a listener or a rule", arn)
 	}
 	if _, ok := find(c.targetGroups, arn, targetGroupARN); ok {
-		c.targetGroups = slices.DeleteFunc(slices.Clone(c.targetGroups), func(x *targetGroup) bool { return x.arn == arn })
+		c.targetGroups = slices.DeleteFunc(c.targetGroups, func(x *targetGroup) bool { return x.arn == arn })
 		c.changed = true
 	}
 	return wire.Struct{}, nil
