@@ -1,0 +1,233 @@
+// Package app is the composition root: the only package that knows every adapter. It
+// makes a runnable shift from a manifest, and the command line from its parts.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+
+	"github.com/norikae/norikae/api/v1alpha1"
+	"github.com/norikae/norikae/internal/analysis"
+	"github.com/norikae/norikae/internal/arn"
+	"github.com/norikae/norikae/internal/awsconf"
+	"github.com/norikae/norikae/internal/manifest"
+	"github.com/norikae/norikae/internal/metric"
+	cwsource "github.com/norikae/norikae/internal/metric/cloudwatch"
+	"github.com/norikae/norikae/internal/metric/datadog"
+	"github.com/norikae/norikae/internal/metric/prometheus"
+	"github.com/norikae/norikae/internal/router/elbv2"
+	"github.com/norikae/norikae/internal/shift"
+)
+
+// Environment is what the process gives: so that tests can give something else.
+type Environment struct {
+	Getenv  func(string) string
+	Version string
+	// HTTPClient replaces the transport of the AWS clients; nil: the network.
+	HTTPClient aws.HTTPClient
+}
+
+// OSEnvironment is the process's own.
+func OSEnvironment(version string) Environment {
+	return Environment{Getenv: os.Getenv, Version: version}
+}
+
+// Parts are the adapters of one shift, wired but not started.
+type Parts struct {
+	Spec     shift.Spec
+	Router   *elbv2.Rule
+	Analyzer *metric.Analyzer
+}
+
+// Build makes the parts of a manifest's shift. It calls nobody but for credentials.
+func Build(ctx context.Context, env Environment, ts *v1alpha1.TrafficShift) (Parts, error) {
+	timing, err := manifest.EnvTiming(env.Getenv)
+	if err != nil {
+		return Parts{}, err
+	}
+	spec, err := manifest.Compile(ts, timing)
+	if err != nil {
+		return Parts{}, err
+	}
+	region := ts.Spec.AWS.Region
+	if region == "" {
+		region = arn.Region(ts.Spec.Destinations[0].TargetGroupARN)
+	}
+	b := builder{env: env, base: ts.Spec.AWS, region: region, sources: map[place]*cwsource.Source{}}
+	cfg, err := b.config(ctx, region, ts.Spec.AWS.Profile, ts.Spec.AWS.AssumeRole)
+	if err != nil {
+		return Parts{}, err
+	}
+	router, err := elbv2.New(routeConfig(ts, elb.NewFromConfig(cfg)))
+	if err != nil {
+		return Parts{}, err
+	}
+	analyzer, err := b.analyzer(ctx, ts, spec.Timing)
+	if err != nil {
+		return Parts{}, err
+	}
+	return Parts{Spec: spec, Router: router, Analyzer: analyzer}, nil
+}
+
+func routeConfig(ts *v1alpha1.TrafficShift, api elbv2.API) elbv2.Config {
+	alb := ts.Spec.Route.ALB
+	cfg := elbv2.Config{API: api, ListenerARN: alb.ListenerARN, RuleARN: alb.RuleARN, Default: alb.Default, Adopt: alb.Adopt, Owner: ts.Metadata.Name}
+	for _, d := range ts.Spec.Destinations {
+		cfg.Destinations = append(cfg.Destinations, d.TargetGroupARN)
+	}
+	if r := alb.Rule; r != nil {
+		cfg.Numbered = numbered(r)
+	}
+	return cfg
+}
+
+// builder makes one client per place and one source per client, so that metrics of the
+// same place share calls and those of different places share nothing.
+type builder struct {
+	env     Environment
+	base    v1alpha1.AWS
+	region  string
+	sources map[place]*cwsource.Source
+}
+
+// place is where and as whom CloudWatch is asked.
+type place struct {
+	region, profile string
+	role            v1alpha1.AssumeRole
+}
+
+func (b *builder) config(ctx context.Context, region, profile string, role *v1alpha1.AssumeRole) (aws.Config, error) {
+	o := awsconf.Options{Region: region, Profile: profile, Version: b.env.Version, HTTPClient: b.env.HTTPClient}
+	if role != nil {
+		o.AssumeRole = awsconf.AssumeRole{RoleARN: role.RoleARN, ExternalID: role.ExternalID, SessionName: role.SessionName}
+	}
+	return awsconf.Load(ctx, o)
+}
+
+// cloudWatch gives the source of a place; what a metric leaves out is the shift's.
+func (b *builder) cloudWatch(ctx context.Context, m v1alpha1.CloudWatchMetric) (*cwsource.Source, error) {
+	p := place{region: m.Region, profile: m.Profile}
+	if p.region == "" {
+		p.region = b.region
+	}
+	role := m.AssumeRole
+	if role == nil && m.Profile == "" {
+		p.profile, role = b.base.Profile, b.base.AssumeRole
+	}
+	if role != nil {
+		p.role = *role
+	}
+	if s, ok := b.sources[p]; ok {
+		return s, nil
+	}
+	cfg, err := b.config(ctx, p.region, p.profile, role)
+	if err != nil {
+		return nil, err
+	}
+	s := cwsource.New(cloudwatch.NewFromConfig(cfg))
+	b.sources[p] = s
+	return s, nil
+}
+
+func (b *builder) analyzer(ctx context.Context, ts *v1alpha1.TrafficShift, timing analysis.Timing) (*metric.Analyzer, error) {
+	a := ts.Spec.Analysis
+	cfg := metric.Config{Builtin: manifest.Builtin(a), RouteARN: routeARN(ts.Spec.Route.ALB), Names: manifest.Names(ts)}
+	lb, err := loadBalancerARN(ts.Spec.Route.ALB)
+	if err != nil {
+		return nil, err
+	}
+	source, err := b.cloudWatch(ctx, v1alpha1.CloudWatchMetric{})
+	if err != nil {
+		return nil, err
+	}
+	cfg.ALB = &metric.ALB{ARN: lb, Source: source, Timing: timing}
+	if a.MinRequests != nil {
+		cfg.ALB.MinRequests = *a.MinRequests
+	}
+	var errs []error
+	for _, m := range a.Metrics {
+		out, err := b.metric(ctx, m, timing)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("metric %q: %w", m.Name, err))
+			continue
+		}
+		cfg.Metrics = append(cfg.Metrics, out)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return metric.New(cfg)
+}
+
+func (b *builder) metric(ctx context.Context, m v1alpha1.Metric, timing analysis.Timing) (metric.Metric, error) {
+	out := metric.Metric{
+		Name: m.Name, Interval: m.Interval.Duration, FailureLimit: m.FailureLimit, Reducer: analysis.Reducer(m.Reducer),
+		Threshold: analysis.Threshold{Min: m.Min, Max: m.Max, NoData: analysis.NoData(m.NoData), MinRequests: m.MinRequests},
+		Timing:    timing,
+	}
+	var err error
+	switch {
+	case m.CloudWatch != nil:
+		out.Query = m.CloudWatch.Query
+		out.Source, err = b.cloudWatch(ctx, *m.CloudWatch)
+	case m.Datadog != nil:
+		out.Query = m.Datadog.Query
+		out.Source, err = datadog.New(datadog.Config{Site: m.Datadog.Site, Address: m.Datadog.Address, Getenv: b.env.Getenv})
+		out.Timing = otherTiming(timing, datadogDelay)
+	case m.Prometheus != nil:
+		out.Query = m.Prometheus.Query
+		out.Source, err = prometheus.New(prometheus.Config{Address: m.Prometheus.Address})
+		out.Timing = otherTiming(timing, prometheusDelay)
+	}
+	return out, err
+}
+
+// How long after a moment the data about it is complete, by default: Datadog's agents
+// flush every 10–15 s; a Prometheus server has scraped within two common intervals.
+const (
+	datadogDelay    = time.Minute
+	prometheusDelay = 30 * time.Second
+)
+
+// otherTiming is that of a source that is not CloudWatch: weights settle alike, its data
+// comes sooner, and in a lab no later than CloudWatch's.
+func otherTiming(t analysis.Timing, delay time.Duration) analysis.Timing {
+	return analysis.Timing{Settle: t.Settle, Period: min(t.Period, 15*time.Second), Delay: min(t.Delay, delay)}
+}
+
+func routeARN(r *v1alpha1.ALBRoute) string {
+	if r.RuleARN != "" {
+		return r.RuleARN
+	}
+	return r.ListenerARN
+}
+
+// loadBalancerARN derives the load balancer from the ARN of its listener or rule.
+func loadBalancerARN(r *v1alpha1.ALBRoute) (string, error) {
+	if r.RuleARN != "" {
+		rule, err := arn.ParseRule(r.RuleARN)
+		return rule.Listener.LoadBalancer.ARN, err
+	}
+	l, err := arn.ParseListener(r.ListenerARN)
+	return l.LoadBalancer.ARN, err
+}
+
+func numbered(r *v1alpha1.ALBRule) *elbv2.Numbered {
+	n := &elbv2.Numbered{
+		Priority: r.Priority, Hosts: r.Hosts, PathPatterns: r.PathPatterns, Methods: r.Methods, SourceIPs: r.SourceIPs,
+	}
+	for _, h := range r.Headers {
+		n.Headers = append(n.Headers, elbv2.Header{Name: h.Name, Values: h.Values})
+	}
+	for _, q := range r.QueryStrings {
+		n.QueryStrings = append(n.QueryStrings, elbv2.Query{Key: q.Key, Value: q.Value})
+	}
+	return n
+}
