@@ -70,8 +70,8 @@ func (l *Lab) ResetCounters() {
 func (l *Lab) counted() Counters {
 	out := Counters{Listeners: []ListenerCounters{}, TargetGroups: []TargetGroupCounters{}, Clusters: []ClusterCounters{}}
 	var balancers alb.Counters
-	if l.plane.counters != nil {
-		balancers = l.plane.counters()
+	if l.plane.alb != nil {
+		balancers = l.plane.alb.Counters()
 	}
 	for arn, c := range balancers.Listeners {
 		out.Listeners = append(out.Listeners, ListenerCounters{arn, c.Received, c.Answered, c.Lost, c.Aborted})

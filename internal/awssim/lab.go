@@ -46,6 +46,10 @@ type Config struct {
 	// HealthInterval caps the interval of health checks, below the 5 s that AWS allows
 	// at least; 0: as the target groups say.
 	HealthInterval time.Duration
+	// RequestsPerSecond of each load balancer, PlaneSynth only; nil: 100, always.
+	RequestsPerSecond func(time.Time) float64
+	// InitialFor is how long targets are initial, PlaneSynth only.
+	InitialFor time.Duration
 	// MaxPageSize caps the pages of ELBv2's Describe operations; 0: 400, as AWS has it.
 	MaxPageSize int
 	// Seed makes ARNs, temporary keys, routing and probabilities repeatable.
@@ -108,6 +112,7 @@ type Lab struct {
 	plane   plane
 	handler http.Handler
 	world   *world
+	faulty  map[string]fault.Target // see setTargetFaults
 
 	mu       sync.Mutex
 	endpoint string
@@ -127,7 +132,7 @@ func New(cfg Config) (*Lab, error) {
 	l.ctx, l.stop = context.WithCancel(context.Background())
 	l.faults = fault.NewSet(fault.Config{
 		Seed: cfg.Seed, Check: l.checkFault, Targets: l.setTargetFaults,
-		Lose: func(n int) { l.plane.lose(n) },
+		Lose: l.setLose,
 	})
 	metrics := cloudwatch.New(cloudwatch.Config{
 		Period:  cfg.MetricPeriod,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -38,7 +39,8 @@ type World struct {
 	EnvUnset        []string           `json:"envUnset"` // see Lab.EnvUnset
 }
 
-// WorldTargetGroup is a target group of a World, and its toy cluster of the same name.
+// WorldTargetGroup is a target group of a World. The toy cluster behind it, if the data
+// plane is real, has the same name.
 type WorldTargetGroup struct {
 	Name    string   `json:"name"`
 	ARN     string   `json:"arn"`
@@ -87,30 +89,22 @@ func (l *Lab) Cluster(name string) *toy.Cluster {
 	return nil
 }
 
-// checkFault refuses faults of targets that the world does not have.
+// checkFault refuses faults that this lab cannot carry out.
 func (l *Lab) checkFault(r fault.Rule) error {
-	if r.Kind != fault.TargetFailure || l.Cluster(r.TargetGroup) != nil {
+	if r.Kind == fault.Lose && l.plane.alb == nil {
+		return fmt.Errorf("kind: %s needs the data plane %s, this lab has %s", r.Kind, PlaneALB, l.cfg.DataPlane)
+	}
+	if r.Kind != fault.TargetFailure {
 		return nil
 	}
 	names := []string{}
 	for _, g := range l.World().TargetGroups {
 		names = append(names, g.Name)
 	}
-	return fmt.Errorf("targetGroup: %q is not one of this lab's target groups %q", r.TargetGroup, names)
-}
-
-// setTargetFaults hands the faults of targets to the toy clusters.
-func (l *Lab) setTargetFaults(faults map[string]fault.Target) {
-	if l.world == nil {
-		return
+	if !slices.Contains(names, r.TargetGroup) {
+		return fmt.Errorf("targetGroup: %q is not one of this lab's target groups %q", r.TargetGroup, names)
 	}
-	for _, c := range l.world.clusters {
-		f := faults[c.Name()]
-		c.SetLatency(f.Latency)
-		if err := c.SetFailRate(f.FailRate); err != nil {
-			l.cfg.Logger.Error("setting a target's fault", "error", err)
-		}
-	}
+	return nil
 }
 
 // api calls the control plane as a client in the lab's account would, but unlogged
@@ -164,7 +158,7 @@ func (l *Lab) buildBlueGreen() (*world, error) {
 			name   string
 			weight int64
 		}{{"blue", 100}, {"green", 0}} {
-			if err := l.addCluster(w, g.name); err != nil {
+			if err := l.addGroup(w, g.name); err != nil {
 				return err
 			}
 			arn := w.TargetGroups[len(w.TargetGroups)-1].ARN
@@ -186,14 +180,13 @@ func (l *Lab) buildBlueGreen() (*world, error) {
 	return w, nil
 }
 
-// addCluster starts a toy cluster and registers its targets in a new target group of
-// the same name.
-func (l *Lab) addCluster(w *world, name string) error {
-	c, err := toy.Start(toy.Config{Name: name, Listen: l.cfg.Listen, Seed: l.cfg.Seed})
+// addGroup creates a target group and registers the targets of a new cluster of the
+// same name.
+func (l *Lab) addGroup(w *world, name string) error {
+	addrs, err := l.addCluster(w, name)
 	if err != nil {
-		return fmt.Errorf("starting the cluster %s: %w", name, err)
+		return err
 	}
-	w.clusters = append(w.clusters, c)
 	arn, err := l.created("CreateTargetGroup", wire.Params{
 		"Name": name, "Protocol": "HTTP", "Port": int64(80), "VpcId": "vpc-01ab", "TargetType": "ip",
 		"HealthCheckPath": "/healthz", "HealthCheckIntervalSeconds": int64(5), "HealthCheckTimeoutSeconds": int64(2),
@@ -203,7 +196,7 @@ func (l *Lab) addCluster(w *world, name string) error {
 		return err
 	}
 	var targets []any
-	for _, addr := range c.Addrs() {
+	for _, addr := range addrs {
 		host, port, err := net.SplitHostPort(addr)
 		if err != nil {
 			return fmt.Errorf("target %s: %w", addr, err)
@@ -217,8 +210,23 @@ func (l *Lab) addCluster(w *world, name string) error {
 	if _, err := l.api("RegisterTargets", wire.Params{"TargetGroupArn": arn, "Targets": targets}); err != nil {
 		return fmt.Errorf("RegisterTargets: %w", err)
 	}
-	w.TargetGroups = append(w.TargetGroups, WorldTargetGroup{Name: name, ARN: arn, Targets: c.Addrs()})
+	w.TargetGroups = append(w.TargetGroups, WorldTargetGroup{Name: name, ARN: arn, Targets: addrs})
 	return nil
+}
+
+// addCluster starts a toy cluster and returns its targets' addresses. Without a real
+// data plane nobody would talk to it: then the addresses are made up.
+func (l *Lab) addCluster(w *world, name string) ([]string, error) {
+	if l.plane.alb == nil {
+		n := len(w.TargetGroups)
+		return []string{fmt.Sprintf("10.0.%d.1:8080", n), fmt.Sprintf("10.0.%d.2:8080", n)}, nil
+	}
+	c, err := toy.Start(toy.Config{Name: name, Listen: l.cfg.Listen, Seed: l.cfg.Seed})
+	if err != nil {
+		return nil, fmt.Errorf("starting the cluster %s: %w", name, err)
+	}
+	w.clusters = append(w.clusters, c)
+	return c.Addrs(), nil
 }
 
 // waitHealthy waits until all registered targets are healthy.
