@@ -1,0 +1,77 @@
+// Package prometheus asks a Prometheus server (or what speaks its HTTP API) by instant
+// queries at the end of each window.
+package prometheus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/norikae/norikae/internal/analysis"
+	"github.com/norikae/norikae/internal/fault"
+	"github.com/norikae/norikae/internal/metric"
+)
+
+// DefaultTiming suits targets that are scraped every 15 s.
+func DefaultTiming() analysis.Timing {
+	return analysis.Timing{Settle: 10 * time.Second, Period: 15 * time.Second, Delay: 15 * time.Second}
+}
+
+// Source is one Prometheus server.
+type Source struct {
+	base   *url.URL
+	client *http.Client
+}
+
+// New makes a Source of an address such as http://prometheus:9090 or, below a prefix,
+// https://host/select/0/prometheus. client nil is one on Go's default transport.
+func New(address string, client *http.Client) (*Source, error) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return nil, fault.Terminal("InvalidPrometheus", fmt.Errorf("prometheus.address: %w", err))
+	case u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "":
+		return nil, fault.Terminal("InvalidPrometheus", fmt.Errorf("prometheus.address: %q is not http(s)://HOST:PORT", u.Redacted()))
+	}
+	return &Source{u, metric.Client(client)}, nil
+}
+
+// Validate a query. Its grammar is known to Prometheus alone: Preflight asks.
+func (s *Source) Validate(text string) (time.Duration, error) {
+	if strings.TrimSpace(text) == "" {
+		return 0, errors.New("is empty")
+	}
+	return 0, nil
+}
+
+// Query asks for the value at the end of each window. How far a value looks back is
+// said by the query itself: rate(…[{{.Interval}}s]).
+func (s *Source) Query(ctx context.Context, queries []metric.Query) []metric.Result {
+	out := make([]metric.Result, len(queries))
+	for i, q := range queries {
+		out[i] = s.query(ctx, q)
+	}
+	return out
+}
+
+func (s *Source) query(ctx context.Context, q metric.Query) metric.Result {
+	u := s.base.JoinPath("api/v1/query")
+	u.RawQuery = url.Values{
+		"query": {q.Text},
+		"time":  {strconv.FormatFloat(float64(q.End.UnixMilli())/1000, 'f', -1, 64)},
+	}.Encode()
+	a, err := metric.Get(ctx, s.client, u.String(), nil)
+	if err != nil {
+		return metric.Result{Err: fmt.Errorf("prometheus: %w", err)}
+	}
+	series, notes, err := decode(a, q.End)
+	if err != nil {
+		return metric.Result{Err: fmt.Errorf("prometheus: %w", err), Notes: notes}
+	}
+	return metric.Result{Series: series, Complete: true, Notes: notes}
+}
