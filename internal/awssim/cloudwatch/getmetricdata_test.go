@@ -113,6 +113,26 @@ func TestGetMetricData(t *testing.T) {
 			[]map[string]any{exprQuery("b", "a+req"), exprQuery("a", "req*2"), req},
 			[]got{{"b", "b", "Complete", []string{"6=180"}}, {"a", "a", "Complete", []string{"6=120"}}, {"req", "RequestCount", "Complete", []string{"6=60"}}},
 		},
+		"an end within a second includes the point of that second": {
+			5, 8 + 1e-4,
+			[]map[string]any{greenReq},
+			[]got{{"req", "RequestCount", "Complete", []string{"5=10", "6=10", "7=10", "8=10"}}},
+		},
+		"FILL goes back only as far as data are kept": {
+			-100 * 24 * 60, 2,
+			[]map[string]any{hide(statQuery("h", "RequestCount", "blue", "Sum", 3600)), exprQuery("n", "IF(h, DATAPOINT_COUNT(FILL(h,0)))")},
+			[]got{{"n", "n", "Complete", []string{"0=361"}}}, // 15 days of hours and the open one
+		},
+		"the period of an expression is for series made of scalars": {
+			5, 10,
+			[]map[string]any{hide(maps.Clone(greenReq)), {"Id": "e", "Expression": "TIME_SERIES(SUM(req))", "Period": int64(300)}, {"Id": "f", "Expression": "FILL(SUM([e5xx]),0)", "Period": int64(300)}, hide(maps.Clone(e5xx))},
+			[]got{{"e", "e", "Complete", []string{"5=50"}}, {"f", "f", "Complete", []string{"5=0", "6=0", "7=3", "8=0", "9=0"}}},
+		},
+		"series of different periods are computed at all of their timestamps": {
+			5, 10,
+			[]map[string]any{hide(maps.Clone(greenReq)), hide(statQuery("five", "RequestCount", "green", "Sum", 300)), exprQuery("e", "five-req")},
+			[]got{{"e", "e", "Complete", []string{"5=40", "6=-10", "7=-10", "8=-10", "9=-10"}}},
+		},
 		"FILL makes up the newest minute, which has no data yet": {
 			9, 12,
 			[]map[string]any{hide(maps.Clone(e5xx)), exprQuery("filled", "FILL(e5xx,0)")},
@@ -300,6 +320,59 @@ func TestPagesMerge(t *testing.T) {
 	}
 }
 
+func TestATokenIsGoodForItsRequestOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, origin := world(t, Config{PageSize: 3})
+		p := dataParams(origin, origin.Add(10*time.Minute), statQuery("a", "RequestCount", "blue", "Sum", 60))
+		token := member(mustCall(t, s, "GetMetricData", p), "NextToken")
+		p["NextToken"] = token
+		p["MaxDatapoints"] = int64(2) // may change from page to page
+		if got := results(t, mustCall(t, s, "GetMetricData", p), origin)[0].Points; !cmp.Equal(got, []string{"3=60", "4=60"}) {
+			t.Errorf("second page %v", got)
+		}
+		p["EndTime"] = origin.Add(9 * time.Minute)
+		_, err := send(t, s, "GetMetricData", p)
+		wantCode(t, err, "InvalidNextToken")
+		_, err = send(t, s, "ListMetrics", wire.Params{"NextToken": token})
+		wantCode(t, err, "InvalidNextToken")
+	})
+}
+
+func TestSharedExpressionsAreComputedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, origin := world(t, Config{})
+		queries := []map[string]any{statQuery("e0", "RequestCount", "blue", "Sum", 60)}
+		for i := 1; i < 60; i++ { // naively 2^60 evaluations
+			queries = append(queries, hide(exprQuery(fmt.Sprintf("e%d", i), fmt.Sprintf("(e%d+e%d)/2", i-1, i-1))))
+		}
+		queries = append(queries, exprQuery("last", "e59"))
+		got := results(t, mustCall(t, s, "GetMetricData", dataParams(origin, origin.Add(2*time.Minute), queries...)), origin)
+		if d := cmp.Diff([]string{"0=60", "1=60"}, got[1].Points); d != "" {
+			t.Errorf("points (-want +got):\n%s", d)
+		}
+	})
+}
+
+func TestOldStartsAreRoundedMore(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for name, tc := range map[string]struct {
+		age    time.Duration
+		period int64
+		want   string
+	}{
+		"to the minute":                    {time.Hour, 60, "12:32:00"},
+		"to the minute for longer periods": {time.Hour, 300, "12:32:00"},
+		"to a short period":                {time.Hour, 10, "12:32:30"},
+		"to 5 minutes after 15 days":       {16 * day, 300, "12:30:00"},
+		"to the hour after 63 days":        {64 * day, 3600, "12:00:00"},
+	} {
+		start := now.Add(-tc.age).Truncate(day).Add(12*time.Hour + 32*time.Minute + 34*time.Second)
+		if got := time.Unix(newWindow(start, now, tc.period, now.Add(day)).start, 0).UTC().Format(time.TimeOnly); got != tc.want {
+			t.Errorf("%s: %s, want %s", name, got, tc.want)
+		}
+	}
+}
+
 func TestPagesPartitionTheResults(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		size := rapid.IntRange(1, 20).Draw(t, "size")
@@ -414,6 +487,7 @@ func TestGetMetricDataRefuses(t *testing.T) {
 		"another account":               {"NotSimulated", "111111111111", []map[string]any{with("AccountId", "111111111111")}, nil},
 		"an unknown id":                 {"ValidationError", "unknown id x", []map[string]any{exprQuery("e", "x*2")}, nil},
 		"an expression of itself":       {"ValidationError", "itself", []map[string]any{exprQuery("e", "e+1")}, nil},
+		"an unknown id deep inside":     {"ValidationError", "unknown id x", []map[string]any{ok, exprQuery("e", "-FILL([m, 1-ABS(x)], 0)")}, nil},
 		"a circle of expressions":       {"ValidationError", "itself", []map[string]any{exprQuery("a", "b+1"), exprQuery("b", "c"), exprQuery("c", "a")}, nil},
 		"a scalar result":               {"ValidationError", "Scalar", []map[string]any{ok, exprQuery("e", "SUM(m)")}, nil},
 		"an expression of 2049 bytes":   {"ValidationError", "2048", []map[string]any{ok, exprQuery("e", "m"+strings.Repeat(" ", 2048))}, nil},

@@ -61,7 +61,7 @@ func TestStatistics(t *testing.T) {
 			[]model.Datum{samplesOf(hundred...)},
 			map[string]string{
 				"Sum": "5050", "Average": "50.5", "Minimum": "1", "Maximum": "100", "SampleCount": "100",
-				"p0": "1", "p50": "50", "p99": "99", "p99.5": "100", "p99.99": "100", "p100": "100", "tm90": "45.5", "tm100": "50.5",
+				"p0": "1", "p7": "7", "p50": "50", "p99": "99", "p99.5": "100", "p99.99": "100", "p100": "100", "tm90": "45.5", "tm100": "50.5",
 			},
 		},
 		"data of one period add up": {
