@@ -1,7 +1,6 @@
 package alb
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"sync"
@@ -29,15 +28,14 @@ func startToy(t testing.TB, cfg toy.Config) *toy.Cluster {
 
 // load drives n requests from workers at once, while disturb runs, and returns how
 // many were answered and how many were not.
-func load(t testing.TB, c *client, n, workers int, disturb func(ctx context.Context)) (ok, failed uint64) {
+func load(t testing.TB, c *client, n, workers int, disturb func(done <-chan struct{})) (ok, failed uint64) {
 	t.Helper()
 	var left atomic.Int64
 	left.Store(int64(n))
 	var good, bad atomic.Uint64
 	var wg, other sync.WaitGroup
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	other.Go(func() { disturb(ctx) })
+	done := make(chan struct{})
+	other.Go(func() { disturb(done) })
 	for range workers {
 		wg.Go(func() {
 			for left.Add(-1) >= 0 {
@@ -51,7 +49,7 @@ func load(t testing.TB, c *client, n, workers int, disturb func(ctx context.Cont
 		})
 	}
 	wg.Wait()
-	cancel()
+	close(done)
 	other.Wait()
 	return good.Load(), bad.Load()
 }
@@ -76,10 +74,16 @@ func TestEveryRequestIsAccountedForWhileWeightsMove(t *testing.T) {
 	p.Apply(at(0))
 	c := newClient(t, p.Addr(listenerARN), nil)
 	const n = 20000
-	ok, failed := load(t, c, n, 32, func(ctx context.Context) {
-		for g := 0; ctx.Err() == nil; g = (g + 7) % 101 {
+	ok, failed := load(t, c, n, 32, func(done <-chan struct{}) {
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for g := 0; ; g = (g + 7) % 101 {
 			p.Apply(at(g))
-			time.Sleep(time.Millisecond)
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
 		}
 	})
 	sum := func() uint64 { return blue.Counters().Requests + green.Counters().Requests }
@@ -101,7 +105,7 @@ func TestEveryRequestIsAccountedForWhileWeightsMove(t *testing.T) {
 
 	// The same check is red when one single request gets lost.
 	p.SetLose(1)
-	ok2, failed2 := load(t, c, 1000, 8, func(context.Context) {})
+	ok2, failed2 := load(t, c, 1000, 8, func(<-chan struct{}) {})
 	l := p.Counters().Listeners[listenerARN]
 	if ok2 != 999 || failed2 != 1 || l.Lost != 1 {
 		t.Errorf("ok %d, failed %d, lost %d; want 999, 1, 1", ok2, failed2, l.Lost)

@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -22,8 +21,7 @@ const (
 // cookies seals and opens the stickiness cookies: expiry and target group, encrypted
 // and authenticated with a key of this data plane, as opaque to clients as AWS's are.
 type cookies struct {
-	aead  cipher.AEAD
-	nonce atomic.Uint64
+	aead cipher.AEAD // puts its nonce first
 	// cache has the newest cookies of each group: a cookie holds nothing of its
 	// client, so that all that are made within a second can be the same.
 	cache sync.Map // cacheKey → *sealed
@@ -47,7 +45,7 @@ func newCookies() *cookies {
 	if err != nil {
 		panic(err) // the key has a valid length
 	}
-	aead, err := cipher.NewGCM(block)
+	aead, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
 		panic(err) // AES has the block size of GCM
 	}
@@ -75,22 +73,19 @@ func (c *cookies) set(group string, sticky time.Duration, secure bool, now time.
 }
 
 func (c *cookies) seal(group string, expires time.Time) string {
-	nonce := make([]byte, c.aead.NonceSize())
-	binary.BigEndian.PutUint64(nonce, c.nonce.Add(1)) // unique under this key
 	plain := binary.BigEndian.AppendUint64(nil, uint64(expires.Unix()))
 	plain = append(plain, group...)
-	return base64.StdEncoding.EncodeToString(c.aead.Seal(nonce, nonce, plain, nil))
+	return base64.StdEncoding.EncodeToString(c.aead.Seal(nil, nil, plain, nil))
 }
 
 // open returns the target group of a cookie; "" when it was not made here, was
 // altered, or has expired.
 func (c *cookies) open(value string, now time.Time) string {
 	raw, err := base64.StdEncoding.DecodeString(value)
-	if err != nil || len(raw) < c.aead.NonceSize() {
+	if err != nil {
 		return ""
 	}
-	n := c.aead.NonceSize()
-	plain, err := c.aead.Open(nil, raw[:n], raw[n:], nil)
+	plain, err := c.aead.Open(nil, nil, raw, nil)
 	if err != nil || len(plain) < 8 {
 		return ""
 	}

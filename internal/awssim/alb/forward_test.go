@@ -121,7 +121,7 @@ func TestStickyClientsStayWhereTheyAre(t *testing.T) {
 			t.Fatalf("first answer from %q with cookies %q", first.cluster(), cookies)
 		}
 		for _, c := range (&http.Response{Header: first.header}).Cookies() {
-			if strings.Contains(c.Value, "targetgroup") || c.Path != "/" || c.Expires.Sub(time.Now()).Round(time.Second) != time.Minute {
+			if strings.Contains(c.Value, "targetgroup") || c.Path != "/" || time.Until(c.Expires).Round(time.Second) != time.Minute {
 				t.Errorf("cookie %s: value %q, path %q, expires %s", c.Name, c.Value, c.Path, c.Expires)
 			}
 			if want := map[string]http.SameSite{stickyCookie: 0, stickyCookieCORS: http.SameSiteNoneMode}[c.Name]; c.SameSite != want {
@@ -138,7 +138,7 @@ func TestStickyClientsStayWhereTheyAre(t *testing.T) {
 		from("with a cookie, weights moved", "blue", "Cookie", cookies)
 		from("with the cookie for other origins only", "blue", "Cookie", strings.Split(cookies, "; ")[1])
 		from("without a cookie", "green")
-		from("with an altered cookie", "green", "Cookie", strings.Replace(cookies, "A", "B", -1))
+		from("with an altered cookie", "green", "Cookie", strings.ReplaceAll(cookies, "A", "B"))
 		from("with a foreign cookie", "green", "Cookie", stickyCookie+"=blue")
 		l.apply(split("blue", 0, "green", 100))
 		from("with a cookie, stickiness switched off", "green", "Cookie", cookies)

@@ -63,7 +63,7 @@ func TestANewTargetIsInitialUntilItPassesOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer silent.Close() //nolint:errcheck // It is in memory.
+		defer silent.Close()
 		l.world.groups = append(l.world.groups, checked(t, "slow", silent.Addr().String()))
 		l.apply(split("blue", 100, "slow", 0))
 		l.wantHealth(t, "at once", "slow", "initial Elb.RegistrationInProgress")
@@ -205,7 +205,7 @@ func TestHealthChecksMarkThemselves(t *testing.T) {
 			http.Redirect(w, r, "/elsewhere", http.StatusFound)
 		})}
 		go func() { _ = s.Serve(ln) }()
-		defer s.Close() //nolint:errcheck // The test is over.
+		defer s.Close()
 		g := checked(t, "blue", "127.0.0.1:1")
 		_, port, _ := net.SplitHostPort(ln.Addr().String())
 		g.HealthCheck.Port, g.HealthCheck.Path, g.HealthCheck.HTTPCode = port, "/deep/check?x=1", "302"

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -70,8 +71,8 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ended := &l.counts.aborted
 	defer func() { ended.Add(1) }()
 	t := l.table.Load()
-	if r.Method == http.MethodTrace || r.Method == http.MethodConnect {
-		fail(w, t.balancer, http.StatusMethodNotAllowed)
+	if status := refused(r); status != 0 {
+		fail(w, t.balancer, status)
 		ended = &l.counts.answered
 		return
 	}
@@ -98,6 +99,20 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	fail(w, t.balancer, http.StatusInternalServerError) // every listener has a default rule
 	ended = &l.counts.answered
+}
+
+// statusTooManyAddresses is ALB's answer to an X-Forwarded-For of more than 30 addresses.
+const statusTooManyAddresses = 463
+
+// refused is the status of a request that no rule gets to see, else 0.
+func refused(r *http.Request) int {
+	if r.Method == http.MethodTrace || r.Method == http.MethodConnect {
+		return http.StatusMethodNotAllowed
+	}
+	if given := r.Header["X-Forwarded-For"]; len(given) > 0 && strings.Count(strings.Join(given, ","), ",") >= 30 {
+		return statusTooManyAddresses
+	}
+	return 0
 }
 
 // forward sends a request to a target; false when it is to be lost.

@@ -106,6 +106,29 @@ func TestMetricsAreAsSparseAsAWSs(t *testing.T) {
 			},
 			map[string]float64{"HTTPCode_ELB_5XX_Count" + lbDims: 1, "HTTPCode_ELB_503_Count" + lbDims: 1},
 		},
+		"requests to a group without a healthy target": {
+			func(t *testing.T, l *lab) {
+				l.toys["blue"].SetHealthy(false)
+				sleep(20 * time.Second)
+				l.client.get(t, "/")
+			},
+			map[string]float64{
+				"RequestCount" + lbDims: 1, "HTTPCode_Target_2XX_Count" + lbDims: 1, "TargetResponseTime" + lbDims: 0, "UnhealthyRoutingRequestCount" + lbDims: 1,
+				"RequestCount" + blueDims: 1, "HTTPCode_Target_2XX_Count" + blueDims: 1, "TargetResponseTime" + blueDims: 0, "UnhealthyRoutingRequestCount" + blueDims: 1,
+			},
+		},
+		"requests that no rule gets to see": {
+			func(t *testing.T, l *lab) {
+				if a := l.client.get(t, "/", "X-Forwarded-For", strings.Repeat("192.0.2.1, ", 30)+"192.0.2.1"); a.status != statusTooManyAddresses {
+					t.Errorf("status %d, want 463", a.status)
+				}
+				l.client.get(t, "/", "X-Forwarded-For", strings.Repeat("192.0.2.1, ", 29)+"192.0.2.1")
+			},
+			map[string]float64{
+				"HTTPCode_ELB_4XX_Count" + lbDims: 1, "RequestCount" + lbDims: 1, "HTTPCode_Target_2XX_Count" + lbDims: 1, "TargetResponseTime" + lbDims: 0,
+				"RequestCount" + blueDims: 1, "HTTPCode_Target_2XX_Count" + blueDims: 1, "TargetResponseTime" + blueDims: 0,
+			},
+		},
 		"answers of rules": {
 			func(t *testing.T, l *lab) {
 				l.apply(fixed("404", "no"))

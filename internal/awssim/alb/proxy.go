@@ -104,9 +104,9 @@ func (x *proxy) rewrite(r *httputil.ProxyRequest) {
 		}
 	}
 	prior := r.In.Header["X-Forwarded-For"]
-	switch {
-	case x.xffMode == "remove":
-	case x.xffMode == "preserve":
+	switch x.xffMode {
+	case "remove":
+	case "preserve":
 		if len(prior) > 0 {
 			out.Header["X-Forwarded-For"] = prior
 		}
@@ -131,7 +131,7 @@ func (x *proxy) rewrite(r *httputil.ProxyRequest) {
 func traceHeader(given string, ex *exchange) string {
 	id := make([]byte, 0, 36)
 	id = append(id, "1-"...)
-	now := uint32(time.Now().Unix()) //nolint:gosec // The format has 32 bits of epoch seconds.
+	now := uint32(time.Now().Unix()) // as many bits as the format has
 	id = hex.AppendEncode(id, []byte{byte(now >> 24), byte(now >> 16), byte(now >> 8), byte(now)})
 	id = append(id, '-')
 	id = hex.AppendEncode(id, ex.traceID[:])

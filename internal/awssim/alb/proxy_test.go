@@ -42,7 +42,7 @@ func TestTargetsSeeTheClientsRequestWithTheLoadBalancersHeaders(t *testing.T) {
 		s := l.client.get(t, "/echo?a=1;b=%zz&c", "Host", "shop.example.com", "X-Mine", "1", "X-Mine", "2",
 			"Connection", "X-Secret", "X-Secret", "hop", "Keep-Alive", "timeout=5", "Proxy-Authorization", "x",
 			"X-Forwarded-Proto", "gopher", "X-Forwarded-Host", "given", "Forwarded", "for=1.2.3.4").seen(t)
-		if s.Method != "GET" || s.Host != "shop.example.com" || s.URI != "/echo?a=1;b=%zz&c" {
+		if s.Method != http.MethodGet || s.Host != "shop.example.com" || s.URI != "/echo?a=1;b=%zz&c" {
 			t.Errorf("the target saw %s %s of host %s", s.Method, s.URI, s.Host)
 		}
 		if id := s.Header.Get("X-Amzn-Trace-Id"); !trace.MatchString(id) {
@@ -192,7 +192,7 @@ func TestNoRequestIsSentTwice(t *testing.T) {
 			}
 		}
 	}
-	if n := p.Counters().TargetGroups[g.ARN].Sent; int64(n) != sent { //nolint:gosec // It is small.
+	if n := p.Counters().TargetGroups[g.ARN].Sent; int64(n) != sent {
 		t.Errorf("the load balancer counted %d requests sent, want %d", n, sent)
 	}
 }
@@ -208,7 +208,7 @@ func TestEventsArriveWhenTheyAreSent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer resp.Body.Close() //nolint:errcheck // It was read to its end.
+		defer resp.Body.Close()
 		lines := bufio.NewScanner(resp.Body)
 		var at []time.Duration
 		for lines.Scan() {
@@ -230,11 +230,11 @@ func TestWebSocketsStayOnTheirTargetWhenWeightsMove(t *testing.T) {
 	p.Apply(w.config())
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	c, resp, err := websocket.Dial(ctx, "ws://"+p.Addr(listenerARN)+"/ws", nil)
+	c, resp, err := websocket.Dial(ctx, "ws://"+p.Addr(listenerARN)+"/ws", nil) //nolint:bodyclose // Dial closes it.
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.CloseNow() //nolint:errcheck // The test is over.
+	defer c.CloseNow()
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		t.Errorf("status %d, want 101", resp.StatusCode)
 	}

@@ -75,7 +75,7 @@ func modelTarget(t testing.TB, addr string) model.Target {
 	return model.Target{ID: host, Port: n, AZ: "us-east-1a"}
 }
 
-// split is an action that forwards by weights, given as name, weight, name, weight …
+// split is an action that forwards by weights, given as pairs of name and weight.
 func split(pairs ...any) model.Action {
 	f := &model.Forward{}
 	for p := range slices.Chunk(pairs, 2) {
@@ -142,7 +142,7 @@ func (a answer) cookies() string {
 	return strings.Join(out, "; ")
 }
 
-// do sends a request with headers given as name, value, name, value …
+// do sends a request with headers given as pairs of name and value.
 func (c *client) do(ctx context.Context, method, path string, headers ...string) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+c.addr+path, http.NoBody)
 	if err != nil {

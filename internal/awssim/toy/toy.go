@@ -140,8 +140,8 @@ func (c *Cluster) SetLatency(d time.Duration) { c.latency.Store(int64(d)) }
 // SetHealthy makes /healthz answer 200, or 503.
 func (c *Cluster) SetHealthy(healthy bool) { c.unhealthy.Store(!healthy) }
 
-// SetDown(true) refuses connections and cuts those that are open; SetDown(false)
-// listens again at the same addresses.
+// SetDown with true makes the targets refuse connections and cuts those that are open;
+// with false they listen again at the addresses that they had.
 func (c *Cluster) SetDown(down bool) error {
 	var errs []error
 	for _, t := range c.targets {

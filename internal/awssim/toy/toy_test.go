@@ -30,8 +30,13 @@ func start(t *testing.T, cfg Config) *Cluster {
 	return c
 }
 
+type reply struct {
+	status            int
+	contentType, body string
+}
+
 // call makes a request on a connection of its own.
-func call(t *testing.T, method, url, body string, headers ...string) (*http.Response, string, error) {
+func call(t *testing.T, method, url, body string, headers ...string) (reply, error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -43,11 +48,11 @@ func call(t *testing.T, method, url, body string, headers ...string) (*http.Resp
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, "", err
+		return reply{}, err
 	}
+	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
-	_ = resp.Body.Close()
-	return resp, string(b), err
+	return reply{resp.StatusCode, resp.Header.Get("Content-Type"), string(b)}, err
 }
 
 func TestTargetsSayWhoTheyAre(t *testing.T) {
@@ -56,13 +61,13 @@ func TestTargetsSayWhoTheyAre(t *testing.T) {
 		t.Fatalf("cluster %s has targets %v", c.Name(), c.Addrs())
 	}
 	for i, addr := range c.Addrs() {
-		_, body, err := call(t, http.MethodGet, "http://"+addr+"/", "")
+		a, err := call(t, http.MethodGet, "http://"+addr+"/", "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		var got identity
-		if err := json.Unmarshal([]byte(body), &got); err != nil {
-			t.Fatalf("%q: %v", body, err)
+		if err := json.Unmarshal([]byte(a.body), &got); err != nil {
+			t.Fatalf("%q: %v", a.body, err)
 		}
 		want := identity{Cluster: "green", Target: []string{"green-0", "green-1", "green-2"}[i], Version: "v2"}
 		if d := cmp.Diff(want, got); d != "" {
@@ -73,19 +78,19 @@ func TestTargetsSayWhoTheyAre(t *testing.T) {
 
 func TestEchoRepeatsTheRequest(t *testing.T) {
 	c := start(t, Config{Name: "blue"})
-	_, body, err := call(t, http.MethodPost, "http://"+c.Addrs()[0]+"/echo?q=1", "hello", "X-Mine", "yes")
+	a, err := call(t, http.MethodPost, "http://"+c.Addrs()[0]+"/echo?q=1", "hello", "X-Mine", "yes")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got echo
-	if err := json.Unmarshal([]byte(body), &got); err != nil {
-		t.Fatalf("%q: %v", body, err)
+	if err := json.Unmarshal([]byte(a.body), &got); err != nil {
+		t.Fatalf("%q: %v", a.body, err)
 	}
 	if got.Method != http.MethodPost || got.URI != "/echo?q=1" || got.Body != "hello" || got.Header.Get("X-Mine") != "yes" || got.Cluster != "blue" || got.Host != c.Addrs()[0] {
 		t.Errorf("echo %+v", got)
 	}
-	if resp, _, err := call(t, http.MethodPost, "http://"+c.Addrs()[0]+"/echo", strings.Repeat("x", maxEcho+1)); err != nil || resp.StatusCode != http.StatusRequestEntityTooLarge {
-		t.Errorf("a body that is too large: %v, %v; want 413", resp, err)
+	if got, err := call(t, http.MethodPost, "http://"+c.Addrs()[0]+"/echo", strings.Repeat("x", maxEcho+1)); err != nil || got.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a body that is too large: %v, %v; want 413", got, err)
 	}
 }
 
@@ -96,7 +101,7 @@ func TestOnlyRequestsThatAreNoHealthChecksCount(t *testing.T) {
 	for range 20 {
 		wg.Go(func() {
 			for range 10 {
-				if _, _, err := call(t, http.MethodGet, base+"/", ""); err != nil {
+				if _, err := call(t, http.MethodGet, base+"/", ""); err != nil {
 					t.Error(err)
 				}
 			}
@@ -104,8 +109,8 @@ func TestOnlyRequestsThatAreNoHealthChecksCount(t *testing.T) {
 	}
 	wg.Wait()
 	for path, agent := range map[string]string{"/healthz": "curl/8", "/": "ELB-HealthChecker/2.0"} {
-		if resp, _, err := call(t, http.MethodGet, base+path, "", "User-Agent", agent); err != nil || resp.StatusCode != http.StatusOK {
-			t.Errorf("GET %s by %s: %v, %v; want 200", path, agent, resp, err)
+		if got, err := call(t, http.MethodGet, base+path, "", "User-Agent", agent); err != nil || got.status != http.StatusOK {
+			t.Errorf("GET %s by %s: %v, %v; want 200", path, agent, got, err)
 		}
 	}
 	want := Counters{Requests: 200, Targets: []TargetCounters{{Addr: c.Addrs()[0], Requests: 200, HealthChecks: 2}}}
@@ -121,11 +126,11 @@ func TestAShareOfRequestsFails(t *testing.T) {
 	}
 	failed := uint64(0)
 	for i := range 200 {
-		resp, _, err := call(t, http.MethodGet, "http://"+c.Addrs()[i%2]+"/", "")
+		got, err := call(t, http.MethodGet, "http://"+c.Addrs()[i%2]+"/", "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if resp.StatusCode == http.StatusInternalServerError {
+		if got.status == http.StatusInternalServerError {
 			failed++
 		}
 	}
@@ -133,8 +138,8 @@ func TestAShareOfRequestsFails(t *testing.T) {
 	if failed != 10 || counted != 10 {
 		t.Errorf("%d of 200 requests failed, %d were counted; want 10", failed, counted)
 	}
-	if resp, _, err := call(t, http.MethodGet, "http://"+c.Addrs()[0]+"/healthz", ""); err != nil || resp.StatusCode != http.StatusOK {
-		t.Errorf("health check: %v, %v; want 200", resp, err)
+	if got, err := call(t, http.MethodGet, "http://"+c.Addrs()[0]+"/healthz", ""); err != nil || got.status != http.StatusOK {
+		t.Errorf("health check: %v, %v; want 200", got, err)
 	}
 	for _, rate := range []float64{-0.1, 1.1, math.NaN()} {
 		if err := c.SetFailRate(rate); err == nil || !strings.Contains(err.Error(), "0–1") {
@@ -167,13 +172,13 @@ func TestUnhealthyTargetsStillServe(t *testing.T) {
 	c := start(t, Config{Name: "blue"})
 	c.SetHealthy(false)
 	for path, want := range map[string]int{"/healthz": http.StatusServiceUnavailable, "/": http.StatusOK} {
-		if resp, _, err := call(t, http.MethodGet, "http://"+c.Addrs()[0]+path, ""); err != nil || resp.StatusCode != want {
-			t.Errorf("%s: %v, %v; want %d", path, resp, err, want)
+		if got, err := call(t, http.MethodGet, "http://"+c.Addrs()[0]+path, ""); err != nil || got.status != want {
+			t.Errorf("%s: %v, %v; want %d", path, got, err, want)
 		}
 	}
 	c.SetHealthy(true)
-	if resp, _, err := call(t, http.MethodGet, "http://"+c.Addrs()[0]+"/healthz", ""); err != nil || resp.StatusCode != http.StatusOK {
-		t.Errorf("healthy again: %v, %v; want 200", resp, err)
+	if got, err := call(t, http.MethodGet, "http://"+c.Addrs()[0]+"/healthz", ""); err != nil || got.status != http.StatusOK {
+		t.Errorf("healthy again: %v, %v; want 200", got, err)
 	}
 }
 
@@ -185,14 +190,14 @@ func TestATargetThatIsDownRefusesConnectionsAndComesBackAtItsAddress(t *testing.
 			t.Fatal(err)
 		}
 	}
-	if _, _, err := call(t, http.MethodGet, "http://"+addrs[1]+"/", ""); err == nil {
+	if _, err := call(t, http.MethodGet, "http://"+addrs[1]+"/", ""); err == nil {
 		t.Error("a target that is down answered")
 	}
 	if err := c.SetDown(false); err != nil {
 		t.Fatal(err)
 	}
-	if resp, _, err := call(t, http.MethodGet, "http://"+addrs[1]+"/", ""); err != nil || resp.StatusCode != http.StatusOK {
-		t.Errorf("up again: %v, %v; want 200", resp, err)
+	if got, err := call(t, http.MethodGet, "http://"+addrs[1]+"/", ""); err != nil || got.status != http.StatusOK {
+		t.Errorf("up again: %v, %v; want 200", got, err)
 	}
 }
 
@@ -200,15 +205,15 @@ func TestLatencyDelaysAnswersButNotHealthChecks(t *testing.T) {
 	c := start(t, Config{Name: "blue"})
 	c.SetLatency(50 * time.Millisecond)
 	began := time.Now()
-	if _, _, err := call(t, http.MethodGet, "http://"+c.Addrs()[0]+"/", ""); err != nil || time.Since(began) < 50*time.Millisecond {
+	if _, err := call(t, http.MethodGet, "http://"+c.Addrs()[0]+"/", ""); err != nil || time.Since(began) < 50*time.Millisecond {
 		t.Errorf("answered after %s, %v; want at least 50ms", time.Since(began), err)
 	}
 	c.SetLatency(time.Hour)
-	if _, _, err := call(t, http.MethodGet, "http://"+c.Addrs()[0]+"/healthz", ""); err != nil {
+	if _, err := call(t, http.MethodGet, "http://"+c.Addrs()[0]+"/healthz", ""); err != nil {
 		t.Error(err)
 	}
 	// Close does not wait for the hour.
-	go func() { _, _, _ = call(t, http.MethodGet, "http://"+c.Addrs()[0]+"/", "") }()
+	go func() { _, _ = call(t, http.MethodGet, "http://"+c.Addrs()[0]+"/", "") }()
 	for c.Counters().Requests < 2 {
 		time.Sleep(time.Millisecond)
 	}
@@ -216,12 +221,12 @@ func TestLatencyDelaysAnswersButNotHealthChecks(t *testing.T) {
 
 func TestStreamSendsEvents(t *testing.T) {
 	c := start(t, Config{Name: "blue", StreamEvents: 3, StreamInterval: time.Millisecond})
-	resp, body, err := call(t, http.MethodGet, "http://"+c.Addrs()[0]+"/stream", "")
+	got, err := call(t, http.MethodGet, "http://"+c.Addrs()[0]+"/stream", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "id: 0\ndata: blue-0\n\nid: 1\ndata: blue-0\n\nid: 2\ndata: blue-0\n\n"; body != want || resp.Header.Get("Content-Type") != "text/event-stream" {
-		t.Errorf("%s: %q, want %q", resp.Header.Get("Content-Type"), body, want)
+	if want := "id: 0\ndata: blue-0\n\nid: 1\ndata: blue-0\n\nid: 2\ndata: blue-0\n\n"; got.body != want || got.contentType != "text/event-stream" {
+		t.Errorf("%s: %q, want %q", got.contentType, got.body, want)
 	}
 }
 
