@@ -3,8 +3,6 @@ package elbv2
 import (
 	"fmt"
 	"strings"
-
-	"github.com/norikae/norikae/internal/awssim/wire"
 )
 
 // Resource kinds as ARNs spell them.
@@ -97,8 +95,4 @@ func find[T any](list []T, arn string, arnOf func(T) string) (T, bool) {
 	}
 	var none T
 	return none, false
-}
-
-func notFound(code, kind, arn string) error {
-	return wire.Errorf(code, "%s '%s' not found", capital(kindWord(kind)), arn)
 }

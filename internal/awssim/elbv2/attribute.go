@@ -2,6 +2,7 @@ package elbv2
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,10 +35,7 @@ func boolAttr(key, fallback string) attribute { return oneOfAttr(key, fallback, 
 
 // intAttr takes the words or an integer within the closed range.
 func intAttr(key, fallback string, lo, hi int, words ...string) attribute {
-	allowed := fmt.Sprintf("an integer from %d to %d", lo, hi)
-	for _, w := range words {
-		allowed += " or " + w
-	}
+	allowed := strings.Join(append([]string{fmt.Sprintf("an integer from %d to %d", lo, hi)}, words...), " or ")
 	return attribute{key, fallback, allowed, func(v string) bool {
 		n, err := strconv.Atoi(v)
 		return slices.Contains(words, v) || err == nil && n >= lo && n <= hi
@@ -155,9 +153,7 @@ func (c *call) parseAttributes(a attributes, kind string) (attributes, error) {
 		return a, invalid("At most %d attributes can be specified, not %d", maxAttributes, len(list))
 	}
 	next := attributes{known: a.known, set: map[string]string{}}
-	for k, v := range a.set {
-		next.set[k] = v
-	}
+	maps.Copy(next.set, a.set)
 	keys := []string{}
 	for _, p := range list {
 		key, value := p.Str("Key"), p.Str("Value")

@@ -3,6 +3,7 @@ package elbv2_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -159,9 +160,7 @@ func TestBadRulesAndListenersAreRefused(t *testing.T) {
 	modify := func(more params) params { more["RuleArn"] = used; return more }
 	listen := func(port any, more params) params {
 		p := params{"LoadBalancerArn": l.lb, "Port": port, "Protocol": "HTTP", "DefaultActions": list(notFound())}
-		for k, v := range more {
-			p[k] = v
-		}
+		maps.Copy(p, more)
 		return p
 	}
 	tls := listen(443, params{"Protocol": "HTTPS"})
@@ -201,9 +200,7 @@ func TestBadLoadBalancersTargetGroupsAndTagsAreRefused(t *testing.T) {
 	l := newLab(t)
 	lb := func(more params) params {
 		p := params{"Name": "new", "Subnets": list("subnet-1", "subnet-2")}
-		for k, v := range more {
-			p[k] = v
-		}
+		maps.Copy(p, more)
 		return p
 	}
 	group := func(name string, value any) params {

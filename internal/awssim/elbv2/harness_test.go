@@ -2,6 +2,7 @@ package elbv2_test
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -84,9 +85,7 @@ func groupParams(name string) params {
 func (l *lab) listen(t *testing.T, port int, more params) string {
 	t.Helper()
 	p := params{"LoadBalancerArn": l.lb, "Port": port, "DefaultActions": list(notFound())}
-	for k, v := range more {
-		p[k] = v
-	}
+	maps.Copy(p, more)
 	return str(t, l.do(t, "CreateListener", p), "Listeners.0.ListenerArn")
 }
 

@@ -3,6 +3,7 @@ package elbv2_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -19,10 +20,7 @@ func cancelled(t *testing.T) context.Context {
 // pages follows NextMarker and returns all items and the pages' sizes.
 func (l *lab) pages(t *testing.T, op string, p params, listName, member string, size int) (items []string, sizes []int) {
 	t.Helper()
-	q := params{}
-	for k, v := range p {
-		q[k] = v
-	}
+	q := maps.Clone(p)
 	if size > 0 {
 		q["PageSize"] = size
 	}

@@ -1,6 +1,7 @@
 package elbv2_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -220,9 +221,7 @@ func TestAuthenticationActionsAreKeptWithoutTheirSecrets(t *testing.T) {
 			"UserInfoEndpoint": "https://idp.example/u", "ClientId": "id",
 			"AuthenticationRequestExtraParams": params{"entry": params{"1": params{"key": "prompt", "value": "login"}}},
 		}
-		for k, v := range more {
-			config[k] = v
-		}
+		maps.Copy(config, more)
 		return params{"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": config}
 	}
 	route := split(l.blue, 100, l.green, 0)
