@@ -120,8 +120,7 @@ func (f fixture) setWeights(ctx context.Context, blue, green int32) error {
 }
 
 func codeOf(err error) string {
-	var e smithy.APIError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[smithy.APIError](err); ok {
 		return e.ErrorCode()
 	}
 	return ""
@@ -392,7 +391,7 @@ func TestAssumedCredentialsExpireForEveryService(t *testing.T) {
 			t.Fatal(err)
 		}
 		as := credentials.NewStaticCredentialsProvider(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken)
-		call := func() (error, error) { //nolint:revive // two errors, no error last
+		call := func() (error, error) {
 			_, e := f.elb.DescribeLoadBalancers(t.Context(), nil, func(o *elb.Options) { o.Credentials = as })
 			_, c := f.cw.ListMetrics(t.Context(), nil, func(o *cloudwatch.Options) { o.Credentials = as })
 			return e, c

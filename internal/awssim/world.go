@@ -172,7 +172,7 @@ func (l *Lab) buildBlueGreen() (*world, error) {
 		if err != nil {
 			return err
 		}
-		return l.waitHealthy(w)
+		return l.waitHealthy()
 	}
 	if err := build(); err != nil {
 		return nil, errors.Join(err, w.close())
@@ -230,7 +230,7 @@ func (l *Lab) addCluster(w *world, name string) ([]string, error) {
 }
 
 // waitHealthy waits until all registered targets are healthy.
-func (l *Lab) waitHealthy(w *world) error {
+func (l *Lab) waitHealthy() error {
 	ctx, cancel := context.WithTimeout(l.ctx, 30*time.Second)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)

@@ -22,7 +22,7 @@ func run(t *testing.T, s *fault.Set, calls ...string) string {
 	var out []string
 	for i, c := range calls {
 		service, op, _ := strings.Cut(c, ".")
-		r := &wire.Request{Service: service, Operation: op, AccountID: "000000000000", Seq: uint64(i + 1)} //nolint:gosec // G115: small
+		r := &wire.Request{Service: service, Operation: op, AccountID: "000000000000", Seq: uint64(i + 1)}
 		err := s.Hook(t.Context(), r, wire.Before)
 		effect := ""
 		if err == nil {
@@ -91,7 +91,7 @@ func TestProbabilityFollowsTheSeed(t *testing.T) {
 		}
 		return run(t, s, calls...)
 	}
-	if hits(1) != hits(1) {
+	if a, b := hits(1), hits(1); a != b {
 		t.Error("equal seeds differ")
 	}
 	if hits(1) == hits(2) {

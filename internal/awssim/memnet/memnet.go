@@ -83,7 +83,7 @@ func (n *Network) Transport() *http.Transport {
 func (n *Network) nextPort() uint16 {
 	p := firstPort + n.ports%(1<<16-firstPort)
 	n.ports++
-	return uint16(p) //nolint:gosec // G115: p is below 1<<16
+	return uint16(p) // p is below 1<<16
 }
 
 func parse(network, address string) (netip.AddrPort, error) {

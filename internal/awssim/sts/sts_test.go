@@ -42,8 +42,7 @@ func issued(c *types.Credentials) aws.CredentialsProvider {
 }
 
 func codeOf(err error) string {
-	var e smithy.APIError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[smithy.APIError](err); ok {
 		return e.ErrorCode()
 	}
 	return ""

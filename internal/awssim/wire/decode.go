@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
@@ -111,9 +112,7 @@ func queryForm(hr *http.Request, body []byte) (url.Values, error) {
 	if err != nil {
 		return nil, Errorf("MalformedQueryString", "%v", err)
 	}
-	for k, v := range posted {
-		form[k] = v
-	}
+	maps.Copy(form, posted)
 	for k := range form {
 		if strings.HasPrefix(strings.ToLower(k), "x-amz-") {
 			delete(form, k)
@@ -222,7 +221,7 @@ func leaf(v any) (any, error) {
 		if v > math.MaxInt64 {
 			return float64(v), nil
 		}
-		return int64(v), nil //nolint:gosec // G115: the range was checked
+		return int64(v), nil // the range was checked
 	case float32:
 		return float64(v), nil
 	case []byte:

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ const MaxBody = 4 << 20
 // DefaultAccountID is the caller's account where nothing else is known.
 const DefaultAccountID = "000000000000"
 
-// ErrDrop, returned by a Hook, closes the connection without an answer.
+// ErrDrop is returned by a Hook to close the connection without an answer.
 var ErrDrop = errors.New("connection dropped")
 
 // Phase of a call, as a Hook sees it.
@@ -189,9 +190,7 @@ func (m *Mux) answer(h http.Header, req *Request, reg *Registration, res Struct,
 
 func requestID(n uint64) string {
 	var b [16]byte
-	for i := range 8 {
-		b[15-i] = byte(n >> (8 * i))
-	}
+	binary.BigEndian.PutUint64(b[8:], n)
 	b[6], b[8] = 0x40, b[8]&0x3f|0x80 // reads as a version 4 UUID
 	s := hex.EncodeToString(b[:])
 	return strings.Join([]string{s[:8], s[8:12], s[12:16], s[16:20], s[20:]}, "-")

@@ -103,7 +103,7 @@ func TestQueryAnswer(t *testing.T) {
 	if diff := cmp.Diff(want, bodyOf(t, res)); diff != "" {
 		t.Error(diff)
 	}
-	if res.StatusCode != 200 || res.Header.Get("Content-Type") != "text/xml" {
+	if res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "text/xml" {
 		t.Errorf("status %d, headers %v", res.StatusCode, res.Header)
 	}
 	if _, err := http.ParseTime(res.Header.Get("Date")); err != nil {
@@ -150,7 +150,7 @@ func TestCBORAnswer(t *testing.T) {
 		path: "/service/Granite/operation/Echo", body: body,
 		header: map[string]string{"Smithy-Protocol": "rpc-v2-cbor", "Content-Type": "application/cbor"},
 	}.send(t, m)
-	if res.StatusCode != 200 || res.Header.Get("Smithy-Protocol") != "rpc-v2-cbor" || res.Header.Get("Content-Type") != "application/cbor" {
+	if res.StatusCode != http.StatusOK || res.Header.Get("Smithy-Protocol") != "rpc-v2-cbor" || res.Header.Get("Content-Type") != "application/cbor" {
 		t.Fatalf("status %d, headers %v", res.StatusCode, res.Header)
 	}
 	var out map[string]any
@@ -335,7 +335,7 @@ func TestRefusedCredentialsNeverReachTheService(t *testing.T) {
 		return nil
 	}})
 	res := request{body: "Action=Echo&Version=2010-08-01", header: map[string]string{"Authorization": auth}}.send(t, m)
-	if body := bodyOf(t, res); res.StatusCode != 403 || !strings.Contains(body, "ExpiredToken") || len(e.got) != 0 {
+	if body := bodyOf(t, res); res.StatusCode != http.StatusForbidden || !strings.Contains(body, "ExpiredToken") || len(e.got) != 0 {
 		t.Errorf("%d %s", res.StatusCode, body)
 	}
 }

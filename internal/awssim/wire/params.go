@@ -49,7 +49,7 @@ func (p Params) Int(name string) (n int, ok bool, err error) {
 		return int(v), true, nil
 	case uint64:
 		if v <= math.MaxInt64 {
-			return int(v), true, nil //nolint:gosec // G115: the range was checked
+			return int(v), true, nil // the range was checked
 		}
 	case float64:
 		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
