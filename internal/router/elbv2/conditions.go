@@ -180,7 +180,8 @@ func sameConditions(a, b []condition) bool {
 	keys := func(in []condition) []string {
 		out := make([]string, len(in))
 		for i, c := range in {
-			out[i] = fmt.Sprintf("%q", c.normal())
+			n := c.normal()
+			out[i] = fmt.Sprintf("%q %q %q %q %q", n.field, n.header, n.values, n.regexes, n.query)
 		}
 		slices.Sort(out)
 		return slices.Compact(out)

@@ -108,7 +108,7 @@ func decodeMark(tags map[string]string) (m shift.Mark, ok bool, err error) {
 		Plan:    d.word(tagPlan),
 		Name:    d.text(tagName),
 		From:    d.split(),
-		Started: d.time(tagStarted, d.text(tagStarted)),
+		Started: d.time(tagStarted, d.word(tagStarted)),
 		Lease:   d.lease(),
 	}
 	m.Signal = d.signal(m.ID)
@@ -159,10 +159,11 @@ func (d *decoder) number(key, s string, low, high int) int {
 	return n
 }
 
-func (d *decoder) time(key, s string) time.Time {
-	t, err := time.Parse(time.RFC3339Nano, s)
+// time that is the last word of a tag's value.
+func (d *decoder) time(key, value string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, value[strings.LastIndex(value, " ")+1:])
 	if err != nil {
-		d.fail(key, s, "want a time such as 2026-01-02T15:04:05Z")
+		d.fail(key, value, "want a time such as 2026-01-02T15:04:05Z at its end")
 	}
 	return t.UTC()
 }
@@ -191,10 +192,10 @@ func (d *decoder) split() traffic.Split {
 func (d *decoder) lease() shift.Lease {
 	v := d.text(tagLease)
 	owner, expires, _ := strings.Cut(v, " ")
-	if !isWord(owner) {
+	if !isWord(owner) || !isWord(expires) {
 		d.fail(tagLease, v, "want OWNER EXPIRES")
 	}
-	return shift.Lease{Owner: owner, Expires: d.time(tagLease, expires)}
+	return shift.Lease{Owner: owner, Expires: d.time(tagLease, v)}
 }
 
 // signal for the shift with an ID. One that was meant for another shift is none.
