@@ -93,7 +93,7 @@ func (s *show) play(ctx context.Context) error {
 		return err
 	}
 	s.title(fmt.Sprintf("3. Try green again, which now fails %.0f%% of its requests", 100*s.failRate))
-	if err := s.lab.Faults().Add(fault.Rule{Kind: fault.TargetFailure, TargetGroup: "green", FailRate: s.failRate}); err != nil {
+	if _, err := s.lab.Faults().Add(fault.Rule{Kind: fault.TargetFailure, TargetGroup: "green", FailRate: s.failRate}); err != nil {
 		return fmt.Errorf("breaking green: %w", err)
 	}
 	firstBad := s.watchForErrors()
