@@ -65,6 +65,13 @@ var rules = []rule{
 		"an oracle must not share our bugs: the simulator knows nothing of the product, nor AWS's own client code",
 	},
 
+	{"internal/load", nil, nil, "it counts from outside and knows nobody that serves"},
+	{
+		"internal/demo", slices.Concat(core, []string{"api/...", "internal/manifest", "internal/awssim/...", "internal/load"}), nil,
+		"it is a play on ports; internal/app gives it the product",
+	},
+
+	{"tools/...", nil, nil, "it reads the tree and is no part of the product"},
 	{"internal/archtest", nil, nil, "it looks at the tree from outside"},
 	{"internal/app/...", all, []string{""}, "it is the composition root"},
 	{"cmd/...", []string{"internal/app/..."}, nil, "a command is a few lines that call internal/app"},
@@ -184,6 +191,9 @@ func TestImportRulesCatchViolations(t *testing.T) {
 		"nor AWS's own types":                           {"internal/awssim/elbv2/x.go", "github.com/aws/aws-sdk-go-v2/aws", "oracle"},
 		"its tests drive it with the real SDK":          {"internal/awssim/elbv2/x_test.go", "github.com/aws/aws-sdk-go-v2/aws", ""},
 		"its packages know each other":                  {"internal/awssim/elbv2/x.go", module + "/internal/awssim/model", ""},
+		"the demo may start a lab":                      {"internal/demo/x.go", module + "/internal/awssim", ""},
+		"the demo wires no adapter":                     {"internal/demo/x.go", module + "/internal/router/elbv2", "play on ports"},
+		"a load knows nobody that serves":               {"internal/load/x.go", module + "/internal/awssim", "counts from outside"},
 		"the composition root knows everybody":          {"internal/app/x.go", module + "/internal/awssim", ""},
 		"test support may know adapters and tools":      {"internal/enginetest/x.go", module + "/internal/store/memory", ""},
 		"that of the simulator knows no product either": {"internal/awssim/labtest/x.go", module + "/internal/engine", "oracle"},
