@@ -60,7 +60,8 @@ func Build(ctx context.Context, env Environment, ts *v1alpha1.TrafficShift) (Par
 	if region == "" {
 		region = arn.Region(ts.Spec.Destinations[0].TargetGroupARN)
 	}
-	b := builder{env: env, base: ts.Spec.AWS, region: region, sources: map[place]*cwsource.Source{}}
+	b := builder{env: env, base: ts.Spec.AWS, region: region, sources: map[place]*cwsource.Source{},
+		datadogs: map[datadog.Config]*datadog.Source{}, proms: map[string]*prometheus.Source{}}
 	cfg, err := b.config(ctx, region, ts.Spec.AWS.Profile, ts.Spec.AWS.AssumeRole)
 	if err != nil {
 		return Parts{}, err
@@ -91,10 +92,13 @@ func routeConfig(ts *v1alpha1.TrafficShift, api elbv2.API) elbv2.Config {
 // builder makes one client per place and one source per client, so that metrics of the
 // same place share calls and those of different places share nothing.
 type builder struct {
-	env     Environment
-	base    v1alpha1.AWS
-	region  string
-	sources map[place]*cwsource.Source
+	env    Environment
+	base   v1alpha1.AWS
+	region string
+	// One source per place: the analyzer asks each once a moment.
+	sources  map[place]*cwsource.Source
+	datadogs map[datadog.Config]*datadog.Source
+	proms    map[string]*prometheus.Source
 }
 
 // place is where and as whom CloudWatch is asked.
@@ -179,14 +183,40 @@ func (b *builder) metric(ctx context.Context, m v1alpha1.Metric, timing analysis
 		out.Source, err = b.cloudWatch(ctx, *m.CloudWatch)
 	case m.Datadog != nil:
 		out.Query = m.Datadog.Query
-		out.Source, err = datadog.New(datadog.Config{Site: m.Datadog.Site, Address: m.Datadog.Address, Getenv: b.env.Getenv})
+		out.Source, err = b.datadog(*m.Datadog)
 		out.Timing = otherTiming(timing, datadogDelay)
 	case m.Prometheus != nil:
 		out.Query = m.Prometheus.Query
-		out.Source, err = prometheus.New(prometheus.Config{Address: m.Prometheus.Address})
+		out.Source, err = b.prometheus(m.Prometheus.Address)
 		out.Timing = otherTiming(timing, prometheusDelay)
 	}
 	return out, err
+}
+
+func (b *builder) datadog(m v1alpha1.DatadogMetric) (metric.Source, error) {
+	cfg := datadog.Config{Site: m.Site, Address: m.Address}
+	cfg.APIKey, cfg.AppKey = datadog.Keys(b.env.Getenv)
+	if s, ok := b.datadogs[cfg]; ok {
+		return s, nil
+	}
+	s, err := datadog.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	b.datadogs[cfg] = s
+	return s, nil
+}
+
+func (b *builder) prometheus(address string) (metric.Source, error) {
+	if s, ok := b.proms[address]; ok {
+		return s, nil
+	}
+	s, err := prometheus.New(address, nil)
+	if err != nil {
+		return nil, err
+	}
+	b.proms[address] = s
+	return s, nil
 }
 
 // How long after a moment the data about it is complete, by default: Datadog's agents
