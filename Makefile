@@ -80,7 +80,7 @@ deps-debian: ## Install the Debian packages that make test and .ci/run need (roo
 bench: $(BENCHSTAT) ## Run the benchmarks (BENCH=regexp), one package at a time, and sum them up.
 	@out=$$(mktemp) && trap 'rm -f "$$out"' EXIT && \
 	{ $(GO) test -run='^$$' -bench='$(BENCH)' $(BENCH_FLAGS) -p=1 $(PACKAGES) >"$$out" 2>&1 || { cat "$$out"; exit 1; }; } && \
-	grep -v 'no test files' "$$out" && $(BENCHSTAT) "$$out"
+	grep -v 'no test files' "$$out" && $(BENCHSTAT) this="$$out"
 
 .PHONY: lint
 lint: $(GOLANGCI) $(GOFUMPT) ## Lint; formatting is part of it.
