@@ -32,6 +32,9 @@ type Environment struct {
 	Version string
 	// HTTPClient replaces the transport of the AWS clients; nil: the network.
 	HTTPClient aws.HTTPClient
+	// Endpoint and Credentials replace what the AWS SDK finds by itself.
+	Endpoint    string
+	Credentials aws.CredentialsProvider
 }
 
 // OSEnvironment is the process's own.
@@ -108,7 +111,7 @@ type place struct {
 }
 
 func (b *builder) config(ctx context.Context, region, profile string, role *v1alpha1.AssumeRole) (aws.Config, error) {
-	o := awsconf.Options{Region: region, Profile: profile, Version: b.env.Version, HTTPClient: b.env.HTTPClient}
+	o := awsconf.Options{Region: region, Profile: profile, Version: b.env.Version, HTTPClient: b.env.HTTPClient, Endpoint: b.env.Endpoint, Credentials: b.env.Credentials}
 	if role != nil {
 		o.AssumeRole = awsconf.AssumeRole{RoleARN: role.RoleARN, ExternalID: role.ExternalID, SessionName: role.SessionName}
 	}

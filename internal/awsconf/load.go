@@ -39,6 +39,8 @@ type Options struct {
 	// default: AWS_ENDPOINT_URL and its relatives.
 	Endpoint string
 	Version  string // of norikae, for the user agent; default "dev"
+	// Credentials replace the default chain; nil: the chain.
+	Credentials aws.CredentialsProvider
 	// HTTPClient replaces the transport; for tests.
 	HTTPClient aws.HTTPClient
 }
@@ -98,6 +100,9 @@ func (o Options) loadOptions() []func(*config.LoadOptions) error {
 	}
 	if o.Profile != "" {
 		opts = append(opts, config.WithSharedConfigProfile(o.Profile))
+	}
+	if o.Credentials != nil {
+		opts = append(opts, config.WithCredentialsProvider(o.Credentials))
 	}
 	if o.Endpoint != "" {
 		opts = append(opts, config.WithBaseEndpoint(o.Endpoint))
