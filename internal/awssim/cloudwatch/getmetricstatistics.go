@@ -124,7 +124,7 @@ func datapoints(points map[int64]map[string]float64, stats []statistic, unit str
 	for t := range points {
 		order = append(order, t)
 	}
-	scatter := func(t int64) uint64 { return uint64(t) * 0x9E3779B97F4A7C15 }
+	scatter := func(t int64) int64 { return t * 0x1E3779B97F4A7C15 } // wraps
 	slices.SortFunc(order, func(a, b int64) int { return cmp.Compare(scatter(a), scatter(b)) })
 	out := make(wire.List, 0, len(order))
 	for _, t := range order {

@@ -167,11 +167,14 @@ func TestDataThatAreNotNumbersAreDropped(t *testing.T) {
 		bad := sumOf("RequestCount", "blue", start, 1)
 		bad.Sum = math.NaN()
 		none := sumOf("RequestCount", "blue", start, 0)
+		none.Max = 9
 		s.Put(testScope, []model.Datum{bad, none, sumOf("RequestCount", "blue", start, 5)})
 		time.Sleep(time.Minute)
-		out := mustCall(t, s, "GetMetricData", dataParams(start, time.Now(), statQuery("m", "RequestCount", "blue", "Sum", 60)))
-		if d := cmp.Diff([]string{"0=5"}, results(t, out, start)[0].Points); d != "" {
-			t.Errorf("points (-want +got):\n%s", d)
+		for stat, want := range map[string]string{"Sum": "0=5", "Maximum": "0=1"} {
+			out := mustCall(t, s, "GetMetricData", dataParams(start, time.Now(), statQuery("m", "RequestCount", "blue", stat, 60)))
+			if d := cmp.Diff([]string{want}, results(t, out, start)[0].Points); d != "" {
+				t.Errorf("%s (-want +got):\n%s", stat, d)
+			}
 		}
 	})
 }
