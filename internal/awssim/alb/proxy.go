@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -131,8 +132,7 @@ func (x *proxy) rewrite(r *httputil.ProxyRequest) {
 func traceHeader(given string, ex *exchange) string {
 	id := make([]byte, 0, 36)
 	id = append(id, "1-"...)
-	now := uint32(time.Now().Unix()) // as many bits as the format has
-	id = hex.AppendEncode(id, []byte{byte(now >> 24), byte(now >> 16), byte(now >> 8), byte(now)})
+	id = strconv.AppendInt(id, time.Now().Unix(), 16) // 8 digits until 2106
 	id = append(id, '-')
 	id = hex.AppendEncode(id, ex.traceID[:])
 	if given == "" {

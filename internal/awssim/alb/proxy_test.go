@@ -230,7 +230,7 @@ func TestWebSocketsStayOnTheirTargetWhenWeightsMove(t *testing.T) {
 	p.Apply(w.config())
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	c, resp, err := websocket.Dial(ctx, "ws://"+p.Addr(listenerARN)+"/ws", nil) //nolint:bodyclose // Dial closes it.
+	c, resp, err := websocket.Dial(ctx, "ws://"+p.Addr(listenerARN)+"/ws", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

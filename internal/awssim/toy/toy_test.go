@@ -238,7 +238,7 @@ func TestWebSocketsEcho(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ws.CloseNow() //nolint:errcheck // The test is over.
+	defer ws.CloseNow()
 	if err := ws.Write(ctx, websocket.MessageBinary, []byte{1, 2, 3}); err != nil {
 		t.Fatal(err)
 	}
