@@ -12,9 +12,6 @@ import (
 	"github.com/norikae/norikae/internal/awssim/wire"
 )
 
-// world is a service with ten minutes of history of two target groups, as of ten
-// minutes after origin. blue: 60 requests a minute, three 5XX in minutes 3 and 7 only.
-// green: 10 requests in minutes 5 to 9, no 5XX.
 func TestPagesMerge(t *testing.T) {
 	for name, tc := range map[string]struct {
 		cfg   Config
