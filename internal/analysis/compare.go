@@ -88,10 +88,11 @@ func (c Comparison) Compare(now, old, before Counts) Outcome {
 		test = old.Add(before)
 	}
 	a := math.Round(now.Errors)
-	if c.chance(a, n, test) < c.Alpha {
+	alpha := c.Alpha * (1 - 1e-9) // so that rounding never makes "equal" into "below"
+	if c.chance(a, n, test) < alpha {
 		return Worse
 	}
-	if c.chance(n, n, test) >= c.Alpha {
+	if c.chance(n, n, test) >= alpha {
 		return TooFew
 	}
 	return NotWorse
