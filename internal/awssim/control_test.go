@@ -251,6 +251,25 @@ func TestClosingTheLabEndsThoseWhoFollow(t *testing.T) {
 	})
 }
 
+func TestOperationsAreListedOnce(t *testing.T) {
+	seen := map[string]bool{}
+	for _, op := range awssim.Operations() {
+		name := op.Service + " " + op.Name
+		if seen[name] {
+			t.Errorf("%s is listed twice", name)
+		}
+		seen[name] = true
+		if op.Fidelity == "simplified" && op.How == "" {
+			t.Errorf("%s is simplified, but nothing says how", name)
+		}
+	}
+	for _, name := range []string{"sts AssumeRole", "elbv2 ModifyRule", "cloudwatch GetMetricData"} {
+		if !seen[name] {
+			t.Errorf("%s is not listed", name)
+		}
+	}
+}
+
 func TestATestCanStopTheWorldAtACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, end := start(t, awssim.Fast(), &memnet.Network{})

@@ -117,7 +117,7 @@ type Lab struct {
 	mu       sync.Mutex
 	endpoint string
 	servers  []*http.Server
-	serving  sync.WaitGroup
+	serving  sync.WaitGroup // servers of Start, and requests
 	baseline Counters
 }
 
@@ -155,7 +155,7 @@ func New(cfg Config) (*Lab, error) {
 		Name: "elasticloadbalancing", Version: "2015-12-01",
 		Namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/", Service: l.elb,
 	})
-	l.handler = l.withControl(mux)
+	l.handler = l.whileOpen(l.withControl(mux))
 	if cfg.World == WorldBlueGreen {
 		if l.world, err = l.buildBlueGreen(); err != nil {
 			return nil, errors.Join(fmt.Errorf("building the world %s: %w", cfg.World, err), l.Close())
@@ -186,11 +186,12 @@ func (l *Lab) Start(addr string) error {
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	l.serving.Go(func() {
+	go func() {
+		defer l.serving.Done()
 		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			l.cfg.Logger.Error("the lab's endpoint ended", "error", err)
 		}
-	})
+	}()
 	return nil
 }
 
@@ -200,12 +201,15 @@ func (l *Lab) Serve(ln net.Listener) error {
 	if err != nil {
 		return err
 	}
+	defer l.serving.Done()
 	if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving the lab: %w", err)
 	}
 	return nil
 }
 
+// server makes a server that Close will end. The caller serves ln with it, and then
+// says l.serving.Done.
 func (l *Lab) server(ln net.Listener) (*http.Server, error) {
 	addr, ok := ln.Addr().(*net.TCPAddr)
 	if !ok || !addr.IP.IsLoopback() {
@@ -221,11 +225,29 @@ func (l *Lab) server(ln net.Listener) (*http.Server, error) {
 	}
 	srv := &http.Server{
 		Handler: l.handler, ReadHeaderTimeout: 10 * time.Second,
-		BaseContext: func(net.Listener) context.Context { return l.ctx },
-		ErrorLog:    slog.NewLogLogger(l.cfg.Logger.Handler(), slog.LevelWarn),
+		ErrorLog: slog.NewLogLogger(l.cfg.Logger.Handler(), slog.LevelWarn),
 	}
 	l.servers = append(l.servers, srv)
+	l.serving.Add(1)
 	return srv, nil
+}
+
+// whileOpen ends requests when the lab is closed, and lets Close wait for them.
+func (l *Lab) whileOpen(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l.mu.Lock()
+		if l.ctx.Err() != nil {
+			l.mu.Unlock()
+			panic(http.ErrAbortHandler) // as if nobody listened any more
+		}
+		l.serving.Add(1)
+		l.mu.Unlock()
+		defer l.serving.Done()
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(l.ctx, cancel)() //nolint:contextcheck // the lab ends it as well as the client
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
 }
 
 // Endpoint is the URL of the first listener, "" before there is one.
@@ -267,7 +289,8 @@ func (l *Lab) EnvUnset() []string {
 // a lab's data plane follows at once, so one period is plenty.
 func (l *Lab) settle() time.Duration { return min(l.cfg.MetricPeriod, 10*time.Second) }
 
-// Close ends the endpoint, the data plane and the targets, and waits for them.
+// Close ends the endpoint, the data plane and the targets, and waits for them and for
+// the requests that they are at. What an intercept waits for must end with its context.
 func (l *Lab) Close() error {
 	l.mu.Lock()
 	l.stop()

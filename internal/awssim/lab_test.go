@@ -21,6 +21,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/norikae/norikae/internal/awssim"
+	"github.com/norikae/norikae/internal/awssim/fault"
 	"github.com/norikae/norikae/internal/awssim/memnet"
 )
 
@@ -268,6 +269,51 @@ func TestServeRefusesAddressesThatOthersCanReach(t *testing.T) {
 	if err := lab.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestServeEndsWithTheLab(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lab, err := awssim.New(awssim.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var n memnet.Network
+		ln, err := n.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan error, 1)
+		go func() { served <- lab.Serve(ln) }()
+		synctest.Wait()
+		if lab.Endpoint() != "http://"+ln.Addr().String() {
+			t.Errorf("endpoint %q", lab.Endpoint())
+		}
+		if err := lab.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestCloseEndsACallThatIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, end := start(t, awssim.Fast(), &memnet.Network{})
+		if _, err := f.Faults().Add(fault.Rule{Kind: fault.Latency, Duration: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+		begin, failed := time.Now(), make(chan error, 1)
+		go func() {
+			_, err := f.sts.GetCallerIdentity(t.Context(), nil, func(o *sts.Options) { o.RetryMaxAttempts = 1 })
+			failed <- err
+		}()
+		time.Sleep(time.Minute)
+		end()
+		if err := <-failed; err == nil || time.Since(begin) != time.Minute {
+			t.Errorf("%v after %v", err, time.Since(begin))
+		}
+	})
 }
 
 func TestFaultsReachTheWireAndTheTraffic(t *testing.T) {

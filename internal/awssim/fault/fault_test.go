@@ -227,6 +227,29 @@ func TestParseReadsWhatMarshalWrites(t *testing.T) {
 	}
 }
 
+func FuzzParse(f *testing.F) {
+	f.Add(`{"kind":"latency","duration":"1s","probability":0.5}`)
+	f.Add(`{"kind":"target","targetGroup":"g","failRate":1e-400}`)
+	f.Add(`{"kind":"lose","count":1e3}`)
+	f.Fuzz(func(t *testing.T, in string) {
+		r, err := fault.Parse(strings.NewReader(in))
+		if err != nil {
+			return
+		}
+		b, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := fault.Parse(strings.NewReader(string(b)))
+		if err != nil {
+			t.Fatalf("%q was read, its own text %s is not: %v", in, b, err)
+		}
+		if diff := cmp.Diff(r, again); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 func TestParseNamesTheWrongField(t *testing.T) {
 	for in, want := range map[string]string{
 		`{"kind":"trottle"}`:                                    `kind: "trottle" is not one of [access-denied drop-after`,

@@ -30,6 +30,44 @@ var (
 	externalID  = regexp.MustCompile(`^[\w+=,.@:/-]{2,}$`) // and at most maxExternalID long
 )
 
+// Fidelity says how true an operation is to AWS.
+type Fidelity string
+
+// Fidelities of an operation.
+const (
+	Simulated  Fidelity = "simulated"
+	Simplified Fidelity = "simplified" // How says in what way
+	Absent     Fidelity = "absent"     // answers NotSimulated
+)
+
+// Operation of the STS API, for documentation.
+type Operation struct {
+	Name     string
+	Fidelity Fidelity
+	How      string
+}
+
+// Operations lists all operations of the API, sorted by name.
+func Operations() []Operation {
+	return []Operation{
+		{
+			"AssumeRole", Simplified,
+			"Every role exists and can be assumed by everybody; session policies, MFA and the role's own maximum duration are ignored. " +
+				"The credentials expire as they say, for all services.",
+		},
+		{"AssumeRoleWithSAML", Absent, ""},
+		{"AssumeRoleWithWebIdentity", Absent, ""},
+		{"AssumeRoot", Absent, ""},
+		{"DecodeAuthorizationMessage", Absent, ""},
+		{"GetAccessKeyInfo", Absent, ""},
+		{"GetCallerIdentity", Simulated, "Also as a presigned URL, and in JSON where the caller accepts it."},
+		{"GetDelegatedAccessToken", Absent, ""},
+		{"GetFederationToken", Absent, ""},
+		{"GetSessionToken", Absent, ""},
+		{"GetWebIdentityToken", Absent, ""},
+	}
+}
+
 // Registration of s with a wire.Mux.
 func (s *Service) Registration() wire.Registration {
 	return wire.Registration{

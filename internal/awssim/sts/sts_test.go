@@ -1,7 +1,9 @@
 package sts_test
 
 import (
+	"encoding/json"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/norikae/norikae/internal/awssim/sts"
 	"github.com/norikae/norikae/internal/awssim/wire"
@@ -131,6 +134,53 @@ func TestAssumeRoleRefuses(t *testing.T) {
 				t.Errorf("%v, want a ValidationError with %q", err, tc.want)
 			}
 		})
+	}
+}
+
+func TestPresignedCallAnswersInJSON(t *testing.T) {
+	// The way of an EKS token: the API server of the cluster sends what the client signed.
+	client := serve(t, sts.Config{})(static("AKIDANY"))
+	signed, err := awssts.NewPresignClient(client).PresignGetCallerIdentity(t.Context(), nil, func(o *awssts.PresignOptions) {
+		o.ClientOptions = append(o.ClientOptions, func(o *awssts.Options) {
+			o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("x-k8s-aws-id", "blue"), smithyhttp.SetHeaderValue("X-Amz-Expires", "60"))
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, signed.URL, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("X-K8s-Aws-Id", "blue")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	var body struct {
+		GetCallerIdentityResponse struct {
+			GetCallerIdentityResult struct{ Account, Arn, UserId string }
+		}
+	}
+	if err := json.NewDecoder(res.Body).Decode(&body); err != nil {
+		t.Fatal(err)
+	}
+	me := body.GetCallerIdentityResponse.GetCallerIdentityResult
+	if res.StatusCode != http.StatusOK || me.Account != "000000000000" || me.Arn != "arn:aws:iam::000000000000:user/lab" || me.UserId == "" {
+		t.Errorf("%s %+v", res.Status, body)
+	}
+}
+
+func TestOperationsTellWhatIsAnswered(t *testing.T) {
+	client := sts.New(sts.Config{})
+	for _, op := range sts.Operations() {
+		_, err := client.Serve(t.Context(), &wire.Request{Operation: op.Name, Params: wire.Params{}})
+		e, _ := errors.AsType[*wire.Error](err)
+		if absent := e != nil && e.Code == "NotSimulated"; absent != (op.Fidelity == sts.Absent) {
+			t.Errorf("%s is said to be %s: %v", op.Name, op.Fidelity, err)
+		}
 	}
 }
 

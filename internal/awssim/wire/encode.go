@@ -71,7 +71,7 @@ func encodeError(h http.Header, req *Request, reg *Registration, e *Error) []byt
 		h.Set("Content-Type", cborType)
 		h.Set("Smithy-Protocol", "rpc-v2-cbor")
 		h.Set("X-Amzn-Query-Error", e.Code+";"+fault)
-		return must(cbor.Marshal(map[string]any{"__type": shape, "message": e.Message}))
+		return must(cbor.Marshal(cborTree(Struct{{"__type", shape}, {"message", e.Message}})))
 	case req.Protocol == JSON || rest:
 		h.Set("Content-Type", jsonContentType(req))
 		h.Set("X-Amzn-Errortype", shape)
@@ -209,8 +209,11 @@ func jsonTree(v any) any {
 // the SDK insists on the tag.
 func cborTree(v any) any {
 	return tree(v, func(v any) any {
-		if t, ok := v.(time.Time); ok {
-			return cbor.Tag{Number: 1, Content: float64(t.UnixMilli()) / 1e3}
+		switch v := v.(type) {
+		case time.Time:
+			return cbor.Tag{Number: 1, Content: float64(v.UnixMilli()) / 1e3}
+		case string:
+			return strings.ToValidUTF8(v, "\uFFFD") // decoders refuse anything else
 		}
 		return v
 	})

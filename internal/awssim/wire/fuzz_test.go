@@ -1,8 +1,16 @@
 package wire_test
 
 import (
+	"encoding/json"
+	"encoding/xml"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
+
+	"github.com/fxamacker/cbor/v2"
 
 	"github.com/norikae/norikae/internal/awssim/wire"
 )
@@ -54,6 +62,39 @@ func FuzzQuery(f *testing.F) {
 		}
 		p, err := wire.ParseForm(form)
 		checkDecoded(t, p, err)
+	})
+}
+
+// FuzzMux: whatever comes in, something goes out that a client can read.
+func FuzzMux(f *testing.F) {
+	f.Add("/", "", "", "Action=Echo&Version=2010-08-01&Name=%ff")
+	f.Add("/", "Granite.Echo", "", `{"Name":"x"}`)
+	f.Add("/service/Granite/operation/Echo", "", auth, "\xbf\xff")
+	f.Add("/service/\xff/operation/\xff", "", "", "")
+	f.Add("/clusters", "", auth, "")
+	f.Fuzz(func(t *testing.T, path, target, authorization, body string) {
+		m, _ := newMux(wire.Config{})
+		hr := &http.Request{
+			Method: http.MethodPost, URL: &url.URL{Path: path}, Body: io.NopCloser(strings.NewReader(body)),
+			Header: http.Header{"X-Amz-Target": {target}, "Authorization": {authorization}},
+		}
+		w := httptest.NewRecorder()
+		m.ServeHTTP(w, hr.WithContext(t.Context()))
+		var v any
+		var err error
+		switch kind := w.Header().Get("Content-Type"); kind {
+		case "application/cbor":
+			err = cbor.Unmarshal(w.Body.Bytes(), &v)
+		case "application/x-amz-json-1.0", "application/x-amz-json-1.1", "application/json":
+			err = json.Unmarshal(w.Body.Bytes(), &v)
+		case "text/xml":
+			err = xml.Unmarshal(w.Body.Bytes(), &struct{ XMLName xml.Name }{})
+		default:
+			t.Errorf("content type %q", kind)
+		}
+		if err != nil {
+			t.Errorf("status %d, %q: %v", w.Code, w.Body, err)
+		}
 	})
 }
 

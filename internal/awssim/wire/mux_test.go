@@ -30,7 +30,8 @@ func (e *echo) Serve(_ context.Context, r *wire.Request) (wire.Struct, error) {
 		return nil, wire.Errorf("InvalidParameterValue", "no <good>")
 	case "Break":
 		return nil, errors.New("a bug")
-	case "Unknown":
+	case "Echo":
+	default:
 		return nil, wire.NotSimulated(r.Service, r.Operation)
 	}
 	return wire.Struct{
@@ -317,6 +318,7 @@ func TestHooksSurroundTheEffect(t *testing.T) {
 			if err == nil {
 				_ = res.Body.Close()
 			}
+			srv.Close() // waits for the handler
 			if len(calls) != 1 || calls[0].Status != tc.want.Status || calls[0].Error != tc.want.Error || calls[0].Effect != tc.want.Effect {
 				t.Errorf("calls %+v, want %+v", calls, tc.want)
 			}
