@@ -123,11 +123,11 @@ func (c *credentials) renew(stack *middleware.Stack) error {
 		}
 		cache.Invalidate()
 		if fresh, ferr := cache.Retrieve(ctx); ferr != nil || fresh.AccessKeyID == used.AccessKeyID {
-			return out, meta, err //nolint:nilerr // what AWS said about the call tells more
+			return out, meta, err
 		}
 		if r, ok := in.Request.(interface{ RewindStream() error }); ok {
 			if rerr := r.RewindStream(); rerr != nil {
-				return out, meta, err //nolint:nilerr // the call cannot be repeated here
+				return out, meta, err
 			}
 		}
 		return next.HandleFinalize(ctx, in)

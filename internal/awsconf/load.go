@@ -67,7 +67,6 @@ func Load(ctx context.Context, o Options) (aws.Config, error) {
 		return aws.Config{}, fault.Terminal("NoRegion", errors.New(
 			"no AWS region: set aws.region in the manifest, AWS_REGION in the environment, or region in the profile"))
 	}
-	cfg.HTTPClient = o.httpClient()
 	cfg.APIOptions = append(cfg.APIOptions, deadline, newLimits().middleware)
 	creds := &credentials{source: cfg.Credentials, hint: o.hint()}
 	if o.AssumeRole.RoleARN != "" {
@@ -131,8 +130,7 @@ func newRetryer() aws.Retryer {
 }
 
 func explainLoad(o Options, err error) error {
-	var noProfile config.SharedConfigProfileNotExistError
-	if errors.As(err, &noProfile) {
+	if noProfile, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok {
 		where := "aws.profile in the manifest"
 		if o.Profile == "" {
 			where = "AWS_PROFILE in the environment"

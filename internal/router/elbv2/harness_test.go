@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -134,9 +135,9 @@ func (w *world) last(op string) wire.Params {
 	w.t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for i := len(w.calls) - 1; i >= 0; i-- {
-		if w.calls[i].Request.Operation == op {
-			return w.calls[i].Request.Params
+	for _, c := range slices.Backward(w.calls) {
+		if c.Request.Operation == op {
+			return c.Request.Params
 		}
 	}
 	w.t.Fatalf("no %s was called", op)

@@ -148,7 +148,7 @@ func (r *Rule) createdBefore(ctx context.Context, mark shift.Mark, conflict erro
 	r.forget(false)
 	found, ok, err := r.Mark(ctx)
 	if err != nil || !ok || found.ID != mark.ID {
-		return conflict //nolint:nilerr // that the priority is taken is what counts
+		return conflict // that the priority is taken is what counts
 	}
 	return nil
 }
