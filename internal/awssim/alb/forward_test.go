@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/norikae/norikae/internal/awssim/model"
 	"github.com/norikae/norikae/internal/awssim/toy"
 )
@@ -149,6 +151,30 @@ func TestStickyClientsStayWhereTheyAre(t *testing.T) {
 		from("with a cookie that will expire soon", "blue", "Cookie", cookies)
 		sleep(10 * time.Second)
 		from("with an expired cookie", "green", "Cookie", cookies)
+	})
+}
+
+func TestCookiesThatWereAlteredAreWorthless(t *testing.T) {
+	c := newCookies()
+	now := time.Now()
+	group := groupARN("blue")
+	value := c.seal(group, now.Add(time.Minute))
+	if got := c.open(value, now); got != group {
+		t.Fatalf("the cookie opens as %q, want %q", got, group)
+	}
+	if got := newCookies().open(value, now); got != "" {
+		t.Errorf("another data plane opens it as %q", got)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		altered := []byte(value)
+		i := rapid.IntRange(0, len(altered)-1).Draw(t, "position")
+		altered[i] = rapid.Byte().Draw(t, "byte")
+		if got := c.open(string(altered), now); got != "" && string(altered) != value {
+			// The last letter before the padding has bits that mean nothing.
+			if i < len(strings.TrimRight(value, "="))-1 {
+				t.Fatalf("with byte %d altered it opens as %q", i, got)
+			}
+		}
 	})
 }
 

@@ -228,6 +228,9 @@ func (e *emitter) hosts(h hostGauge, checked bool) {
 }
 
 func (e *emitter) balancer(s *balancerStats) {
+	redirects := s.redirect.Swap(0)
+	e.count("HTTPCode_ELB_3XX_Count", redirects)
+	e.count("HTTP_Redirect_Count", redirects)
 	e.count("HTTPCode_ELB_4XX_Count", s.elb4xx.Swap(0))
 	n500, n502, n503, n504 := s.elb500.Swap(0), s.elb502.Swap(0), s.elb503.Swap(0), s.elb504.Swap(0)
 	e.count("HTTPCode_ELB_5XX_Count", n500+n502+n503+n504+s.elb5xx.Swap(0))
@@ -236,7 +239,6 @@ func (e *emitter) balancer(s *balancerStats) {
 	e.count("HTTPCode_ELB_503_Count", n503)
 	e.count("HTTPCode_ELB_504_Count", n504)
 	e.count("HTTP_Fixed_Response_Count", s.fixed.Swap(0))
-	e.count("HTTP_Redirect_Count", s.redirect.Swap(0))
 	e.count("NewConnectionCount", s.newConnections.Swap(0))
 	e.single("ActiveConnectionCount", "Count", float64(s.activeConnections.Load()))
 	e.single("ProcessedBytes", "Bytes", float64(s.bytes.Swap(0)))

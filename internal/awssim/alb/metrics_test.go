@@ -137,7 +137,7 @@ func TestMetricsAreAsSparseAsAWSs(t *testing.T) {
 				l.apply(model.Action{Type: "redirect", Redirect: &model.Redirect{Host: "b", StatusCode: "HTTP_301"}})
 				l.client.get(t, "/")
 			},
-			map[string]float64{"HTTP_Fixed_Response_Count" + lbDims: 2, "HTTP_Redirect_Count" + lbDims: 1},
+			map[string]float64{"HTTP_Fixed_Response_Count" + lbDims: 2, "HTTP_Redirect_Count" + lbDims: 1, "HTTPCode_ELB_3XX_Count" + lbDims: 1},
 		},
 		"lost requests show as requests without an outcome": {
 			func(t *testing.T, l *lab) {

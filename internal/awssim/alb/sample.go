@@ -79,8 +79,8 @@ func (s *statistics) merge(o statistics) {
 	s.min, s.max = min(s.min, o.min), max(s.max, o.max)
 }
 
-// hostGauge collects the host counts of a period: one sample for each change and one
-// at its end, so that a target that was lost for a moment shows in Minimum.
+// hostGauge collects the host counts of a period: a sample after each health check and
+// at both ends, so that a target that was lost for a moment shows in Minimum.
 type hostGauge struct{ healthy, unhealthy statistics }
 
 func (h *hostGauge) sample(healthy, unhealthy int) {

@@ -45,8 +45,8 @@ func (t *target) handler() http.Handler {
 			return
 		}
 		t.requests.Add(1)
-		fails := t.cluster.fails()
-		if d := time.Duration(t.cluster.latency.Load()); d > 0 {
+		fails, slow := t.cluster.fail.next(), t.cluster.slow.next()
+		if d := time.Duration(t.cluster.latency.Load()); slow && d > 0 {
 			timer := time.NewTimer(d)
 			defer timer.Stop()
 			select {

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"math"
 	"net"
 	"net/http"
 	"strconv"
@@ -38,12 +37,10 @@ type Config struct {
 type Cluster struct {
 	cfg     Config
 	targets []*target
-	phase   float64 // 0–1
 
-	requests  atomic.Uint64 // of all targets, health checks left out
-	failRate  atomic.Uint64 // float64 bits
-	latency   atomic.Int64  // time.Duration
-	unhealthy atomic.Bool
+	fail, slow spread
+	latency    atomic.Int64 // time.Duration
+	unhealthy  atomic.Bool
 }
 
 // Counters of a cluster: exact, and they only grow.
@@ -90,7 +87,9 @@ func Start(cfg Config) (*Cluster, error) {
 	}
 	h := fnv.New64a()
 	_, _ = h.Write(binary.BigEndian.AppendUint64([]byte(cfg.Name), cfg.Seed)) // never fails
-	c := &Cluster{cfg: cfg, phase: float64(h.Sum64()%1000) / 1000}
+	phase := float64(h.Sum64()%1000) / 1000
+	c := &Cluster{cfg: cfg, fail: spread{phase: phase}, slow: spread{phase: phase}}
+	c.slow.set(1)
 	for i := range cfg.Targets {
 		t := &target{cluster: c, name: cfg.Name + "-" + strconv.Itoa(i)}
 		if err := t.up("127.0.0.1:0"); err != nil {
@@ -127,14 +126,22 @@ func (c *Cluster) Counters() Counters {
 // SetFailRate makes a share (0–1) of the requests fail with 500, evenly spread: of any
 // n requests in a row, n·rate fail, give or take one. Health checks do not.
 func (c *Cluster) SetFailRate(rate float64) error {
-	if !(rate >= 0 && rate <= 1) { // also refuses NaN
+	if !c.fail.set(rate) {
 		return fmt.Errorf("toy cluster %s: fail rate %v is out of range 0–1", c.cfg.Name, rate)
 	}
-	c.failRate.Store(math.Float64bits(rate))
 	return nil
 }
 
-// SetLatency delays every answer but health checks'.
+// SetSlowRate makes SetLatency's delay apply to a share (0–1) of the requests, evenly
+// spread; it is 1 at first.
+func (c *Cluster) SetSlowRate(rate float64) error {
+	if !c.slow.set(rate) {
+		return fmt.Errorf("toy cluster %s: slow rate %v is out of range 0–1", c.cfg.Name, rate)
+	}
+	return nil
+}
+
+// SetLatency delays every answer but health checks', or the share that SetSlowRate says.
 func (c *Cluster) SetLatency(d time.Duration) { c.latency.Store(int64(d)) }
 
 // SetHealthy makes /healthz answer 200, or 503.
@@ -156,17 +163,6 @@ func (c *Cluster) SetDown(down bool) error {
 
 // Close ends all servers and waits for them.
 func (c *Cluster) Close() error { return c.SetDown(true) }
-
-// fails says whether the next request is one that fails: the one at which the running
-// total of n·rate passes a whole number.
-func (c *Cluster) fails() bool {
-	rate := math.Float64frombits(c.failRate.Load())
-	n := float64(c.requests.Add(1))
-	if rate == 0 {
-		return false
-	}
-	return math.Floor(n*rate+c.phase) > math.Floor((n-1)*rate+c.phase)
-}
 
 // target is one server of a cluster.
 type target struct {

@@ -145,20 +145,23 @@ func TestAShareOfRequestsFails(t *testing.T) {
 		if err := c.SetFailRate(rate); err == nil || !strings.Contains(err.Error(), "0–1") {
 			t.Errorf("SetFailRate(%v) = %v, want an error with the range", rate, err)
 		}
+		if err := c.SetSlowRate(rate); err == nil || !strings.Contains(err.Error(), "0–1") {
+			t.Errorf("SetSlowRate(%v) = %v, want an error with the range", rate, err)
+		}
 	}
 }
 
 func TestFailuresAreEvenlySpread(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rate := rapid.Float64Range(0, 1).Draw(t, "rate")
-		c := &Cluster{phase: rapid.Float64Range(0, 0.999).Draw(t, "phase")}
-		if err := c.SetFailRate(rate); err != nil {
-			t.Fatal(err)
+		s := &spread{phase: rapid.Float64Range(0, 0.999).Draw(t, "phase")}
+		if !s.set(rate) {
+			t.Fatalf("rate %v was refused", rate)
 		}
-		c.requests.Store(rapid.Uint64Range(0, 1<<30).Draw(t, "requests before"))
+		s.seen.Store(rapid.Uint64Range(0, 1<<30).Draw(t, "requests before"))
 		n, failed := rapid.IntRange(1, 500).Draw(t, "requests"), 0
 		for range n {
-			if c.fails() {
+			if s.next() {
 				failed++
 			}
 		}
@@ -216,6 +219,27 @@ func TestLatencyDelaysAnswersButNotHealthChecks(t *testing.T) {
 	go func() { _, _ = call(t, http.MethodGet, "http://"+c.Addrs()[0]+"/", "") }()
 	for c.Counters().Requests < 2 {
 		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestAShareOfRequestsIsSlow(t *testing.T) {
+	c := start(t, Config{Name: "blue"})
+	c.SetLatency(50 * time.Millisecond)
+	if err := c.SetSlowRate(0.25); err != nil {
+		t.Fatal(err)
+	}
+	slow := 0
+	for range 8 {
+		began := time.Now()
+		if _, err := call(t, http.MethodGet, "http://"+c.Addrs()[0]+"/", ""); err != nil {
+			t.Fatal(err)
+		}
+		if time.Since(began) >= 50*time.Millisecond {
+			slow++
+		}
+	}
+	if slow < 2 { // a busy machine may make others slow too
+		t.Errorf("%d of 8 requests were slow, want 2", slow)
 	}
 }
 
