@@ -10,13 +10,13 @@ import (
 	"io"
 	"strings"
 	"sync"
-	"text/template"
 	"time"
 
 	"github.com/norikae/norikae/api/v1alpha1"
 	"github.com/norikae/norikae/internal/awssim"
 	"github.com/norikae/norikae/internal/awssim/fault"
 	"github.com/norikae/norikae/internal/engine"
+	"github.com/norikae/norikae/internal/labcli"
 	"github.com/norikae/norikae/internal/load"
 	"github.com/norikae/norikae/internal/manifest"
 	"github.com/norikae/norikae/internal/shift"
@@ -82,11 +82,11 @@ func (s *show) play(ctx context.Context) error {
 		return err
 	}
 	s.title("1. Shift blue → green, a healthy cluster, in judged steps")
-	if _, err := s.shift(ctx, "to-green", "blue", "green", s.stepWeight, shift.Succeeded); err != nil {
+	if _, err := s.shift(ctx, "to-green", "green", s.stepWeight, shift.Succeeded); err != nil {
 		return err
 	}
 	s.title("2. And back to blue, at once, because green is about to break")
-	if _, err := s.shift(ctx, "back-to-blue", "green", "blue", 100, shift.Succeeded); err != nil {
+	if _, err := s.shift(ctx, "back-to-blue", "blue", 100, shift.Succeeded); err != nil {
 		return err
 	}
 	if err := s.wait(ctx, s.quiet); err != nil {
@@ -97,7 +97,7 @@ func (s *show) play(ctx context.Context) error {
 		return fmt.Errorf("breaking green: %w", err)
 	}
 	firstBad := s.watchForErrors()
-	res, err := s.shift(ctx, "to-broken-green", "blue", "green", s.stepWeight, shift.RolledBack)
+	res, err := s.shift(ctx, "to-broken-green", "green", s.stepWeight, shift.RolledBack)
 	if err != nil {
 		return err
 	}
@@ -139,8 +139,8 @@ func (s *show) watchForErrors() (first func() time.Time) {
 }
 
 // shift runs one manifest, which is shown, and checks how it ended.
-func (s *show) shift(ctx context.Context, name, from, to string, stepWeight int, want shift.Phase) (engine.Result, error) {
-	text, err := s.manifest(name, from, to, stepWeight)
+func (s *show) shift(ctx context.Context, name, to string, stepWeight int, want shift.Phase) (engine.Result, error) {
+	text, err := labcli.Shift{Name: name, To: to, World: s.world, StepWeight: stepWeight, StepInterval: s.interval, Bake: s.bake}.Render()
 	if err != nil {
 		return engine.Result{}, err
 	}
@@ -167,33 +167,6 @@ func (s *show) shift(ctx context.Context, name, from, to string, stepWeight int,
 		return res, fmt.Errorf("%s: the live weights are %s, they should be %s", name, res.Live, wantLive)
 	}
 	return res, nil
-}
-
-const manifestText = `apiVersion: norikae.dev/v1alpha1
-kind: TrafficShift
-metadata: {name: {{.Name}}}
-spec:
-  route:
-    alb:
-      listenerARN: {{.World.ListenerARN}}
-      rule: {priority: {{.World.RulePriority}}, hosts: [{{.World.Host}}]}
-  destinations:
-{{- range .World.TargetGroups}}
-  - {name: {{.Name}}, targetGroupARN: {{.ARN}}, weight: {{if eq .Name $.To}}100{{else}}0{{end}}}
-{{- end}}
-  strategy: {stepWeight: {{.StepWeight}}, stepInterval: {{.Interval}}, bake: {{.Bake}}}
-`
-
-func (s *show) manifest(name, _, to string, stepWeight int) (string, error) {
-	t, err := template.New("manifest").Parse(manifestText)
-	if err != nil {
-		return "", fmt.Errorf("the demo's manifest: %w", err)
-	}
-	var b strings.Builder
-	err = t.Execute(&b, map[string]any{
-		"Name": name, "World": s.world, "To": to, "StepWeight": stepWeight, "Interval": s.interval, "Bake": s.bake,
-	})
-	return b.String(), err
 }
 
 // getenv is the lab's environment and nothing of this machine's: no demo ever talks to

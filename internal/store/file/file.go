@@ -16,7 +16,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	"github.com/gofrs/flock"
@@ -55,12 +54,7 @@ func Dir(getenv func(string) string) (string, error) {
 // Path of a route's journal within dir. The name is readable up to the hash.
 func Path(dir, route string) string {
 	sum := sha256.Sum256([]byte(route))
-	name := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' {
-			return r
-		}
-		return '_'
-	}, route)
+	name := plain(route)
 	if len(name) > 60 {
 		name = name[len(name)-60:]
 	}

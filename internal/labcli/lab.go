@@ -1,0 +1,275 @@
+// Package labcli is the command `norikae lab`: it runs the simulated AWS, and talks to a
+// running one through its control endpoint.
+package labcli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/norikae/norikae/internal/awssim"
+	"github.com/norikae/norikae/internal/awssim/fault"
+)
+
+// New makes the command. getenv finds the lab of the shell (AWS_ENDPOINT_URL).
+func New(getenv func(string) string) *cobra.Command {
+	c := &labCommand{getenv: getenv}
+	cmd := &cobra.Command{
+		Use:   "lab",
+		Short: "Run a simulated AWS with load balancers that carry real traffic",
+		Long: `A lab is a simulated AWS on one loopback address: STS, Elastic Load Balancing and
+CloudWatch, with load balancers that forward real requests to running targets. It
+takes any credentials, and nothing in it leaves this machine.`,
+		Example: `  norikae lab up                        # in one shell; prints what to export
+  norikae lab manifest > shift.yaml     # in another, after exporting
+  norikae lab load --duration 2m &
+  norikae shift -f shift.yaml`,
+		Args: cobra.NoArgs,
+	}
+	cmd.PersistentFlags().StringVar(&c.endpoint, "endpoint", "", "URL of the lab (default: AWS_ENDPOINT_URL, which `lab up` prints)")
+	cmd.AddCommand(c.up(), c.get("world", "Show the lab's ARNs and URLs as JSON", "world"),
+		c.get("counters", "Show what the load balancers and the targets have counted, as JSON", "counters"),
+		c.calls(), c.faults(), c.manifest(), c.load())
+	return cmd
+}
+
+type labCommand struct {
+	getenv   func(string) string
+	endpoint string // --endpoint
+}
+
+func (c *labCommand) up() *cobra.Command {
+	cfg := awssim.Fast()
+	var listen string
+	var faults []string
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start a lab and run it until interrupted",
+		Long: `Starts a lab, prints the environment to export, and runs until interrupted.
+
+The world blue-green: region us-east-1, account 000000000000, any credentials; one
+Application Load Balancer whose listener answers 404 but for the host example.com,
+which its rule at priority 10 sends to the target groups blue (100) and green (0),
+each with two healthy targets of a running toy cluster.`,
+		Example: `  norikae lab up
+  norikae lab up --listen 127.0.0.1:0 -o json
+  norikae lab up --fault '{"kind":"throttle","operation":"ModifyRule","times":3}'
+  norikae lab up --fault '{"kind":"target","targetGroup":"green","failRate":0.05}'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			cfg.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+			lab, err := start(cfg, listen, faults)
+			if err != nil {
+				return err
+			}
+			if err := announce(cmd, lab); err != nil {
+				return errors.Join(err, lab.Close())
+			}
+			<-ctx.Done()
+			return lab.Close()
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&listen, "listen", "127.0.0.1:4599", "loopback address of the API; port 0 takes a free one")
+	f.StringVar(&cfg.World, "seed", awssim.WorldBlueGreen, "the world to begin with: "+awssim.WorldBlueGreen+`, or "" for an empty AWS`)
+	f.DurationVar(&cfg.MetricPeriod, "metric-period", cfg.MetricPeriod, "period of the load balancers' metrics (AWS: 60s)")
+	f.DurationVar(&cfg.MetricDelay, "metric-delay", cfg.MetricDelay, "until a period's data can be read (AWS: 1–3 min)")
+	f.StringArrayVar(&faults, "fault", nil, "a fault to begin with, as JSON; may be repeated; kinds: "+kinds())
+	return cmd
+}
+
+// start makes a lab, injects its first faults and lets it listen.
+func start(cfg awssim.Config, listen string, faults []string) (*awssim.Lab, error) {
+	lab, err := awssim.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range faults {
+		rule, err := fault.Parse(strings.NewReader(text))
+		if err == nil {
+			_, err = lab.Faults().Add(rule)
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("--fault %s: %w", text, err), lab.Close())
+		}
+	}
+	if err := lab.Start(listen); err != nil {
+		hint := "name another address with --listen, such as 127.0.0.1:0"
+		return nil, errors.Join(fmt.Errorf("--listen %s: %w; %s", listen, err, hint), lab.Close())
+	}
+	return lab, nil
+}
+
+// announce prints what a shell or a script needs to use the lab.
+func announce(cmd *cobra.Command, lab *awssim.Lab) error {
+	out, w := cmd.OutOrStdout(), lab.World()
+	if asJSON(cmd) {
+		return json.NewEncoder(out).Encode(w)
+	}
+	var b strings.Builder
+	b.WriteString("# A simulated AWS is running. In another shell:\n")
+	for _, kv := range w.Env {
+		b.WriteString("export " + kv + "\n")
+	}
+	fmt.Fprintf(&b, "aws() { command aws --endpoint-url %s \"$@\"; }\n", w.Endpoint)
+	if w.URL != "" {
+		fmt.Fprintf(&b, "\n# Its load balancer: curl -H 'Host: %s' %s\n", w.Host, w.URL)
+		b.WriteString("# Try:  norikae lab manifest > shift.yaml; norikae lab load --duration 2m & norikae shift -f shift.yaml\n")
+	}
+	b.WriteString("# Ctrl-C here ends it.\n")
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+func kinds() string {
+	var out []string
+	for _, k := range fault.Kinds() {
+		out = append(out, string(k))
+	}
+	return strings.Join(out, ", ")
+}
+
+func asJSON(cmd *cobra.Command) bool {
+	f := cmd.Flag("output")
+	return f != nil && f.Value.String() == "json"
+}
+
+// base is the URL of the lab that the commands talk to: on loopback, or it is none.
+func (c *labCommand) base() (string, error) {
+	e := c.endpoint
+	if e == "" {
+		e = c.getenv("AWS_ENDPOINT_URL")
+	}
+	if e == "" {
+		return "", errors.New("no lab is known: export what `norikae lab up` printed, or name the lab with --endpoint http://127.0.0.1:PORT")
+	}
+	u, err := url.Parse(e)
+	if err != nil || u.Scheme != "http" || u.Host == "" {
+		return "", fmt.Errorf("--endpoint %q is not a lab's URL: want http://127.0.0.1:PORT", e)
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return "", fmt.Errorf("--endpoint %q is not on this machine: a lab is on 127.0.0.1", e)
+	}
+	return strings.TrimSuffix(e, "/") + awssim.ControlPrefix, nil
+}
+
+// ask calls the control endpoint and hands the answer's body to read. The URL's query
+// asks for streams; they end with ctx.
+func (c *labCommand) ask(ctx context.Context, method, path string, body io.Reader, read func(io.Reader) error) error {
+	base, err := c.base()
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, base+path, body)
+	if err != nil {
+		return fmt.Errorf("asking the lab: %w", err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	client := &http.Client{Transport: &http.Transport{ResponseHeaderTimeout: 10 * time.Second}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("asking the lab at %s: %w; is `norikae lab up` running?", base, err)
+	}
+	defer func() { _ = resp.Body.Close() }() // it was read, or the error is told
+	if resp.StatusCode >= http.StatusMultipleChoices {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // what there is of the reason
+		return fmt.Errorf("the lab refused: %s", reason(text, resp.Status))
+	}
+	return read(resp.Body)
+}
+
+// reason is the text in the lab's error answer.
+func reason(body []byte, status string) string {
+	var e struct{ Error string }
+	if json.Unmarshal(body, &e) == nil && e.Error != "" {
+		return e.Error
+	}
+	return status + " " + strings.TrimSpace(string(body))
+}
+
+// get makes a command that prints what the control endpoint answers.
+func (c *labCommand) get(name, short, path string) *cobra.Command {
+	return &cobra.Command{
+		Use: name, Short: short, Args: cobra.NoArgs, Example: "  norikae lab " + name,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.ask(cmd.Context(), http.MethodGet, path, nil, copyTo(cmd.OutOrStdout()))
+		},
+	}
+}
+
+func copyTo(w io.Writer) func(io.Reader) error {
+	return func(r io.Reader) error {
+		_, err := io.Copy(w, r)
+		return err
+	}
+}
+
+func (c *labCommand) calls() *cobra.Command {
+	var follow bool
+	cmd := &cobra.Command{
+		Use:   "calls",
+		Short: "Show the log of API calls as JSON lines",
+		Example: `  norikae lab calls
+  norikae lab calls --follow | jq -c 'select(.weights)'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			path := "calls"
+			if follow {
+				path += "?follow=1"
+			}
+			err := c.ask(ctx, http.MethodGet, path, nil, copyTo(cmd.OutOrStdout()))
+			if follow && ctx.Err() != nil {
+				return nil // being interrupted is how it ends
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&follow, "follow", false, "go on printing calls as they come")
+	return cmd
+}
+
+func (c *labCommand) faults() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "fault", Short: "Inject faults into a running lab", Args: cobra.NoArgs,
+		Long: "Injects faults into a running lab. Kinds: " + kinds() + ".",
+		Example: `  norikae lab fault add '{"kind":"target","targetGroup":"green","failRate":0.05}'
+  norikae lab fault list
+  norikae lab fault clear`,
+	}
+	cmd.AddCommand(
+		&cobra.Command{
+			Use: "add JSON", Short: "Add a fault", Args: cobra.ExactArgs(1),
+			Example: `  norikae lab fault add '{"kind":"error-after","operation":"ModifyRule","times":1}'`,
+			RunE: func(cmd *cobra.Command, args []string) error {
+				return c.ask(cmd.Context(), http.MethodPost, "faults", strings.NewReader(args[0]), copyTo(cmd.OutOrStdout()))
+			},
+		},
+		c.get("list", "List the faults and how often each has hit", "faults"),
+		&cobra.Command{
+			Use: "clear", Short: "Remove all faults", Args: cobra.NoArgs, Example: "  norikae lab fault clear",
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				return c.ask(cmd.Context(), http.MethodDelete, "faults", nil, copyTo(cmd.OutOrStdout()))
+			},
+		},
+	)
+	return cmd
+}
