@@ -262,7 +262,7 @@ func (l *Lab) Endpoint() string {
 func (l *Lab) Env() []string {
 	return []string{
 		"AWS_ENDPOINT_URL=" + l.Endpoint(),
-		"AWS_ACCESS_KEY_ID=AKIALABLABLABLABLAB0",
+		"AWS_ACCESS_KEY_ID=FAKEKEYOFTHELAB",
 		"AWS_SECRET_ACCESS_KEY=fake-secret-of-the-lab",
 		"AWS_REGION=" + Region,
 		"AWS_DEFAULT_REGION=" + Region,

@@ -213,6 +213,9 @@ func TestNothingOfAClosedLabStays(t *testing.T) {
 			t.Errorf("status %d", status)
 		}
 		end()
+		if err := f.Close(); err != nil {
+			t.Errorf("closing again: %v", err)
+		}
 		if err := f.Start("127.0.0.1:0"); err == nil {
 			t.Error("a closed lab started")
 		}
