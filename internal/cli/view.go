@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/norikae/norikae/internal/analysis"
+	"github.com/norikae/norikae/internal/engine"
+	"github.com/norikae/norikae/internal/shift"
+	"github.com/norikae/norikae/internal/traffic"
+)
+
+// view is what is known of a run from its events.
+type view struct {
+	spec  shift.Spec
+	names namer
+
+	last      engine.Event
+	split     traffic.Split // as last seen
+	report    *analysis.Report
+	stepSince time.Time // when the step's weights were written
+	bakeSince time.Time
+}
+
+func newView(spec shift.Spec, names namer) *view { return &view{spec: spec, names: names} }
+
+// take an event in.
+func (v *view) take(e engine.Event) {
+	if e.Step != v.last.Step || v.stepSince.IsZero() || e.Kind == engine.EventWritten {
+		v.stepSince = e.At
+	}
+	if e.Phase == shift.Baking && v.bakeSince.IsZero() {
+		v.bakeSince = e.At
+	}
+	if e.Step != v.last.Step {
+		v.report = nil // it was about other weights
+	}
+	if e.Report != nil {
+		v.report = e.Report
+	}
+	if len(e.Split) > 0 {
+		v.split = e.Split
+	}
+	v.last = e
+}
+
+// where the traffic was last seen.
+func (v *view) where() string {
+	if len(v.split) == 0 {
+		return "weights that were not read yet"
+	}
+	return v.names.split(v.split)
+}
+
+// step is "step 3/10", or "" before the first.
+func (v *view) step() string {
+	if v.last.Step < 0 || v.last.Steps == 0 {
+		return ""
+	}
+	return fmt.Sprintf("step %d/%d", v.last.Step+1, v.last.Steps)
+}
+
+// left is the least time until the shift is done; ok is false when that cannot be said.
+func (v *view) left(now time.Time) (d time.Duration, ok bool) {
+	switch v.last.Phase {
+	case shift.Preparing, shift.Shifting:
+		for i := max(v.last.Step, 0); i < len(v.spec.Steps); i++ {
+			d += max(v.spec.Steps[i].Hold, v.spec.Timing.Window())
+			if i == v.last.Step {
+				d = max(0, d-now.Sub(v.stepSince))
+			}
+		}
+		return d + v.spec.Bake, true
+	case shift.Baking:
+		return max(0, v.spec.Bake-now.Sub(v.bakeSince)), true
+	default:
+		return 0, false
+	}
+}
+
+// next is when the run looks again: "next look in 12s".
+func (v *view) next(now time.Time) string {
+	if v.last.Next.IsZero() || !v.last.Next.After(now) {
+		return ""
+	}
+	return "next look in " + short(v.last.Next.Sub(now).Round(time.Second))
+}
+
+// metricCells is a row about one metric: verdict, name, both sides, counts, message.
+func metricCells(m analysis.MetricReport) []string {
+	return []string{
+		mark(m.Last.Verdict), m.Name, sides(m.Last),
+		fmt.Sprintf("%d passed, %d of %d failed", m.Passed, m.Failed, m.FailureLimit),
+		clean(m.Last.Message),
+	}
+}
+
+// mark of a verdict.
+func mark(v analysis.Verdict) string {
+	switch v {
+	case analysis.Successful:
+		return "✓"
+	case analysis.Failed:
+		return "✗"
+	case analysis.Error:
+		return "!"
+	default:
+		return "?"
+	}
+}
+
+// sides are the values of the new and the old side: "0.2 (old 0.1)".
+func sides(m analysis.Measurement) string {
+	if m.Value == nil {
+		return "no data"
+	}
+	text := number(*m.Value)
+	if m.Old != nil {
+		text += " (old " + number(*m.Old) + ")"
+	}
+	return text
+}
+
+func number(f float64) string { return strconv.FormatFloat(f, 'g', 4, 64) }
