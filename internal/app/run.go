@@ -23,8 +23,8 @@ type run struct {
 	log   *slog.Logger
 }
 
-// Open makes a cli.Run from a manifest.
-func Open(ctx context.Context, env Environment, ts *v1alpha1.TrafficShift, o cli.OpenOptions) (cli.Run, error) {
+// open makes a run from a manifest.
+func open(ctx context.Context, env Environment, ts *v1alpha1.TrafficShift, o cli.OpenOptions) (*run, error) {
 	dir, err := file.Dir(env.Getenv)
 	if err != nil {
 		return nil, err

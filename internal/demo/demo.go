@@ -12,13 +12,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/norikae/norikae/api/v1alpha1"
 	"github.com/norikae/norikae/internal/awssim"
 	"github.com/norikae/norikae/internal/awssim/fault"
 	"github.com/norikae/norikae/internal/engine"
 	"github.com/norikae/norikae/internal/labcli"
 	"github.com/norikae/norikae/internal/load"
-	"github.com/norikae/norikae/internal/manifest"
 	"github.com/norikae/norikae/internal/shift"
 )
 
@@ -26,10 +24,9 @@ import (
 type Config struct {
 	Out  io.Writer
 	Fast bool // short steps, for a check rather than for a person
-	// Shift runs a manifest in an environment.
-	Shift func(ctx context.Context, ts *v1alpha1.TrafficShift, getenv func(string) string, rec engine.Recorder) (engine.Result, error)
-	// Progress shows a shift on Out while it runs; done ends the display.
-	Progress func(ts *v1alpha1.TrafficShift) (rec engine.Recorder, done func())
+	// Shift runs a manifest as `norikae shift` does, shown on Out, in the lab's
+	// environment (NAME=VALUE) alone.
+	Shift func(ctx context.Context, manifest string, env []string) (engine.Result, error)
 }
 
 // pace of a demo.
@@ -144,14 +141,8 @@ func (s *show) shift(ctx context.Context, name, to string, stepWeight int, want 
 	if err != nil {
 		return engine.Result{}, err
 	}
-	s.say("%s", indent(text))
-	ts, err := manifest.Load(name+".yaml", []byte(text))
-	if err != nil {
-		return engine.Result{}, err
-	}
-	rec, done := s.Progress(ts)
-	res, err := s.Shift(ctx, ts, s.getenv(), rec)
-	done()
+	s.say("%s\n", indent(text))
+	res, err := s.Shift(ctx, text, s.world.Env)
 	if err != nil {
 		return res, err
 	}
@@ -167,17 +158,6 @@ func (s *show) shift(ctx context.Context, name, to string, stepWeight int, want 
 		return res, fmt.Errorf("%s: the live weights are %s, they should be %s", name, res.Live, wantLive)
 	}
 	return res, nil
-}
-
-// getenv is the lab's environment and nothing of this machine's: no demo ever talks to
-// the real AWS.
-func (s *show) getenv() func(string) string {
-	env := map[string]string{}
-	for _, kv := range s.lab.Env() {
-		k, v, _ := strings.Cut(kv, "=")
-		env[k] = v
-	}
-	return func(k string) string { return env[k] }
 }
 
 // summary compares the three counts of requests. When all is answered, they agree.
