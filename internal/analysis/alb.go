@@ -41,6 +41,7 @@ type ALBDestination struct {
 	Name             string
 	Share            float64  // of the live split, 0–1
 	Requests         *float64 // for which a target was chosen
+	Answers          *float64 // 2XX: a second witness that there is traffic
 	Errors           *float64 // 5XX answers of targets
 	ConnectionErrors *float64
 	Healthy          *float64 // least number of healthy targets
@@ -176,7 +177,7 @@ func (s ALBStep) notIdle() string {
 	case busy(s.Before.Gaining) || busy(s.Before.Losing):
 		return "there was traffic before the shift"
 	case busy(w.Losing) || busy(w.Gaining):
-		return "other destinations of the route have traffic"
+		return "the route has traffic"
 	case some(w.Requests) && !some(s.Before.Requests):
 		return fmt.Sprintf("the load balancer had %s requests", num(*w.Requests))
 	case !some(w.Requests) && some(s.Before.Requests):
@@ -291,7 +292,7 @@ func receives(ds []ALBDestination) bool {
 
 func busy(ds []ALBDestination) bool {
 	for _, d := range ds {
-		if some(d.Requests) || some(d.Errors) || some(d.ConnectionErrors) {
+		if some(d.Requests) || some(d.Answers) || some(d.Errors) || some(d.ConnectionErrors) {
 			return true
 		}
 	}

@@ -67,6 +67,12 @@ func TestJudgingTargetErrors(t *testing.T) {
 		"idle as before passes, and says so": {
 			func(s *ALBStep) { s.Windows, s.Before = []ALBWindow{quiet(1)}, quiet(0) }, Successful, "judged by the healthy targets alone",
 		},
+		"answers of targets without any request count hold": {
+			func(s *ALBStep) {
+				s.Windows, s.Before = []ALBWindow{quiet(1)}, quiet(0)
+				s.Windows[0].Gaining[0].Answers = new(900.0)
+			}, Inconclusive, "the route has traffic",
+		},
 		"idle on a load balancer whose other rules are busy, as before, passes": {
 			func(s *ALBStep) {
 				s.Windows, s.Before = []ALBWindow{quiet(1)}, quiet(0)

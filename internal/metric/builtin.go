@@ -16,7 +16,7 @@ const (
 )
 
 // rangeLimit bounds the windows of one built-in query: GetMetricData gives at most
-// 100,800 data points, shared by its queries (up to 24 here, for 5 destinations).
+// 100,800 data points, shared by its queries (up to 28 here, for 5 destinations).
 const rangeLimit = 1440
 
 // builtinState is what is known of the step by the built-in analysis.
@@ -164,6 +164,7 @@ type albKey struct{ id, metric string }
 // The metrics, as AWS/ApplicationELB names them.
 const (
 	requestCount = "RequestCount"
+	target2XX    = "HTTPCode_Target_2XX_Count"
 	target5XX    = "HTTPCode_Target_5XX_Count"
 	connErrors   = "TargetConnectionErrorCount"
 	healthyHosts = "HealthyHostCount"
@@ -186,7 +187,7 @@ func (a *Analyzer) fetchALB(b *batch, req analysis.Request, span analysis.Window
 	}
 	for _, ids := range [][]string{req.Gaining, req.Losing} {
 		for _, id := range ids {
-			for _, m := range []string{requestCount, target5XX, connErrors} {
+			for _, m := range []string{requestCount, target2XX, target5XX, connErrors} {
 				add(id, m, "Sum")
 			}
 		}
@@ -218,7 +219,7 @@ func (r *albAnswers) window(w analysis.Window) (analysis.ALBWindow, error) {
 		for i, id := range ids {
 			ds[i] = analysis.ALBDestination{
 				Name: r.a.name(id), Share: r.req.Live.Share(id),
-				Requests: sum(id, requestCount), Errors: sum(id, target5XX), ConnectionErrors: sum(id, connErrors),
+				Requests: sum(id, requestCount), Answers: sum(id, target2XX), Errors: sum(id, target5XX), ConnectionErrors: sum(id, connErrors),
 				Healthy: minOf(r.got[albKey{id, healthyHosts}], w, r.a.cfg.ALB.Timing.Period),
 			}
 		}
