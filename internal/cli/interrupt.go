@@ -34,5 +34,15 @@ func (i *interrupts) watch(ctx context.Context, signals <-chan os.Signal, cancel
 	}
 }
 
+// came tells whether there was an interrupt.
+func (i *interrupts) came() bool {
+	select {
+	case <-i.first:
+		return true
+	default:
+		return false
+	}
+}
+
 // takeOver lets a command deal with interrupts itself.
 func (i *interrupts) takeOver() { i.taken.Store(true) }

@@ -96,7 +96,14 @@ func (s *session) fail(err error) int {
 			return code
 		}
 	}
-	fmt.Fprintf(s.err, "error: %s\n", strings.TrimSpace(err.Error()))
+	if errors.Is(err, context.Canceled) && s.interrupts.came() {
+		code = ExitInterrupted
+	}
+	var text []string
+	for line := range strings.SplitSeq(strings.TrimSpace(err.Error()), "\n") {
+		text = append(text, clean(line))
+	}
+	fmt.Fprintf(s.err, "error: %s\n", strings.Join(text, "\n"))
 	if hint := hintFor(err); hint != "" {
 		fmt.Fprintf(s.err, "%s\n", hint)
 	}
@@ -116,8 +123,10 @@ func hintFor(err error) string {
 		return "Check who you are with `aws sts get-caller-identity`, and spec.aws of the manifest (profile, assumeRole)."
 	case errors.Is(err, fault.ErrNotFound):
 		return "Check the ARNs in the manifest, the region and the account."
+	case errors.Is(err, fault.ErrConflict):
+		return "Somebody else was faster, or drives a shift on this route: `norikae status` shows who."
 	case errors.Is(err, context.Canceled):
-		return "It was interrupted. Nothing was written."
+		return "It was interrupted; `norikae status` shows where the traffic is."
 	}
 	return ""
 }

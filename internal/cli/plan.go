@@ -79,7 +79,7 @@ func previewText(spec shift.Spec, names namer, pv engine.Preview) string {
 	if m := pv.Unfinished; m != nil {
 		rows = append(rows, []string{"unfinished", unfinished(*m)})
 	}
-	if !pv.Settled && len(pv.Writes) > 0 {
+	if !pv.Settled && pv.Ideal > 0 {
 		rows = append(rows, []string{"takes", takes(pv)})
 	}
 	rows = append(rows, []string{"policies", fmt.Sprintf("onFailure %s, onDrift %s, onInterrupt %s", spec.OnFailure, spec.OnDrift, spec.OnInterrupt)})

@@ -94,7 +94,7 @@ func (*lines) end(*view) {}
 // eventLine is "TIME KIND PHASE STEP SPLIT: MESSAGE".
 func eventLine(v *view, e engine.Event) string {
 	parts := []string{stamp(e.At), pad(string(e.Kind), len(engine.EventFinished))}
-	parts = append(parts, string(e.Phase))
+	parts = append(parts, pad(string(e.Phase), len(shift.RollingBack)))
 	if step := v.step(); step != "" {
 		parts = append(parts, step)
 	}
@@ -120,7 +120,7 @@ func heartbeat(v *view, now time.Time) string {
 	if v.last.Kind == "" {
 		return stamp(now) + "  still checking the route, the targets and the queries"
 	}
-	parts := []string{stamp(now), pad("waiting", len(engine.EventFinished)), string(v.last.Phase)}
+	parts := []string{stamp(now), pad("waiting", len(engine.EventFinished)), pad(string(v.last.Phase), len(shift.RollingBack))}
 	for _, p := range []string{v.step(), v.next(now)} {
 		if p != "" {
 			parts = append(parts, p)
@@ -146,15 +146,15 @@ type block struct {
 
 // Control sequences (ECMA-48).
 const (
-	hideCursor = "\x1b[?25l"
-	showCursor = "\x1b[?25h"
-	eraseLine  = "\x1b[2K"
-	eraseBelow = "\x1b[J"
-	bold       = "\x1b[1m"
-	red        = "\x1b[31m"
-	green      = "\x1b[32m"
-	yellow     = "\x1b[33m"
-	reset      = "\x1b[0m"
+	hideCursor  = "\x1b[?25l"
+	showCursor  = "\x1b[?25h"
+	eraseLine   = "\x1b[2K"
+	eraseBelow  = "\x1b[J"
+	styleBold   = "\x1b[1m"
+	styleRed    = "\x1b[31m"
+	styleGreen  = "\x1b[32m"
+	styleYellow = "\x1b[33m"
+	styleReset  = "\x1b[0m"
 )
 
 func (b *block) event(v *view, e engine.Event) { b.draw(v, e.At, "") }
@@ -195,7 +195,7 @@ func (b *block) paint(r row) string {
 	if !b.color || r.style == "" {
 		return r.text
 	}
-	return r.style + r.text + reset
+	return r.style + r.text + styleReset
 }
 
 // blockRows are the lines of the block, none wider than width.
@@ -210,7 +210,7 @@ func blockRows(v *view, now time.Time, width int) []row {
 	if left, ok := v.left(now); ok && v.last.Kind != "" {
 		title += " · at least " + short(left.Round(time.Second)) + " left"
 	}
-	rows := []row{{title, bold}, {v.spec.Route, ""}}
+	rows := []row{{title, styleBold}, {v.spec.Route, ""}}
 	rows = append(rows, bars(v, width)...)
 	rows = append(rows, verdicts(v)...)
 	if v.last.Message != "" {
@@ -227,6 +227,9 @@ func blockRows(v *view, now time.Time, width int) []row {
 
 // bars has a row for each destination: name, bar, weight and share.
 func bars(v *view, width int) []row {
+	if len(v.split) == 0 {
+		return nil // not read yet
+	}
 	split := v.split.With(v.spec.To().IDs()...)
 	longest := 0
 	for _, w := range split {
@@ -270,22 +273,22 @@ func verdicts(v *view) []row {
 func verdictStyle(v analysis.Verdict) string {
 	switch v {
 	case analysis.Successful:
-		return green
+		return styleGreen
 	case analysis.Failed:
-		return red
+		return styleRed
 	default:
-		return yellow
+		return styleYellow
 	}
 }
 
 func kindStyle(e engine.Event) string {
 	switch {
 	case e.Kind == engine.EventDrift || e.Kind == engine.EventFault || e.Phase == shift.Held:
-		return yellow
+		return styleYellow
 	case e.Phase == shift.RollingBack || e.Phase == shift.RolledBack || e.Phase == shift.Unconfirmed:
-		return red
+		return styleRed
 	case e.Phase == shift.Succeeded:
-		return green
+		return styleGreen
 	default:
 		return ""
 	}
