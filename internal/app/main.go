@@ -8,7 +8,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/spf13/cobra"
 
 	"github.com/norikae/norikae/api/v1alpha1"
@@ -70,20 +69,23 @@ type demonstration struct {
 	out            io.Writer
 }
 
-// shift runs `norikae shift` on a manifest, in the lab's environment alone.
+// shift runs `norikae shift` on a manifest, in the lab's environment. The process loses
+// all that it knew of AWS before, so that no profile of its user can lead elsewhere.
 func (d demonstration) shift(ctx context.Context, manifest string, environ []string) (engine.Result, error) {
-	vars := map[string]string{"XDG_STATE_HOME": d.state}
-	for _, name := range []string{"TERM", "NO_COLOR", "COLUMNS"} {
-		vars[name] = os.Getenv(name)
+	for _, kv := range os.Environ() {
+		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "AWS_") {
+			if err := os.Unsetenv(name); err != nil {
+				return engine.Result{}, fmt.Errorf("leaving the environment: %w", err)
+			}
+		}
 	}
-	for _, kv := range environ {
-		k, v, _ := strings.Cut(kv, "=")
-		vars[k] = v
+	for _, kv := range append(environ, "XDG_STATE_HOME="+d.state) {
+		name, value, _ := strings.Cut(kv, "=")
+		if err := os.Setenv(name, value); err != nil {
+			return engine.Result{}, fmt.Errorf("entering the lab's environment: %w", err)
+		}
 	}
-	env := Environment{
-		Getenv: func(k string) string { return vars[k] }, Version: d.version, Endpoint: vars["AWS_ENDPOINT_URL"],
-		Credentials: credentials.NewStaticCredentialsProvider(vars["AWS_ACCESS_KEY_ID"], vars["AWS_SECRET_ACCESS_KEY"], ""),
-	}
+	env := OSEnvironment(d.version)
 	var seen watched
 	code := cli.Main(ctx, []string{"shift", "-f", "-"}, strings.NewReader(manifest), d.out, d.out, cli.Deps{
 		Getenv: env.Getenv, Version: d.version,

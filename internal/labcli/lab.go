@@ -123,6 +123,9 @@ func announce(cmd *cobra.Command, lab *awssim.Lab) error {
 	}
 	var b strings.Builder
 	b.WriteString("# A simulated AWS is running. In another shell:\n")
+	if len(w.EnvUnset) > 0 {
+		b.WriteString("unset " + strings.Join(w.EnvUnset, " ") + "\n")
+	}
 	for _, kv := range w.Env {
 		b.WriteString("export " + kv + "\n")
 	}
