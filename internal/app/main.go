@@ -21,7 +21,7 @@ import (
 func Main(ctx context.Context, args []string, in io.Reader, out, errw io.Writer, env Environment) int {
 	return cli.Main(ctx, args, in, out, errw, cli.Deps{
 		Open:     opener(env),
-		Commands: []*cobra.Command{labcli.New(env.Getenv), demoCommand(env.Version)},
+		Commands: []*cobra.Command{labcli.New(env.Getenv), demoCommand(env.Version)}, //nolint:contextcheck // a lab lives until it is closed
 		Getenv:   env.Getenv,
 		Version:  env.Version,
 	})

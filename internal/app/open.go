@@ -63,8 +63,10 @@ func Build(ctx context.Context, env Environment, ts *v1alpha1.TrafficShift) (Par
 	if region == "" {
 		region = arn.Region(ts.Spec.Destinations[0].TargetGroupARN)
 	}
-	b := builder{env: env, base: ts.Spec.AWS, region: region, sources: map[place]*cwsource.Source{},
-		datadogs: map[datadog.Config]*datadog.Source{}, proms: map[string]*prometheus.Source{}}
+	b := builder{
+		env: env, base: ts.Spec.AWS, region: region, sources: map[place]*cwsource.Source{},
+		datadogs: map[datadog.Config]*datadog.Source{}, proms: map[string]*prometheus.Source{},
+	}
 	cfg, err := b.config(ctx, region, ts.Spec.AWS.Profile, ts.Spec.AWS.AssumeRole)
 	if err != nil {
 		return Parts{}, err

@@ -56,11 +56,11 @@ type show struct {
 // Run plays the demo. It fails when anything ended otherwise than it should: a request
 // lost, weights that are not as declared, a bad cluster that kept traffic.
 func Run(ctx context.Context, cfg Config) error {
-	lab, err := awssim.New(awssim.Fast())
+	lab, err := awssim.New(awssim.Fast()) //nolint:contextcheck // a lab lives until it is closed
 	if err != nil {
 		return fmt.Errorf("starting the lab: %w", err)
 	}
-	defer func() { _ = lab.Close() }() // the demo is over either way
+	defer func() { _ = lab.Close() }() //nolint:contextcheck // the demo is over either way
 	if err := lab.Start("127.0.0.1:0"); err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func Run(ctx context.Context, cfg Config) error {
 	s.title("A simulated AWS is at " + lab.Endpoint())
 	s.say("Its load balancer listens on %s and sends %s to the target group blue (100), none to green (0).", s.world.URL, s.world.Host)
 	s.say("A client now sends %d requests per second and counts every answer.", s.rate)
-	s.load = load.Start(load.Config{URL: s.world.URL, Host: s.world.Host, Rate: s.rate, Workers: 16})
+	s.load = load.Start(load.Config{URL: s.world.URL, Host: s.world.Host, Rate: s.rate, Workers: 16}) //nolint:contextcheck // what is sent is waited for
 	played := s.play(ctx)
 	counts := s.load.Stop()
 	return errors.Join(played, s.summary(counts))
