@@ -20,7 +20,8 @@ DEADCODE   := $(TOOLS)/deadcode
 BENCHSTAT  := $(TOOLS)/benchstat
 
 # Stamp the commit into the binary where git can read it, else build all the same.
-BUILD_FLAGS := -trimpath $(shell git status --porcelain >/dev/null 2>&1 || echo -buildvcs=false)
+VERSION     ?=
+BUILD_FLAGS := -trimpath $(shell git status --porcelain >/dev/null 2>&1 || echo -buildvcs=false) $(if $(VERSION),-ldflags='-X main.version=$(VERSION)')
 
 # gcc and libc6-dev for -race; awscli and prometheus because the tests drive the
 # simulator with a client, and the metrics with a server, that nobody here wrote.

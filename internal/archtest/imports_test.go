@@ -67,7 +67,13 @@ var rules = []rule{
 
 	{"internal/load", nil, nil, "it counts from outside and knows nobody that serves"},
 	{
-		"internal/demo", slices.Concat(core, []string{"api/...", "internal/manifest", "internal/awssim/...", "internal/load"}), nil,
+		"internal/labcli",
+		[]string{"internal/awssim/...", "internal/load"},
+		[]string{"github.com/spf13/cobra"},
+		"it is the command line of the simulator, which knows nothing of the product",
+	},
+	{
+		"internal/demo", slices.Concat(core, []string{"api/...", "internal/manifest", "internal/awssim/...", "internal/labcli", "internal/load"}), nil,
 		"it is a play on ports; internal/app gives it the product",
 	},
 
@@ -192,6 +198,7 @@ func TestImportRulesCatchViolations(t *testing.T) {
 		"its tests drive it with the real SDK":          {"internal/awssim/elbv2/x_test.go", "github.com/aws/aws-sdk-go-v2/aws", ""},
 		"its packages know each other":                  {"internal/awssim/elbv2/x.go", module + "/internal/awssim/model", ""},
 		"the demo may start a lab":                      {"internal/demo/x.go", module + "/internal/awssim", ""},
+		"the lab's command line knows no product":       {"internal/labcli/x.go", module + "/internal/engine", "knows nothing of the product"},
 		"the demo wires no adapter":                     {"internal/demo/x.go", module + "/internal/router/elbv2", "play on ports"},
 		"a load knows nobody that serves":               {"internal/load/x.go", module + "/internal/awssim", "counts from outside"},
 		"the composition root knows everybody":          {"internal/app/x.go", module + "/internal/awssim", ""},
