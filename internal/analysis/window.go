@@ -33,8 +33,11 @@ type Schedule struct {
 // the source's period or that of a coarser query, whichever is longer.
 func NewSchedule(t Timing, interval, coarser time.Duration) Schedule {
 	grid := max(t.Period, coarser, time.Second)
-	n := max(1, (interval+grid-1)/grid)
-	return Schedule{Settle: t.Settle, Grid: grid, Interval: n * grid, Delay: t.Delay}
+	window := max(interval, grid)
+	if part := window % grid; part > 0 {
+		window += grid - part
+	}
+	return Schedule{Settle: t.Settle, Grid: grid, Interval: window, Delay: t.Delay}
 }
 
 // Window number k (0, 1, …) of the weights that are live since a moment. None begins

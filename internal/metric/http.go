@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"time"
 )
@@ -44,9 +45,7 @@ func Get(ctx context.Context, c *http.Client, url string, header http.Header) (A
 	if err != nil {
 		return Answer{}, fmt.Errorf("making the request: %w", err)
 	}
-	for k, v := range header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, header)
 	req.Header.Set("Accept", "application/json")
 	resp, err := c.Do(req)
 	if err != nil {

@@ -82,15 +82,15 @@ func (q dataQuery) returns() bool { return q.ReturnData == nil || *q.ReturnData 
 func (q dataQuery) check() error {
 	switch {
 	case len(q.ID) > maxID || !validID(q.ID):
-		return fmt.Errorf("Id: must begin with a lower-case letter, then letters, digits and _, at most %d", maxID)
+		return fmt.Errorf("field Id: must begin with a lower-case letter, then letters, digits and _, at most %d", maxID)
 	case (q.MetricStat == nil) == (q.Expression == nil):
 		return errors.New("exactly one of MetricStat and Expression must be set")
 	case q.Period != nil && !validPeriod(*q.Period):
-		return fmt.Errorf("Period: %d is not 1, 5, 10, 20, 30 or a multiple of 60 seconds", *q.Period)
+		return fmt.Errorf("field Period: %d is not 1, 5, 10, 20, 30 or a multiple of 60 seconds", *q.Period)
 	case q.Expression != nil && (*q.Expression == "" || len(*q.Expression) > maxExpression):
-		return fmt.Errorf("Expression: has %d characters; 1–%d are possible", len(*q.Expression), maxExpression)
+		return fmt.Errorf("field Expression: has %d characters; 1–%d are possible", len(*q.Expression), maxExpression)
 	case q.MetricStat != nil && q.Period != nil:
-		return errors.New("Period: belongs into MetricStat")
+		return errors.New("field Period: belongs into MetricStat")
 	case q.MetricStat != nil:
 		return q.MetricStat.check()
 	}
