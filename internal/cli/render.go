@@ -101,10 +101,10 @@ func eventLine(v *view, e engine.Event) string {
 	if len(e.Split) > 0 {
 		parts = append(parts, v.names.split(e.Split))
 	}
-	line := strings.Join(parts, "  ")
 	if e.Message != "" {
-		line += ": " + clean(e.Message)
+		parts = append(parts, clean(e.Message))
 	}
+	line := strings.TrimRight(strings.Join(parts, "  "), " ")
 	if e.Kind == engine.EventJudged && e.Report != nil {
 		var verdicts []string
 		for _, m := range e.Report.Metrics {
@@ -121,19 +121,12 @@ func heartbeat(v *view, now time.Time) string {
 		return stamp(now) + "  still checking the route, the targets and the queries"
 	}
 	parts := []string{stamp(now), pad("waiting", len(engine.EventFinished)), pad(string(v.last.Phase), len(shift.RollingBack))}
-	for _, p := range []string{v.step(), v.next(now)} {
+	for _, p := range []string{v.step(), v.next(now), v.leftText(now), clean(v.said.Message)} {
 		if p != "" {
 			parts = append(parts, p)
 		}
 	}
-	if left, ok := v.left(now); ok {
-		parts = append(parts, "at least "+short(left.Round(time.Second))+" left")
-	}
-	line := strings.Join(parts, "  ")
-	if v.last.Message != "" {
-		line += ": " + clean(v.last.Message)
-	}
-	return line
+	return strings.Join(parts, "  ")
 }
 
 // block is redrawn in place on a terminal.
@@ -207,14 +200,14 @@ func blockRows(v *view, now time.Time, width int) []row {
 	if step := v.step(); step != "" {
 		title += " · " + step
 	}
-	if left, ok := v.left(now); ok && v.last.Kind != "" {
-		title += " · at least " + short(left.Round(time.Second)) + " left"
+	if left := v.leftText(now); left != "" {
+		title += " · " + left
 	}
-	rows := []row{{title, styleBold}, {v.spec.Route, ""}}
+	rows := []row{{title, styleBold}, {shortRoute(v.spec.Route), ""}}
 	rows = append(rows, bars(v, width)...)
 	rows = append(rows, verdicts(v)...)
-	if v.last.Message != "" {
-		rows = append(rows, row{v.last.At.UTC().Format("15:04:05Z ") + clean(v.last.Message), kindStyle(v.last)})
+	if e := v.said; e.Message != "" {
+		rows = append(rows, row{e.At.UTC().Format("15:04:05Z ") + clean(e.Message), kindStyle(e)})
 	}
 	if next := v.next(now); next != "" {
 		rows = append(rows, row{next, ""})
@@ -223,6 +216,16 @@ func blockRows(v *view, now time.Time, width int) []row {
 		rows[i].text = fit(rows[i].text, width-1)
 	}
 	return rows
+}
+
+// shortRoute leaves out what all routes of an account share.
+func shortRoute(id string) string {
+	for _, kind := range []string{":listener-rule/", ":listener/"} {
+		if _, tail, ok := strings.Cut(id, kind); ok {
+			return tail
+		}
+	}
+	return id
 }
 
 // bars has a row for each destination: name, bar, weight and share.

@@ -196,3 +196,35 @@ func TestLogLinesStandAboveTheBlock(t *testing.T) {
 		t.Errorf("terminal %q, stderr %q", out.String(), errOut.String())
 	}
 }
+
+func TestTheTimeLeftCountsWhatIsLeft(t *testing.T) {
+	spec, names := testSpec(t) // two steps of 3m10s each, bake 5m
+	spec.Steps[0].Approval = true
+	event := func(phase shift.Phase, step int, after time.Duration) engine.Event {
+		return engine.Event{At: at(after), Kind: engine.EventHolding, Phase: phase, Step: step, Steps: 2}
+	}
+	for name, tc := range map[string]struct {
+		events []engine.Event
+		now    time.Duration
+		want   string
+	}{
+		"nothing has happened":        {nil, 0, ""},
+		"before the first step":       {[]engine.Event{event(shift.Preparing, -1, 0)}, time.Minute, "at least 11m20s and an approval left"},
+		"in the first step":           {[]engine.Event{event(shift.Shifting, 0, 0)}, time.Minute, "at least 10m20s and an approval left"},
+		"a step that takes too long":  {[]engine.Event{event(shift.Shifting, 0, 0)}, time.Hour, "at least 8m10s and an approval left"},
+		"resumed in the last step":    {[]engine.Event{event(shift.Shifting, 1, 0)}, 10 * time.Second, "at least 8m left"},
+		"in the bake":                 {[]engine.Event{event(shift.Shifting, 1, 0), event(shift.Baking, 1, time.Minute)}, 2 * time.Minute, "at least 4m left"},
+		"a rollback has no time":      {[]engine.Event{event(shift.RollingBack, 0, 0)}, 0, ""},
+		"the bake goes on after that": {[]engine.Event{event(shift.Baking, 1, 0), event(shift.Baking, 1, time.Minute)}, 2 * time.Minute, "at least 3m left"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newView(spec, names)
+			for _, e := range tc.events {
+				v.take(e)
+			}
+			if got := v.leftText(at(tc.now)); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}

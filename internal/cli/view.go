@@ -17,6 +17,7 @@ type view struct {
 	names namer
 
 	last      engine.Event
+	said      engine.Event  // the last one with a message
 	split     traffic.Split // as last seen
 	report    *analysis.Report
 	stepSince time.Time // when the step's weights were written
@@ -41,6 +42,9 @@ func (v *view) take(e engine.Event) {
 	}
 	if len(e.Split) > 0 {
 		v.split = e.Split
+	}
+	if e.Message != "" {
+		v.said = e
 	}
 	v.last = e
 }
@@ -77,6 +81,22 @@ func (v *view) left(now time.Time) (d time.Duration, ok bool) {
 	default:
 		return 0, false
 	}
+}
+
+// leftText is "at least 9m41s left", with the approvals that it waits for.
+func (v *view) leftText(now time.Time) string {
+	left, ok := v.left(now)
+	if !ok || v.last.Kind == "" {
+		return ""
+	}
+	text := "at least " + short(left.Round(time.Second))
+	for i, s := range v.spec.Steps {
+		if s.Approval && i >= v.last.Step && v.last.Phase != shift.Baking {
+			text += " and an approval"
+			break
+		}
+	}
+	return text + " left"
 }
 
 // next is when the run looks again: "next look in 12s".
