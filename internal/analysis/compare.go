@@ -84,7 +84,8 @@ func (c Comparison) Compare(now, old, before Counts) Outcome {
 		return NotWorse
 	}
 	test := ref
-	if old.trials() > 0 && old.trials() < n/4 {
+	// Requests, not trials: more errors must not change what they are compared with.
+	if old.trials() > 0 && old.trials() < now.Requests/4 {
 		test = old.Add(before)
 	}
 	a := math.Round(now.Errors)
