@@ -63,6 +63,9 @@ func Load(ctx context.Context, o Options) (aws.Config, error) {
 	if err != nil {
 		return aws.Config{}, explainLoad(o, err)
 	}
+	if o.HTTPClient != nil { // given after loading: only the SDK's own client takes AWS_CA_BUNDLE
+		cfg.HTTPClient = o.HTTPClient
+	}
 	if cfg.Region == "" {
 		return aws.Config{}, fault.Terminal("NoRegion", errors.New(
 			"no AWS region: set aws.region in the manifest, AWS_REGION in the environment, or region in the profile"))
@@ -91,7 +94,8 @@ func (o Options) loadOptions() []func(*config.LoadOptions) error {
 	opts := []func(*config.LoadOptions) error{
 		config.WithRetryer(newRetryer),
 		config.WithCredentialsCacheOptions(refreshEarly),
-		config.WithHTTPClient(o.httpClient()),
+		// Bound each attempt, so that one lost answer leaves time for others.
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attemptTimeout)),
 		config.WithAPIOptions(userAgent(o.Version)),
 	}
 	if o.Region != "" {
@@ -107,14 +111,6 @@ func (o Options) loadOptions() []func(*config.LoadOptions) error {
 		opts = append(opts, config.WithBaseEndpoint(o.Endpoint))
 	}
 	return opts
-}
-
-// httpClient bounds each attempt, so that one lost answer leaves time for others.
-func (o Options) httpClient() aws.HTTPClient {
-	if o.HTTPClient != nil {
-		return o.HTTPClient
-	}
-	return awshttp.NewBuildableClient().WithTimeout(attemptTimeout)
 }
 
 // newRetryer retries what the SDK's standard mode retries, more often and with shorter

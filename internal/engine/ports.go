@@ -40,6 +40,12 @@ type Router interface {
 	Health(ctx context.Context, ids []string) (map[string]shift.Health, error)
 }
 
+// Adviser is a Router that can tell people more about a shift on its route than running
+// it needs to know. Preview asks it.
+type Adviser interface {
+	Advise(ctx context.Context) (warnings []string, err error)
+}
+
 // Analyzer measures and judges.
 type Analyzer interface {
 	// Preflight asks every query once, so that a misconfigured one is found before

@@ -49,6 +49,7 @@ func (e *Engine) Preview(ctx context.Context) (Preview, error) {
 		r := &Run{e: e, plan: p, state: start.State, live: &live}
 		pv.block(e.Analyzer.Preflight(ctx, r.request(time.Now())))
 	}
+	pv.Warnings = append(pv.Warnings, e.advice(ctx)...)
 	if live.Exists {
 		pv.Health, err = e.Router.Health(ctx, p.Final.IDs())
 		if err != nil {
@@ -56,6 +57,21 @@ func (e *Engine) Preview(ctx context.Context) (Preview, error) {
 		}
 	}
 	return pv, nil
+}
+
+// advice for people. That the route may be written is not among what can be checked:
+// reading needs other permissions, and asking IAM would need even more.
+func (e *Engine) advice(ctx context.Context) []string {
+	out := []string{"not verified: the permission to write the route and its tags; the first write will tell, before any share moves"}
+	a, ok := e.Router.(Adviser)
+	if !ok {
+		return out
+	}
+	more, err := a.Advise(ctx)
+	if err != nil {
+		return append(out, "the destinations' attributes could not be read: "+err.Error())
+	}
+	return append(out, more...)
 }
 
 func (pv *Preview) block(err error) {
