@@ -37,27 +37,33 @@ func TestTheExitCodeSaysHowARunEnded(t *testing.T) {
 	}{
 		"done": {fakeRun{result: result(shift.Succeeded)}, 0, ""},
 		"rolled back": {
-			fakeRun{result: result(shift.RolledBack)}, 2,
+			fakeRun{result: result(shift.RolledBack)},
+			2,
 			"error: rolled back: the message\nThe traffic is where it was before. Find out what was wrong, then run the shift again.\n",
 		},
 		"held": {
-			fakeRun{result: result(shift.Held)}, 3,
+			fakeRun{result: result(shift.Held)},
+			3,
 			"error: held: the message\nThe traffic stays where it is. `norikae resume` goes on; `norikae abort` and then resume takes the traffic back.\n",
 		},
 		"not confirmed": {
-			fakeRun{result: result(shift.Unconfirmed)}, 4,
+			fakeRun{result: result(shift.Unconfirmed)},
+			4,
 			"error: the rollback could not be confirmed: the message\nLook at the weights now with `norikae status`; `norikae resume` tries to roll back again.\n",
 		},
 		"not started": {
-			fakeRun{err: fmt.Errorf("reading the route: %w", fault.ErrDenied)}, 1,
+			fakeRun{err: fmt.Errorf("reading the route: %w", fault.ErrDenied)},
+			1,
 			"error: shift \"web\" was not started: reading the route: access denied\nCheck who you are with `aws sts get-caller-identity`, and spec.aws of the manifest (profile, assumeRole).\n",
 		},
 		"an error after a rollback is still a rollback": {
-			fakeRun{result: result(shift.RolledBack), err: errors.New("closing the journal: disk full")}, 2,
+			fakeRun{result: result(shift.RolledBack), err: errors.New("closing the journal: disk full")},
+			2,
 			"error: rolled back: the message; closing the journal: disk full\nThe traffic is where it was before. Find out what was wrong, then run the shift again.\n",
 		},
 		"a phase that is no end is no success": {
-			fakeRun{result: result(shift.Shifting)}, 1,
+			fakeRun{result: result(shift.Shifting)},
+			1,
 			"error: shift \"web\" was not started: the run ended in phase \"Shifting\"\n",
 		},
 	} {
@@ -96,8 +102,12 @@ func TestWrongUsageIsExplained(t *testing.T) {
 		"a manifest with two problems": {[]string{"shift", "-f", "-"}, strings.NewReplacer("weight: 100", "weight: 1000", "bake", "bkae").Replace(shiftYAML), nil, "error: stdin:11: spec.destinations[1].weight = 1000: want 0–999; weights are relative, so 90 and 10 say the same as 900 and 100\nstdin:12: spec.strategy.bkae: there is no such field; did you mean \"bake\"?\nNothing was sent to AWS. The fields are explained in docs/trafficshift.md.\n"},
 		"an empty manifest":            {[]string{"shift", "-f", "-"}, "", nil, "error: stdin: the file is empty: it must declare a TrafficShift of norikae.dev/v1alpha1\nNothing was sent to AWS. The fields are explained in docs/trafficshift.md.\n"},
 		"a manifest that is too large": {[]string{"shift", "-f", "-"}, strings.Repeat("#", 3<<20), nil, "error: stdin: 1048577 bytes: a manifest has at most 1048576 (1 MiB); is it the right file?\nNothing was sent to AWS. The fields are explained in docs/trafficshift.md.\n"},
-		"a timing that is none": {[]string{"shift", "-f", "-"}, shiftYAML, map[string]string{manifest.EnvDelay: "soon"},
-			"error: environment variable NORIKAE_CLOUDWATCH_DELAY = \"soon\": want a duration of 0s–168h with its unit, such as 1s; or unset it\nA lab prints these variables for its own shell; the real CloudWatch needs none of them.\n"},
+		"a timing that is none": {
+			[]string{"shift", "-f", "-"},
+			shiftYAML,
+			map[string]string{manifest.EnvDelay: "soon"},
+			"error: environment variable NORIKAE_CLOUDWATCH_DELAY = \"soon\": want a duration of 0s–168h with its unit, such as 1s; or unset it\nA lab prints these variables for its own shell; the real CloudWatch needs none of them.\n",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := &fakeRun{}

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"os"
-	"sync"
 	"sync/atomic"
 )
 
@@ -12,7 +11,6 @@ import (
 type interrupts struct {
 	first, second chan struct{}
 	taken         atomic.Bool
-	once          sync.Once
 }
 
 func newInterrupts() *interrupts {

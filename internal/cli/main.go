@@ -43,7 +43,7 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errw io.Writer,
 	}
 	go s.interrupts.watch(ctx, signals, cancel)
 
-	root := s.root()
+	root := s.root() //nolint:contextcheck // each command gets its context from cobra when it runs
 	root.SetArgs(args)
 	root.InitDefaultHelpCmd()
 	if _, _, err := root.Find(args); err != nil && !strings.HasPrefix(args[0], "__") {

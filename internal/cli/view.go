@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -90,11 +91,9 @@ func (v *view) leftText(now time.Time) string {
 		return ""
 	}
 	text := "at least " + short(left.Round(time.Second))
-	for i, s := range v.spec.Steps {
-		if s.Approval && i >= v.last.Step && v.last.Phase != shift.Baking {
-			text += " and an approval"
-			break
-		}
+	rest := v.spec.Steps[min(max(v.last.Step, 0), len(v.spec.Steps)):]
+	if v.last.Phase != shift.Baking && slices.ContainsFunc(rest, func(s shift.Step) bool { return s.Approval }) {
+		text += " and an approval"
 	}
 	return text + " left"
 }

@@ -25,7 +25,7 @@ spec:
       interval: 1m
 `
 
-// edit is good with some of its parts replaced: old, new, old, new, …
+// edit is good with some of its parts replaced; pairs are old, new, old, new.
 func edit(t *testing.T, pairs ...string) string {
 	t.Helper()
 	s := good

@@ -167,11 +167,12 @@ func found(n *yaml.Node) string {
 		return "{…}"
 	case yaml.SequenceNode:
 		return "[…]"
+	default:
+		if n.ShortTag() == "!!str" {
+			return quote(n.Value)
+		}
+		return strings.Trim(quote(n.Value), `"`)
 	}
-	if n.ShortTag() == "!!str" {
-		return quote(n.Value)
-	}
-	return strings.Trim(quote(n.Value), `"`)
 }
 
 // fields decodes a mapping into a struct.

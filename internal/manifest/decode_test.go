@@ -138,11 +138,15 @@ func TestWholeFilesThatAreRefused(t *testing.T) {
 		"a list as a key":     {"{[a]: b}\n", "x:1: […]: a field's name must be a word"},
 		"an empty label":      {"metadata: {labels: {a: }}", "x:1: metadata.labels[a]: is empty: give it a value or remove the line"},
 		"a number as a label": {"metadata: {labels: {a: 1}}", "x:1: metadata.labels[a] = 1: want text: put it in quotes, \"1\""},
-		"a key that is a bool": {"metadata: {labels: {true: a}}",
-			"x:1: metadata.labels = true: a key must be text: put it in quotes"},
+		"a key that is a bool": {
+			"metadata: {labels: {true: a}}",
+			"x:1: metadata.labels = true: a key must be text: put it in quotes",
+		},
 		"one label twice": {"metadata: {labels: {a: b, a: c}}", "x:1: metadata.labels[a]: is set twice: keep one"},
-		"a number beyond all bounds": {"spec: {destinations: [{weight: 99999999999999999999}]}",
-			"x:1: spec.destinations[0].weight = 99999999999999999999: want a whole number"},
+		"a number beyond all bounds": {
+			"spec: {destinations: [{weight: 99999999999999999999}]}",
+			"x:1: spec.destinations[0].weight = 99999999999999999999: want a whole number",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := Decode("x", []byte(tc.in))
