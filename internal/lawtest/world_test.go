@@ -7,7 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/norikae/norikae/api/v1alpha1"
 	"github.com/norikae/norikae/internal/awssim"
+	"github.com/norikae/norikae/internal/shift"
 )
 
 // TestMain keeps the machine's own AWS configuration out.
@@ -28,8 +30,15 @@ func set(name, value string) {
 	}
 }
 
-// inWorld runs f in virtual time.
-func inWorld(t *testing.T, pace Pace, change func(*awssim.Config), f func(t *testing.T, w *World)) {
+// lab is a World in a test.
+type lab struct {
+	*World
+
+	t *testing.T
+}
+
+// inWorld runs f in virtual time. change may be nil.
+func inWorld(t *testing.T, pace Pace, change func(*awssim.Config), f func(l *lab)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w, err := NewWorld(pace, change)
@@ -41,26 +50,136 @@ func inWorld(t *testing.T, pace Pace, change func(*awssim.Config), f func(t *tes
 				t.Error(err)
 			}
 		}()
-		f(t, w)
+		f(&lab{w, t})
 	})
 }
 
-func TestAWholeShift(t *testing.T) {
-	for _, pace := range []Pace{RealPace(), LabPace()} {
-		begin := time.Now()
-		inWorld(t, pace, nil, func(t *testing.T, w *World) {
-			out := w.Run(t.Context(), Setup{Manifest: w.Manifest(Weight{"blue", 0}, Weight{"green", 100})})
-			trace, err := w.Trace()
-			t.Logf("%s %s %v; %d exchanges, %v, %d instants, %s", out.Phase, out.Reason, out.Err, len(trace), err, out.Instants, out.Finished.Sub(out.Started))
-			ops := map[string]int{}
-			for i, x := range trace {
-				ops[x.Operation]++
-				if i < 40 {
-					t.Log(x.String(), x.In)
+// run a process to its end.
+func (l *lab) run(s Setup) Outcome {
+	l.t.Helper()
+	return l.Run(l.t.Context(), s)
+}
+
+// ended checks how a process ended.
+func (l *lab) ended(out Outcome, phase shift.Phase, reason string) {
+	l.t.Helper()
+	if out.Err != nil || out.Phase != phase || out.Reason != reason {
+		l.t.Errorf("ended %s %s (%s), %v; want %s %s", out.Phase, out.Reason, out.Message, out.Err, phase, reason)
+	}
+}
+
+// quick is the manifest blue → green in ten steps of a second.
+func (l *lab) quick() *v1alpha1.TrafficShift {
+	m := l.Manifest(Weight{"blue", 0}, Weight{"green", 100})
+	m.Spec.Strategy.StepInterval = v1alpha1.Duration{Duration: time.Second}
+	m.Spec.Strategy.Bake = &v1alpha1.Duration{Duration: time.Second}
+	return m
+}
+
+// declared is what the judge needs of a manifest.
+func (l *lab) declared(ts *v1alpha1.TrafficShift) Declared {
+	d := Declared{
+		Route: Route{Listener: l.Listener}, To: Split{}, OnDrift: ts.Spec.Strategy.OnDrift,
+		Hold: ts.Spec.Strategy.OnFailure == "hold", Pace: l.Pace,
+	}
+	if d.OnDrift == "" {
+		d.OnDrift = HoldDrift
+	}
+	alb := ts.Spec.Route.ALB
+	d.Route.Default, d.Route.Rule = alb.Default, alb.RuleARN
+	if alb.Rule != nil {
+		d.Route.Priority = alb.Rule.Priority
+	}
+	for _, g := range ts.Spec.Destinations {
+		d.To[g.TargetGroupARN] = *g.Weight
+	}
+	percent := 0
+	for _, s := range ts.Spec.Strategy.Steps {
+		switch {
+		case s.SetWeight != nil:
+			percent = *s.SetWeight
+		case s.StepWeight != nil:
+			percent += *s.StepWeight
+		default:
+			continue
+		}
+		d.Percents = append(d.Percents, percent)
+	}
+	if percent == 0 {
+		by := max(ts.Spec.Strategy.StepWeight, 0)
+		if by == 0 {
+			by = 10
+		}
+		for p := by; p < 100; p += by {
+			d.Percents = append(d.Percents, p)
+		}
+	}
+	if n := len(d.Percents); n == 0 || d.Percents[n-1] < 100 {
+		d.Percents = append(d.Percents, 100)
+	}
+	b := ts.Spec.Analysis.Builtin
+	d.Unjudged = b != nil && !*b && len(ts.Spec.Analysis.Metrics) == 0
+	return d
+}
+
+// split by names.
+func (l *lab) split(weights ...Weight) Split {
+	s := Split{}
+	for _, w := range weights {
+		s[l.Groups[w.Name]] = w.Weight
+	}
+	return s
+}
+
+// live is what the control plane has behind the wire.
+func (l *lab) live() Split {
+	s := Split{}
+	for _, ln := range l.Snapshot().Listeners {
+		for _, r := range ln.Rules {
+			if r.ARN != l.Rule {
+				continue
+			}
+			for _, a := range r.Actions {
+				if a.Forward != nil {
+					for _, g := range a.Forward.TargetGroups {
+						s[g.ARN] = g.Weight
+					}
 				}
 			}
-			t.Log(ops)
+		}
+	}
+	return s
+}
+
+// lawful judges the trace and fails the test for each law that was broken.
+func (l *lab) lawful(d Declared) []Exchange {
+	l.t.Helper()
+	trace, err := l.Trace()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for _, v := range Judge(trace, d) {
+		l.t.Error(v)
+	}
+	return trace
+}
+
+func blueGreen(blue, green int) []Weight { return []Weight{{"blue", blue}, {"green", green}} }
+
+func TestAWholeShiftIsLawful(t *testing.T) {
+	for name, pace := range map[string]Pace{"CloudWatch's pace": RealPace(), "the lab's pace": LabPace()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, pace, nil, func(l *lab) {
+				m := l.quick()
+				out := l.run(Setup{Manifest: m})
+				l.ended(out, shift.Succeeded, "Succeeded")
+				trace := l.lawful(l.declared(m))
+				if got := l.live(); !got.equal(l.split(blueGreen(0, 100)...)) {
+					t.Errorf("live is %s", got)
+				}
+				t.Logf("%d exchanges, %d instants, %s", len(trace), out.Instants, out.Finished.Sub(out.Started))
+			})
 		})
-		t.Log(time.Since(begin))
 	}
 }

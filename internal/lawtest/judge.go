@@ -1,0 +1,330 @@
+package lawtest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Law that a trace can break.
+type Law string
+
+// The laws, as far as the wire shows them.
+const (
+	LawSettled  Law = "1: a settled route is never written, and From is the live split at the start"
+	LawDeclared Law = "2: it ends exactly at the declared weights"
+	LawSteps    Law = "3: one write per step, monotonic, none skipped, none overshot"
+	LawWeights  Law = "4: every weight is explicit and their sum is above 0"
+	LawReadBack Law = "5: every write is read back before anything else"
+	LawRollback Law = "6: a failure goes back to From with one write, at once, and nothing follows"
+	LawVerdict  Law = "7: no advance without passing data of this step's weights"
+	LawResume   Law = "8: From is never forgotten"
+	LawDrift    Law = "9: somebody else's weights are not fought"
+	LawKept     Law = "10: everything else on the rule is kept"
+	LawLease    Law = "lease: only the owner writes weights"
+	LawPaging   Law = "paging: every page is read before a decision"
+)
+
+// Violation of a law, and where in the trace.
+type Violation struct {
+	Law    Law
+	At     time.Time
+	Caller string
+	Text   string
+}
+
+func (v Violation) String() string {
+	return fmt.Sprintf("%s %s broke law %s: %s", v.At.UTC().Format(time.TimeOnly), v.Caller, v.Law, v.Text)
+}
+
+// Policy for somebody else's weights, as a manifest spells it.
+const (
+	HoldDrift     = "hold"
+	AdoptDrift    = "adopt"
+	OverruleDrift = "overrule"
+)
+
+// Declared is what the judge knows besides the trace: the manifest, in its own words.
+type Declared struct {
+	Route    Route
+	From     Split // what the route forwards to before the trace; nil: its first reading says
+	To       Split
+	Percents []int // of the steps; the last is 100
+	OnDrift  string
+	// Hold: after a failure it holds where it is (onFailure: hold).
+	Hold bool
+	// Unjudged: no metrics are declared, target health is the verdict.
+	Unjudged bool
+	// Replace: a run may begin a new shift while another is unfinished.
+	Replace bool
+	Pace    Pace
+	// Foreign are the callers that are no shift's processes; Operator always is.
+	Foreign []string
+}
+
+// Judge reads a trace and lists the laws that it breaks.
+func Judge(trace []Exchange, d Declared) []Violation {
+	j := &judge{d: d, step: -1, callers: map[string]*caller{}, idle: map[string]bool{}}
+	if d.From != nil {
+		j.from = d.From
+	}
+	for i := range trace {
+		x := &trace[i]
+		j.x = x
+		if x.Caller == Operator || slices.Contains(d.Foreign, x.Caller) {
+			j.foreign()
+			continue
+		}
+		j.c = j.callers[x.Caller]
+		if j.c == nil {
+			j.c = &caller{}
+			j.callers[x.Caller] = j.c
+		}
+		j.deadline()
+		switch x.Service {
+		case ELB:
+			j.elb()
+		case CloudWatch:
+			j.metrics()
+		}
+	}
+	j.end()
+	return j.broken
+}
+
+// judge is what the trace has shown so far.
+type judge struct {
+	d       Declared
+	x       *Exchange // under judgement
+	c       *caller   // its caller's
+	callers map[string]*caller
+	broken  []Violation
+
+	from    Split    // of the shift under way; nil: not known yet
+	settled bool     // From and To were the same when the trace began
+	live    *reading // as far as known; nil: the outcome of the last write is not known
+	before  *reading // what was live before that write
+	since   time.Time
+	alien   bool // the live weights are somebody else's
+	step    int  // index of the step whose weights were written last; -1: From's
+	forward int  // weight writes that moved traffic, so far
+
+	shift    string // ID of the mark that stands; "": none
+	owner    string // of the lease that stands; "": none
+	expires  time.Time
+	leaseOdd bool // a write of tags whose outcome nobody knows
+	back     bool // From was written after a failure, and the mark still stands
+
+	idle map[string]bool // target groups whose traffic before the shift is known to be none
+}
+
+// caller is what one process knows.
+type caller struct {
+	owner      string   // how it signs its leases
+	read       *reading // the route as it was told last
+	fresh      bool     // that was after its last weight write
+	unread     *Exchange
+	owns       bool // it read its own lease since its last weight write
+	tagsFailed bool // reading tags failed since then
+	marker     string
+	last       *write // its last attempt
+	passed     bool   // it was given good data of the live weights
+	healthy    bool   // it was told that the gaining targets are healthy, since its last weight write
+	failure    string // it was given bad news of the live weights
+	failedAt   time.Time
+	answered   bool // it tried to go back after that, or something kept it from doing so
+}
+
+// write is one attempt to write weights.
+type write struct {
+	x *Exchange
+	reading
+
+	withConditions bool
+	again          bool   // the same as the attempt before, which failed
+	text           string // of the whole request, to tell a repeated attempt
+}
+
+func (j *judge) violate(law Law, format string, args ...any) {
+	j.broken = append(j.broken, Violation{law, j.x.Done, j.x.Caller, fmt.Sprintf(format, args...)})
+}
+
+// foreign follows what others do.
+func (j *judge) foreign() {
+	x := j.x
+	if !x.OK() || x.Service != ELB {
+		return
+	}
+	switch x.Operation {
+	case "ModifyRule", "ModifyListener":
+		w := parseWrite(x)
+		if !j.about(w) || len(w.split) == 0 {
+			return
+		}
+		at, ok := 0, false
+		if j.from != nil {
+			at, ok = j.locate(w.split)
+		}
+		j.alien = j.shift != "" && (!ok || at != j.step)
+		j.goLive(w)
+	case "AddTags", "RemoveTags":
+		j.tags()
+	}
+}
+
+// elb judges a call of one of ours to ELBv2.
+func (j *judge) elb() {
+	x := j.x
+	j.readBack()
+	switch x.Operation {
+	case "DescribeRules", "DescribeListeners":
+		j.reads()
+	case "DescribeTags":
+		j.readsTags()
+	case "DescribeTargetHealth":
+		j.health()
+	case "AddTags", "RemoveTags":
+		j.writesTags()
+	case "ModifyRule", "ModifyListener", "CreateRule":
+		j.writes(parseWrite(x))
+	default:
+		if !strings.HasPrefix(x.Operation, "Describe") {
+			j.violate(LawKept, "%s is no call that a shift needs", x.Operation)
+		}
+	}
+	if !x.OK() && j.c.failure != "" {
+		j.c.answered = true // its calls fail: the clock of the rollback is the retries' now
+	}
+}
+
+// readBack wants the route to be read right after a write that went well.
+func (j *judge) readBack() {
+	w := j.c.unread
+	if w == nil {
+		return
+	}
+	if op := j.x.Operation; op != "DescribeRules" && op != "DescribeListeners" {
+		j.c.unread = nil
+		j.violate(LawReadBack, "%s came before the write of %s was read back", op, w.Done.UTC().Format(time.TimeOnly))
+	}
+}
+
+// reads follows what the caller is told about the route.
+func (j *judge) reads() {
+	x, c := j.x, j.c
+	if !x.OK() {
+		return
+	}
+	next, asked := x.Out.Str("NextMarker"), x.In.Str("Marker")
+	if c.marker != "" && asked != c.marker {
+		j.violate(LawPaging, "%s began anew, although NextMarker %s was to be followed", x.Operation, c.marker)
+	}
+	c.marker = next
+	r, found := readRoute(j.d.Route, x)
+	switch {
+	case found:
+		c.marker = "" // the caller may stop looking
+		if j.d.Route.Rule == "" && !j.d.Route.Default && len(x.In.Strings("RuleArns")) == 0 {
+			c.marker = next // what serves a route may stand on any page
+		}
+	case next != "" || x.Operation == "DescribeListeners" || len(x.Out.List("Rules")) == 0:
+		return
+	default:
+		r = reading{at: x.Done, split: j.from}
+	}
+	c.read, c.fresh, c.unread = &r, true, nil
+	if j.from == nil {
+		j.from = r.split
+	}
+	if j.forward == 0 && j.shift == "" {
+		j.settled = r.exists && r.split.equal(j.d.To)
+	}
+	if j.live != nil && !r.exists {
+		return
+	}
+	j.see(r)
+}
+
+// see makes what was read the live weights.
+func (j *judge) see(r reading) {
+	if j.live == nil && j.before != nil && j.before.split.sameShares(r.split) {
+		j.live = j.before // the write whose outcome was not known had no effect
+	}
+	if j.live == nil || !j.live.split.sameShares(r.split) {
+		j.anew()
+	}
+	j.live, j.before = &r, nil
+	at, ok := j.locate(r.split)
+	switch {
+	case j.alien:
+		j.alien = !ok || at != j.step
+	case ok:
+		j.step = at
+	}
+}
+
+// anew: other weights are live from now on, and what was measured before says nothing.
+func (j *judge) anew() {
+	j.since = j.x.Done
+	for _, c := range j.callers {
+		c.passed, c.healthy, c.failure, c.answered = false, false, "", false
+	}
+}
+
+// locate is the step whose shares a split has; -1 is From.
+func (j *judge) locate(s Split) (step int, ok bool) {
+	if s.sameShares(j.from) {
+		return -1, true
+	}
+	best, least := -1, 2.0
+	for i, p := range j.d.Percents {
+		if d, rounded := distance(s, j.from, j.d.To, p); rounded && d < least-1e-9 {
+			best, least = i, d
+		}
+	}
+	return best, best >= 0
+}
+
+// goLive makes a write the live weights.
+func (j *judge) goLive(w *write) {
+	r := w.reading
+	r.at = j.x.Done
+	if j.live == nil || !j.live.split.sameShares(r.split) {
+		j.anew()
+	}
+	j.live = &r
+}
+
+// about tells whether a write is to the route.
+func (j *judge) about(w *write) bool {
+	in := w.x.In
+	r := j.d.Route
+	switch w.x.Operation {
+	case "CreateRule":
+		return r.Priority > 0 && in.Str("Priority") == fmt.Sprint(r.Priority)
+	case "ModifyListener":
+		return r.Default && in.Str("ListenerArn") == r.Listener
+	}
+	return r.Rule == "" && !r.Default || in.Str("RuleArn") == r.Rule
+}
+
+func parseWrite(x *Exchange) *write {
+	w := &write{x: x, text: x.Operation + canonical(x.In), withConditions: x.In.Has("Conditions")}
+	actions := x.In.List("Actions")
+	if x.Operation == "ModifyListener" {
+		actions = x.In.List("DefaultActions")
+	}
+	w.reading = readActions(x.Done, actions, x.In.List("Conditions"))
+	return w
+}
+
+// end judges what only the end of a trace shows.
+func (j *judge) end() {
+	if j.live == nil || j.x == nil || j.forward == 0 || j.alien || j.back {
+		return
+	}
+	if j.shift == "" && j.live.split.sameShares(j.d.To) && !j.live.split.equal(j.d.To) {
+		j.violate(LawDeclared, "it ended at %s, declared is %s", j.live.split, j.d.To)
+	}
+}

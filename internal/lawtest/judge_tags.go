@@ -1,0 +1,112 @@
+package lawtest
+
+import (
+	"slices"
+	"strings"
+)
+
+// readsTags follows what a caller is told about the lease.
+func (j *judge) readsTags() {
+	if !j.x.OK() {
+		j.c.tagsFailed = true
+		return
+	}
+	for _, d := range j.x.Out.List("TagDescriptions") {
+		m := readMark(d.List("Tags"))
+		if m.owner != "" && m.owner == j.c.owner {
+			j.c.owns = true
+		}
+		if m.owner != "" && m.owner != j.c.owner {
+			j.c.owns = false
+		}
+		if j.leaseOdd {
+			j.shift, j.owner, j.expires, j.leaseOdd = m.shift, m.owner, m.expires, false
+		}
+	}
+}
+
+// writesTags judges a caller's own changes of tags.
+func (j *judge) writesTags() {
+	x := j.x
+	var keys []string
+	for _, t := range x.In.List("Tags") {
+		keys = append(keys, t.Str("Key"))
+	}
+	keys = append(keys, x.In.Strings("TagKeys")...)
+	for _, k := range keys {
+		if !strings.HasPrefix(k, tagPrefix) {
+			j.violate(LawKept, "%s changes the tag %s, which is not the shift's", x.Operation, k)
+		}
+	}
+	if j.settled && j.shift == "" && x.Operation == "AddTags" {
+		j.violate(LawSettled, "the route was as declared, and tags were written")
+	}
+	if !x.OK() && !x.Unknown() {
+		return
+	}
+	if x.Operation == "RemoveTags" && slices.Contains(keys, tagPrefix+"shift") {
+		j.finishes()
+	}
+	j.tags()
+}
+
+// tags follows a change of the mark, whoever made it.
+func (j *judge) tags() {
+	x := j.x
+	if x.Operation == "RemoveTags" {
+		keys := x.In.Strings("TagKeys")
+		if slices.Contains(keys, tagPrefix+"lease") {
+			j.owner = ""
+		}
+		if slices.Contains(keys, tagPrefix+"shift") {
+			j.shift, j.back = "", false
+		}
+		return
+	}
+	j.setMark(readMark(x.In.List("Tags")))
+}
+
+// setMark follows a mark or a renewed lease.
+func (j *judge) setMark(m mark) {
+	if m.hasFrom {
+		j.fromOf(m)
+	}
+	if m.shift != "" {
+		j.shift = m.shift
+	}
+	if m.owner != "" {
+		j.owner, j.expires = m.owner, m.expires
+		if j.c != nil && j.x.Caller != Operator {
+			j.c.owner = m.owner
+		}
+		if j.x.Unknown() {
+			j.leaseOdd = true
+		}
+	}
+}
+
+// fromOf judges what a mark says that the shift started from.
+func (j *judge) fromOf(m mark) {
+	switch {
+	case j.alien && j.d.OnDrift == AdoptDrift && j.live != nil && m.from.equal(j.live.split):
+		j.from, j.step, j.alien = m.from, -1, false
+	case j.from == nil:
+		j.from = m.from
+	case j.shift == "" && j.live != nil && !m.from.equal(j.live.split):
+		j.violate(LawSettled, "the mark says that the shift started from %s, live was %s", m.from, j.live.split)
+	case j.shift == "" && j.live != nil: // a new shift
+		j.from, j.step = m.from, -1
+	case !m.from.equal(j.from):
+		j.violate(LawResume, "the mark says that the shift started from %s, it was %s", m.from, j.from)
+	}
+}
+
+// finishes judges the removal of the mark: the shift is over, one way or the other.
+func (j *judge) finishes() {
+	if j.live == nil || j.d.Replace || j.from == nil || j.shift == "" {
+		return
+	}
+	if s := j.live.split; !s.equal(j.d.To) && !s.equal(j.from) {
+		j.violate(LawDeclared, "the mark was removed at %s, which is neither the goal (%s) nor From (%s)", s, j.d.To, j.from)
+	}
+}
