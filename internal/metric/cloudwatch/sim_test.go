@@ -47,6 +47,7 @@ type world struct {
 
 	mu    sync.Mutex
 	calls []wire.Call
+	fault error // answered instead of any result
 }
 
 // inWorld runs f in a bubble, after the world has had ten minutes of traffic on blue.
@@ -73,11 +74,18 @@ func inWorld(t *testing.T, pageSize int, f func(t *testing.T, w *world)) {
 }
 
 func (w *world) serve() {
-	mux := wire.NewMux(wire.Config{Observe: func(c wire.Call) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.calls = append(w.calls, c)
-	}})
+	mux := wire.NewMux(wire.Config{
+		Observe: func(c wire.Call) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.calls = append(w.calls, c)
+		},
+		Hooks: []wire.Hook{func(context.Context, *wire.Request, wire.Phase) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.fault
+		}},
+	})
 	mux.Register(w.sim.Registration())
 	var network memnet.Network
 	l, err := network.Listen("tcp", "127.0.0.1:80")
@@ -181,6 +189,13 @@ func (w *world) follow(a *metric.Analyzer, req analysis.Request, limit time.Dura
 }
 
 func (w *world) ctx() context.Context { return w.t.Context() }
+
+// failWith makes every call fail; nil heals.
+func (w *world) failWith(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fault = err
+}
 
 // callCount since the last time.
 func (w *world) callCount() int {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/norikae/norikae/internal/analysis"
 	"github.com/norikae/norikae/internal/awssim/synth"
+	"github.com/norikae/norikae/internal/awssim/wire"
 	"github.com/norikae/norikae/internal/metric"
 	"github.com/norikae/norikae/internal/metric/cloudwatch"
 )
@@ -194,6 +195,43 @@ func TestM10_WhatCloudWatchRefusesIsFoundByPreflight(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+func TestFaultsOfTheAPIAreErrorsThatHeal(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fault   error
+		message string
+	}{
+		"throttling":           {&wire.Error{Code: "ThrottlingException", Message: "Rate exceeded"}, "ThrottlingException"},
+		"an error of AWS":      {&wire.Error{Code: "InternalServiceFault", Message: "oops", Status: 500, Fault: "Receiver"}, "InternalServiceFault"},
+		"expired credentials":  {&wire.Error{Code: "ExpiredToken", Message: "expired", Status: 403}, "access denied"},
+		"no permission":        {&wire.Error{Code: "AccessDenied", Message: "not authorized to perform: cloudwatch:GetMetricData", Status: 403}, "access denied"},
+		"a dropped connection": {wire.ErrDrop, "GetMetricData"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, 0, func(t *testing.T, w *world) {
+				a := w.analyzer(metric.Config{ALB: w.alb(), Builtin: true, Metrics: []metric.Metric{w.userMetric("errors", 1)}})
+				w.failWith(tc.fault)
+				if err := a.Preflight(t.Context(), w.shiftTo(100, 0)); err == nil || !strings.Contains(err.Error(), "built-in analysis: ") || !strings.Contains(err.Error(), `metric "errors": query: `) {
+					t.Errorf("preflight: %v", err)
+				}
+				req := w.shiftTo(50, 50)
+				r, took := w.follow(a, req, 6*time.Minute, analysis.Successful, analysis.Failed)
+				if r.Verdict != analysis.Error || !strings.Contains(r.Message, tc.message) {
+					t.Errorf("%s %q, want %q", r.Verdict, r.Message, tc.message)
+				}
+				if wait := time.Until(r.Next); wait > 5*time.Second {
+					t.Errorf("after %s asks again in %s", took, wait)
+				}
+				w.failWith(nil)
+				req.Now = r.Next
+				time.Sleep(time.Until(r.Next))
+				if r = a.Analyze(t.Context(), req); r.Verdict != analysis.Successful {
+					t.Errorf("healed: %s %q", r.Verdict, r.Message)
+				}
+			})
+		})
+	}
 }
 
 func TestStepsOfAWholeShift(t *testing.T) {
