@@ -69,6 +69,9 @@ type Report struct {
 	// Next is when the next measurement will be complete at its source. The engine
 	// asks again then.
 	Next time.Time `json:"next"`
+	// Rates are the requests per second of each destination in the newest window that
+	// the built-in analysis knows, by ID; for displays.
+	Rates map[string]float64 `json:"rates,omitempty"`
 	// Message explains a verdict that is not Successful: the metric, both sides'
 	// values, the bound.
 	Message string `json:"message,omitempty"`

@@ -118,7 +118,8 @@ func testReport(v analysis.Verdict, newSide, oldSide float64) *analysis.Report {
 			},
 			{Name: "latency", Last: analysis.Measurement{Verdict: analysis.Inconclusive, Message: "no data"}},
 		},
-		Next: at(3 * time.Minute),
+		Rates: map[string]float64{blue: 87.5, green: 88},
+		Next:  at(3 * time.Minute),
 	}
 }
 

@@ -110,6 +110,11 @@ func eventLine(v *view, e engine.Event) string {
 		for _, m := range e.Report.Metrics {
 			verdicts = append(verdicts, fmt.Sprintf("%s %s %s", mark(m.Last.Verdict), m.Name, sides(m.Last)))
 		}
+		for _, id := range declaredFirst(v.spec, v.split) {
+			if rate := v.rate(id); rate != "" {
+				verdicts = append(verdicts, v.names.name(id)+" "+strings.TrimSpace(rate))
+			}
+		}
 		line += " [" + strings.Join(verdicts, ", ") + "]"
 	}
 	return line
@@ -239,15 +244,24 @@ func bars(v *view, width int) []row {
 		longest = max(longest, len([]rune(v.names.name(w.ID))))
 	}
 	longest = min(longest, width/3)
-	length := min(40, width-longest-18) // "999 (99.9%)" and spaces
+	length := min(40, width-longest-30) // "999 (99.9%)  1234 req/s" and spaces
 	var rows []row
 	for _, id := range declaredFirst(v.spec, split) {
 		share := split.Share(id)
 		full := int(share*float64(length) + 0.5)
 		bar := strings.Repeat("█", full) + strings.Repeat("░", max(0, length-full))
-		rows = append(rows, row{fmt.Sprintf("%s  %s  %s", pad(fit(v.names.name(id), longest), longest), bar, weight(split, id)), ""})
+		rows = append(rows, row{fmt.Sprintf("%s  %s  %s", pad(fit(v.names.name(id), longest), longest), bar, weight(split, id)+v.rate(id)), ""})
 	}
 	return rows
+}
+
+// rate of a destination: "  87 req/s"; empty when it was not measured.
+func (v *view) rate(id string) string {
+	r, ok := v.rates[id]
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("  %s req/s", number(r))
 }
 
 // declaredFirst keeps the rows in the manifest's order, whatever the route's is.

@@ -21,6 +21,7 @@ type view struct {
 	said      engine.Event  // the last one with a message
 	split     traffic.Split // as last seen
 	report    *analysis.Report
+	rates     map[string]float64 // requests per second by destination, as last measured
 	stepSince time.Time // when the step's weights were written
 	bakeSince time.Time
 }
@@ -40,6 +41,9 @@ func (v *view) take(e engine.Event) {
 	}
 	if e.Report != nil {
 		v.report = e.Report
+		if e.Report.Rates != nil {
+			v.rates = e.Report.Rates
+		}
 	}
 	if len(e.Split) > 0 {
 		v.split = e.Split

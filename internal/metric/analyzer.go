@@ -3,6 +3,7 @@ package metric
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -217,7 +218,30 @@ func (a *Analyzer) report(req analysis.Request, plans []plan) analysis.Report {
 	}
 	r := analysis.JudgeStep(judged)
 	r.Next = earliest(next)
+	r.Rates = a.rates(req)
 	return r
+}
+
+// rates of the destinations in the newest window that is known.
+func (a *Analyzer) rates(req analysis.Request) map[string]float64 {
+	for _, w := range slices.Backward(a.builtin.windows) {
+		if !w.known {
+			continue
+		}
+		rates := map[string]float64{}
+		for _, side := range []struct {
+			ids    []string
+			counts []analysis.ALBDestination
+		}{{req.Gaining, w.Gaining}, {req.Losing, w.Losing}} {
+			for i, d := range side.counts {
+				if d.Requests != nil {
+					rates[side.ids[i]] = *d.Requests / w.End.Sub(w.Start).Seconds()
+				}
+			}
+		}
+		return rates
+	}
+	return nil
 }
 
 // again is when a window that is not conclusive is worth another question.
