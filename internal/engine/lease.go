@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -106,14 +107,21 @@ func (r *Run) own(ctx context.Context) error {
 	if m.Lease.Owner != r.e.Owner {
 		return &lostError{m.Lease.Owner}
 	}
-	r.leased, r.signal = m.Lease, m.Signal
+	r.leased, r.signal, r.owned = m.Lease, m.Signal, true
 	return nil
 }
 
 // secure makes sure, before a weight write, that the lease is ours and lasts: a mark
 // that somebody removed, or a lease that ran out while this machine slept, is written
-// again and read back after the race wait.
+// again and read back after the race wait. Only a rollback goes on where the mark
+// cannot be read.
 func (r *Run) secure(ctx context.Context) error {
+	if !r.owned { // not looked since the last write
+		err := call(ctx, r, r.own)
+		if _, lost := errors.AsType[*lostError](err); err != nil && (lost || r.state.Phase != shift.RollingBack) {
+			return err
+		}
+	}
 	if r.marked && time.Until(r.leased.Expires) > r.e.Timing.Lease/6 {
 		return nil
 	}

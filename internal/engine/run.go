@@ -22,6 +22,7 @@ type Run struct {
 	lastLive    traffic.Split
 	marked      bool        // the mark is on the route, as last read
 	leased      shift.Lease // as last read
+	owned       bool        // the mark was read as ours since the last weight write
 	signal      shift.Signal
 	renewed     time.Time // when the lease was last written
 	nextLook    time.Time // when Decide wants to look again
@@ -211,6 +212,7 @@ func (r *Run) write(ctx context.Context, split traffic.Split) error {
 	if err := r.secure(ctx); err != nil {
 		return err
 	}
+	r.owned = false
 	return call(ctx, r, func(ctx context.Context) error { return r.e.Router.Write(ctx, split) })
 }
 
