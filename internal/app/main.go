@@ -19,12 +19,19 @@ import (
 
 // Main is the program norikae: it returns the exit code.
 func Main(ctx context.Context, args []string, in io.Reader, out, errw io.Writer, env Environment) int {
-	return cli.Main(ctx, args, in, out, errw, cli.Deps{
+	return cli.Main(ctx, args, in, out, errw, deps(env)) //nolint:contextcheck // a lab lives until it is closed
+}
+
+// Command is the program's tree of commands, for those who describe it.
+func Command(env Environment) *cobra.Command { return cli.New(deps(env)) }
+
+func deps(env Environment) cli.Deps {
+	return cli.Deps{
 		Open:     opener(env),
-		Commands: []*cobra.Command{labcli.New(env.Getenv), demoCommand(env.Version)}, //nolint:contextcheck // a lab lives until it is closed
+		Commands: []*cobra.Command{labcli.New(env.Getenv), demoCommand(env.Version)},
 		Getenv:   env.Getenv,
 		Version:  env.Version,
-	})
+	}
 }
 
 func opener(env Environment) func(context.Context, *v1alpha1.TrafficShift, cli.OpenOptions) (cli.Run, error) {

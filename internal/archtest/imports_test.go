@@ -77,6 +77,11 @@ var rules = []rule{
 		"it is a play on ports; internal/app gives it the product",
 	},
 
+	{
+		"tools/clidoc", []string{"internal/app"},
+		[]string{"github.com/spf13/cobra", "github.com/spf13/pflag"},
+		"it describes the commands as they are put together, and is no part of the product",
+	},
 	{"tools/...", nil, nil, "it reads the tree and is no part of the product"},
 	{"internal/archtest", nil, nil, "it looks at the tree from outside"},
 	{"internal/app/...", all, []string{""}, "it is the composition root"},
