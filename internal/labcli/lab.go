@@ -39,9 +39,9 @@ takes any credentials, and nothing in it leaves this machine.`,
   norikae shift -f shift.yaml`,
 		Args: cobra.NoArgs,
 	}
-	cmd.PersistentFlags().StringVar(&c.endpoint, "endpoint", "", "URL of the lab (default: AWS_ENDPOINT_URL, which `lab up` prints)")
-	cmd.AddCommand(c.up(), c.get("world", "Show the lab's ARNs and URLs as JSON", "world"),
-		c.get("counters", "Show what the load balancers and the targets have counted, as JSON", "counters"),
+	cmd.PersistentFlags().StringVar(&c.endpoint, "endpoint", "", "`URL` of the lab (default: AWS_ENDPOINT_URL, which norikae lab up prints)")
+	cmd.AddCommand(c.up(), c.get("world", "world", "Show the lab's ARNs and URLs as JSON"),
+		c.get("counters", "counters", "Show what the load balancers and the targets have counted, as JSON"),
 		c.calls(), c.faults(), c.manifest(), c.load())
 	return cmd
 }
@@ -89,7 +89,7 @@ each with two healthy targets of a running toy cluster.`,
 	f.StringVar(&cfg.World, "seed", awssim.WorldBlueGreen, "the world to begin with: "+awssim.WorldBlueGreen+`, or "" for an empty AWS`)
 	f.DurationVar(&cfg.MetricPeriod, "metric-period", cfg.MetricPeriod, "period of the load balancers' metrics (AWS: 60s)")
 	f.DurationVar(&cfg.MetricDelay, "metric-delay", cfg.MetricDelay, "until a period's data can be read (AWS: 1–3 min)")
-	f.StringArrayVar(&faults, "fault", nil, "a fault to begin with, as JSON; may be repeated; kinds: "+kinds())
+	f.StringArrayVar(&faults, "fault", nil, "a fault to begin with, as `JSON`; may be repeated; kinds: "+kinds())
 	return cmd
 }
 
@@ -207,10 +207,11 @@ func reason(body []byte, status string) string {
 	return status + " " + strings.TrimSpace(string(body))
 }
 
-// get makes a command that prints what the control endpoint answers.
-func (c *labCommand) get(name, short, path string) *cobra.Command {
+// get makes the command called words, below lab, that prints what the control endpoint
+// answers.
+func (c *labCommand) get(words, path, short string) *cobra.Command {
 	return &cobra.Command{
-		Use: name, Short: short, Args: cobra.NoArgs, Example: "  norikae lab " + name,
+		Use: words[strings.LastIndex(words, " ")+1:], Short: short, Args: cobra.NoArgs, Example: "  norikae lab " + words,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.ask(cmd.Context(), http.MethodGet, path, nil, copyTo(cmd.OutOrStdout()))
 		},
@@ -266,7 +267,7 @@ func (c *labCommand) faults() *cobra.Command {
 				return c.ask(cmd.Context(), http.MethodPost, "faults", strings.NewReader(args[0]), copyTo(cmd.OutOrStdout()))
 			},
 		},
-		c.get("list", "List the faults and how often each has hit", "faults"),
+		c.get("fault list", "faults", "List the faults and how often each has hit"),
 		&cobra.Command{
 			Use: "clear", Short: "Remove all faults", Args: cobra.NoArgs, Example: "  norikae lab fault clear",
 			RunE: func(cmd *cobra.Command, _ []string) error {
