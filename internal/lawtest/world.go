@@ -21,6 +21,10 @@ import (
 // Operator is the access key of the person who sets worlds up and meddles with them.
 const Operator = "AKIAOPERATOR"
 
+// requestsPerPeriod of the load balancer: enough that a period alone tells 5 % of
+// errors from chance when a tenth of them goes to a group.
+const requestsPerPeriod = 6000
+
 // Pace is the timing of a world's metrics.
 type Pace struct{ Settle, Period, Delay time.Duration }
 
@@ -58,6 +62,7 @@ func NewWorld(pace Pace, change func(*awssim.Config)) (*World, error) {
 	cfg := awssim.Config{
 		DataPlane: awssim.PlaneSynth, World: awssim.WorldBlueGreen,
 		MetricPeriod: pace.Period, MetricDelay: pace.Delay, Seed: 7,
+		RequestsPerSecond: func(time.Time) float64 { return requestsPerPeriod / pace.Period.Seconds() },
 	}
 	if change != nil {
 		change(&cfg)

@@ -1,0 +1,203 @@
+package lawtest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/norikae/norikae/internal/shift"
+	"github.com/norikae/norikae/internal/store/file"
+)
+
+// journal is a journal's bytes in memory, written and read in the file store's format:
+// fsync would make a sweep slow. It outlives its process, as a file does.
+type journal struct {
+	dir string
+
+	mu    sync.Mutex
+	bytes []byte
+}
+
+func (j *journal) Save(_ context.Context, s shift.State) error {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.bytes = append(append(j.bytes, b...), '\n')
+	return nil
+}
+
+// Load reads as the file store does.
+func (j *journal) Load(context.Context) (shift.State, bool, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	path := filepath.Join(j.dir, "journal")
+	if err := os.WriteFile(path, j.bytes, 0o600); err != nil {
+		return shift.State{}, false, err
+	}
+	return file.Last(path)
+}
+
+// cut to a share of its bytes.
+func (j *journal) cut(n int) *journal {
+	return &journal{dir: j.dir, bytes: bytes.Clone(j.bytes[:min(n, len(j.bytes))])}
+}
+
+// restart is how a killed process is started again.
+type restart struct {
+	name    string
+	machine string
+	keep    func(j *journal, n int) *journal // what is left of the journal after instant n
+}
+
+func restarts() []restart {
+	whole := func(j *journal, _ int) *journal { return j }
+	none := func(j *journal, _ int) *journal { return j.cut(0) }
+	torn := func(j *journal, n int) *journal { return j.cut(len(j.bytes) * (n * 37 % 100) / 100) }
+	return []restart{
+		{"elsewhere, without the journal", "m2", none},
+		{"here, with the journal", "m1", whole},
+		{"here, with a part of the journal", "m1", torn},
+		{"here, without the journal", "m1", none},
+		{"elsewhere, with the journal", "m2", whole},
+	}
+}
+
+// crash kills a quick shift at an instant, starts it again, and checks that the whole
+// history is lawful and ends exactly at To. It returns how many instants the first
+// process had, when it was over before it could be killed.
+func crash(t *testing.T, n int, again restart) (over bool) {
+	t.Helper()
+	dir := t.TempDir()
+	inWorld(t, LabPace(), nil, func(l *lab) {
+		m := l.quick()
+		j := &journal{dir: dir}
+		first := l.run(Setup{Manifest: m, Store: j, Die: func(i Instant) bool { return i.N == n }})
+		if !first.Killed {
+			over = true
+			l.ended(first, shift.Succeeded, "Succeeded")
+			return
+		}
+		at := l.live()
+		second := l.run(Setup{Manifest: m, Store: again.keep(j, n), Machine: again.machine, Key: "AKIASECOND"})
+		if second.Err != nil || second.Phase != shift.Succeeded {
+			t.Errorf("killed at instant %d at %s, started %s: %s %s, %v", n, at, again.name, second.Phase, second.Message, second.Err)
+		}
+		if got := l.live(); !got.equal(l.split(blueGreen(0, 100)...)) {
+			t.Errorf("killed at instant %d at %s, started %s: ended at %s", n, at, again.name, got)
+		}
+		trace, err := l.Trace()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range Judge(trace, l.declared(m)) {
+			t.Errorf("killed at instant %d at %s, started %s: %s", n, at, again.name, v)
+		}
+		if left := marksLeft(trace); left {
+			t.Errorf("killed at instant %d at %s, started %s: the mark is still there", n, at, again.name)
+		}
+	})
+	return over
+}
+
+// marksLeft follows the tags to the end of a trace.
+func marksLeft(trace []Exchange) bool {
+	left := false
+	for _, x := range trace {
+		switch {
+		case !x.OK() && !x.Unknown():
+		case x.Operation == "RemoveTags":
+			left = false
+		case x.Operation == "AddTags" || x.Operation == "CreateRule":
+			left = left || readMark(x.In.List("Tags")).owner != ""
+		}
+	}
+	return left
+}
+
+// TestCrashSweep kills a shift in ten steps before and after every API call and every
+// write of its journal. The instant after one is the state before the next, so that two
+// ways of starting again are tried on every state, and all of them in turn.
+func TestCrashSweep(t *testing.T) {
+	const lanes = 8
+	stride := 1
+	if raceEnabled {
+		stride = 11
+	}
+	ways := restarts()
+	for lane := range lanes {
+		t.Run(fmt.Sprintf("lane %d", lane), func(t *testing.T) {
+			t.Parallel()
+			killed := 0
+			for n := 1 + lane*stride; ; n += lanes * stride {
+				way := ways[n%2]
+				if n%10 >= 8 {
+					way = ways[2+n/10%3]
+				}
+				if crash(t, n, way) {
+					break
+				}
+				killed++
+			}
+			t.Logf("killed at %d instants, every %d of them in all lanes", killed, stride)
+		})
+	}
+}
+
+// TestEveryPrefixOfTheJournal kills a shift in the middle and at its end: whatever part
+// of its journal is left, it reads as one of the states that were saved, or as none, and
+// with each of them the shift is resumed lawfully.
+func TestEveryPrefixOfTheJournal(t *testing.T) {
+	for _, n := range []int{150, 301, 360} {
+		t.Run(fmt.Sprintf("killed at instant %d", n), func(t *testing.T) {
+			t.Parallel()
+			whole := &journal{dir: t.TempDir()}
+			inWorld(t, LabPace(), nil, func(l *lab) {
+				l.run(Setup{Manifest: l.quick(), Store: whole, Die: func(i Instant) bool { return i.N == n }})
+			})
+			saved := map[string]bool{"": true}
+			for line := range bytes.Lines(whole.bytes) {
+				saved[string(bytes.TrimSpace(line))] = true
+			}
+			loads := map[string]int{} // a prefix by the state that it reads as
+			for k := range len(whole.bytes) + 1 {
+				s, ok, err := whole.cut(k).Load(t.Context())
+				if err != nil {
+					t.Fatalf("prefix of %d bytes: %v", k, err)
+				}
+				text := ""
+				if ok {
+					text = encode(t, s)
+				}
+				if !saved[text] {
+					t.Fatalf("the prefix of %d bytes reads as a state that was never saved: %s", k, text)
+				}
+				loads[text] = k
+			}
+			t.Logf("%d prefixes read as %d states", len(whole.bytes)+1, len(loads))
+			tried := 0
+			for _, k := range loads {
+				if tried++; raceEnabled && tried > 3 {
+					break
+				}
+				crash(t, n, restart{fmt.Sprintf("with %d bytes of the journal", k), "m1", func(j *journal, _ int) *journal { return j.cut(k) }})
+			}
+		})
+	}
+}
+
+func encode(t *testing.T, s shift.State) string {
+	t.Helper()
+	b, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

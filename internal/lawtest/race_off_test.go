@@ -1,0 +1,6 @@
+//go:build !race
+
+package lawtest
+
+// raceEnabled: sweeps leave nothing out.
+const raceEnabled = false
