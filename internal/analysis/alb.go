@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -59,46 +60,23 @@ func (j ALB) TargetErrors(s ALBStep) Measurement {
 	}
 	now, old := side(w.Gaining), side(w.Losing)
 	m.Value, m.Old = share(now), share(old)
-	if out, msg := j.against(s, now, old); out == Worse {
+	out, msg := j.looks(s, "target 5XX and connection errors of the gaining side", func(w ALBWindow) (Counts, Counts) {
+		return side(w.Gaining), side(w.Losing)
+	}, side(s.Before.Losing))
+	if out == Worse {
 		return verdict(m, Failed, msg)
 	}
 	if missing := silent(w.Gaining); missing != "" && now.Errors == 0 {
-		if why := s.notIdle(); why != "" {
-			return verdict(m, Inconclusive, fmt.Sprintf("no requests of %s in %s: %s", missing, w.Window, why))
-		}
-		return verdict(m, Successful, fmt.Sprintf("idle in %s as it was before the shift: judged by the healthy targets alone", w.Window))
+		return s.idle(m, "requests of "+missing)
 	}
 	if least := float64(max(1, j.MinRequests)); now.Requests < least {
 		return verdict(m, Inconclusive, fmt.Sprintf("the gaining side had %s requests in %s (the losing side %s); %s are needed",
 			num(now.Requests), w.Window, num(old.Requests), num(least)))
 	}
-	out, msg := j.cumulative(s)
-	switch out {
-	case Worse:
-		return verdict(m, Failed, msg)
-	case TooFew:
-		return verdict(m, Inconclusive, msg+": too few requests to tell it from chance")
-	case NotWorse:
+	if out == Doubtful {
+		return verdict(m, Inconclusive, msg)
 	}
 	return verdict(m, Successful, "")
-}
-
-// against compares the newest window alone.
-func (j ALB) against(s ALBStep, now, old Counts) (Outcome, string) {
-	before := side(s.Before.Losing)
-	return j.Rule.Compare(now, old, before), j.explain("target 5XX and connection errors of the gaining side",
-		now, old, before, s.Windows[len(s.Windows)-1].Window)
-}
-
-// cumulative compares all windows of the step together.
-func (j ALB) cumulative(s ALBStep) (Outcome, string) {
-	var now, old Counts
-	for _, w := range s.Windows {
-		if w.unusable() == "" {
-			now, old = now.Add(side(w.Gaining)), old.Add(side(w.Losing))
-		}
-	}
-	return j.against(ALBStep{Windows: []ALBWindow{{Window: s.span()}}, Before: s.Before}, now, old)
 }
 
 // LoadBalancerErrors holds the 502, 503 and 504 that the load balancer answered by
@@ -108,33 +86,52 @@ func (j ALB) LoadBalancerErrors(s ALBStep) Measurement {
 	if why := s.unusable(); why != "" {
 		return verdict(m, Inconclusive, why)
 	}
-	const what = "502, 503 and 504 of the load balancer"
 	now, before := balancer(w), balancer(s.Before)
 	m.Value, m.Old = share(now), share(before)
-	if j.Rule.Compare(now, Counts{}, before) == Worse {
-		return verdict(m, Failed, j.explain(what, now, Counts{}, before, w.Window))
-	}
-	if w.Requests == nil && now.Errors == 0 {
-		if why := s.notIdle(); why != "" {
-			return verdict(m, Inconclusive, fmt.Sprintf("no requests of the load balancer in %s: %s", w.Window, why))
-		}
-		return verdict(m, Successful, fmt.Sprintf("idle in %s as it was before the shift: judged by the healthy targets alone", w.Window))
-	}
-	var all Counts
-	for _, w := range s.Windows {
-		if w.unusable() == "" {
-			all = all.Add(balancer(w))
-		}
-	}
-	msg := j.explain(what, all, Counts{}, before, s.span())
-	switch j.Rule.Compare(all, Counts{}, before) {
-	case Worse:
+	out, msg := j.looks(s, "502, 503 and 504 of the load balancer", func(w ALBWindow) (Counts, Counts) {
+		return balancer(w), Counts{}
+	}, before)
+	switch {
+	case out == Worse:
 		return verdict(m, Failed, msg)
-	case TooFew:
-		return verdict(m, Inconclusive, msg+": too few requests to tell it from chance")
-	case NotWorse:
+	case w.Requests == nil && now.Errors == 0:
+		return s.idle(m, "requests of the load balancer")
+	case out == Doubtful:
+		return verdict(m, Inconclusive, msg)
 	}
 	return verdict(m, Successful, "")
+}
+
+// recent is how many windows are looked at together besides the newest one and all of
+// the step: in a long bake the good hours before would hide what goes wrong now.
+const recent = 5
+
+// looks compares the newest window, the recent ones and the whole step. Any of them can
+// fail; the recent ones alone can make a step wait.
+func (j ALB) looks(s ALBStep, what string, of func(ALBWindow) (now, old Counts), before Counts) (Outcome, string) {
+	n := len(s.Windows)
+	spans := slices.Compact([]int{1, min(n, recent), n})
+	level := j.Rule.level(n) / float64(len(spans))
+	doubt, why := NotWorse, ""
+	for _, k := range spans {
+		var now, old Counts
+		for _, w := range s.Windows[n-k:] {
+			if w.unusable() == "" {
+				a, b := of(w)
+				now, old = now.Add(a), old.Add(b)
+			}
+		}
+		out := j.Rule.Compare(now, old, before, level)
+		if out == NotWorse || out == Doubtful && k != min(n, recent) {
+			continue
+		}
+		msg := j.explain(what, now, old, before, Window{s.Windows[n-k].Start, s.Windows[n-1].End})
+		if out == Worse {
+			return Worse, msg + fmt.Sprintf("; chance explains it with p < %.2g", level)
+		}
+		doubt, why = Doubtful, msg+"; it could still be chance"
+	}
+	return doubt, why
 }
 
 // HealthyHosts wants a healthy target in each gaining destination that carries weight,
@@ -166,6 +163,15 @@ func (j ALB) HealthyHosts(s ALBStep) Measurement {
 		return verdict(m, Inconclusive, fmt.Sprintf("no HealthyHostCount of %s in %s", strings.Join(unknown, ", "), w.Window))
 	}
 	return verdict(m, Successful, "")
+}
+
+// idle judges a newest window without requests.
+func (s ALBStep) idle(m Measurement, missing string) Measurement {
+	w, _ := s.newest()
+	if why := s.notIdle(); why != "" {
+		return verdict(m, Inconclusive, fmt.Sprintf("no %s in %s: %s", missing, w.Window, why))
+	}
+	return verdict(m, Successful, fmt.Sprintf("idle in %s as it was before the shift: judged by the healthy targets alone", w.Window))
 }
 
 // notIdle says why a window without requests cannot be called idle; "" when it can:
@@ -201,17 +207,13 @@ func (j ALB) explain(what string, now, old, before Counts, w Window) string {
 	if ref.trials() == 0 {
 		against = "0% (nothing to compare with)"
 	}
-	return fmt.Sprintf("%s: %s against %s in %s; tolerated: %s percentage points more, unless chance explains it (p < %s)",
-		what, now, against, w, num(100*j.Rule.Margin), num(j.Rule.Alpha))
+	return fmt.Sprintf("%s: %s against %s in %s; tolerated: %s percentage points more",
+		what, now, against, w, num(100*j.Rule.Margin))
 }
 
 func (s ALBStep) newest() (ALBWindow, Measurement) {
 	w := s.Windows[len(s.Windows)-1]
 	return w, Measurement{Start: w.Start, End: w.End}
-}
-
-func (s ALBStep) span() Window {
-	return Window{s.Windows[0].Start, s.Windows[len(s.Windows)-1].End}
 }
 
 // unusable says what is wrong with the numbers of the newest window, or with those to

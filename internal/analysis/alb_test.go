@@ -43,16 +43,41 @@ func TestJudgingTargetErrors(t *testing.T) {
 		"no errors pass": {func(*ALBStep) {}, Successful, ""},
 		"more errors than the other side fail, with values, counts, bound and window": {
 			func(s *ALBStep) { s.Windows[1].Gaining[0].Errors = new(25.0) }, Failed,
-			"target 5XX and connection errors of the gaining side: 5.00% (25 of 500) against the losing side's 0.00% (0 of 500) in 12:02:00–12:03:00Z; tolerated: 1 percentage points more, unless chance explains it (p < 0.01)",
+			"target 5XX and connection errors of the gaining side: 5.00% (25 of 500) against the losing side's 0.00% (0 of 500) in 12:02:00–12:03:00Z; tolerated: 1 percentage points more; chance explains it with p < 7.6e-05",
 		},
 		"connection errors count": {func(s *ALBStep) { s.Windows[1].Gaining[0].ConnectionErrors = new(25.0) }, Failed, "5.00% (25 of 500)"},
 		"errors in each window that only together are beyond chance fail": {
 			func(s *ALBStep) {
-				for i := range s.Windows {
-					s.Windows[i] = blueGreen(i+1, 50, 50)
+				s.Windows = nil
+				for i := range 4 {
+					s.Windows = append(s.Windows, blueGreen(i+1, 50, 50))
 					s.Windows[i].Gaining[0].Errors = new(5.0)
 				}
-			}, Failed, "10.00% (10 of 100) against the losing side's 0.00% (0 of 100) in 12:01:00–12:03:00Z",
+			}, Failed, "10.00% (20 of 200) against the losing side's 0.00% (0 of 200) in 12:01:00–12:05:00Z",
+		},
+		"errors that could still be chance hold": {
+			func(s *ALBStep) {
+				s.Windows = []ALBWindow{blueGreen(1, 50, 50)}
+				s.Windows[0].Gaining[0].Errors = new(5.0)
+			}, Inconclusive, "10.00% (5 of 50) against the losing side's 0.00% (0 of 50) in 12:01:00–12:02:00Z; tolerated: 1 percentage points more; it could still be chance",
+		},
+		"a side that breaks after hours without errors fails at once": {
+			func(s *ALBStep) {
+				s.Windows = nil
+				for i := range 500 {
+					s.Windows = append(s.Windows, blueGreen(i, 0, 40))
+				}
+				s.Windows[499].Gaining[0].Errors = new(8.0)
+			}, Failed, "20.00% (8 of 40) against the level before the shift 0.00% (0 of 5000)",
+		},
+		"errors that were an hour ago do not make a step wait": {
+			func(s *ALBStep) {
+				s.Windows = nil
+				for i := range 60 {
+					s.Windows = append(s.Windows, blueGreen(i, 50, 50))
+				}
+				s.Windows[0].Gaining[0].Errors = new(5.0)
+			}, Successful, "",
 		},
 		"too few requests hold, with the counts": {
 			func(s *ALBStep) { s.Windows[1] = blueGreen(2, 500, 3) }, Inconclusive,

@@ -9,21 +9,36 @@ import (
 //
 // It is worse when both hold: the difference of the shares exceeds Margin (so a
 // difference too small to matter never stops a shift, however much traffic proves it),
-// and chance alone would give such a table with a probability below Alpha (so a few
-// unlucky requests do not). The probability is that of Fisher's exact test, one-sided:
-// with the errors of both sides put together and dealt at random over all requests, the
-// chance that the new side gets at least as many as it did. It is exact for any counts,
-// small ones included.
+// and chance hardly explains it (so a few unlucky requests do not). The chance is that
+// of Fisher's exact test, one-sided: with the errors of both sides put together and
+// dealt at random over all requests, the probability p that the new side gets at least
+// as many as it did. It is exact for any counts, small ones included.
 //
-// Source: R. A. Fisher, "On the Interpretation of χ² from Contingency Tables", J. R.
-// Stat. Soc. 85 (1922); A. Agresti, "Categorical Data Analysis", 3rd ed. (2013), §3.5.
+// A step is looked at again with every window, and who looks often enough finds an
+// unlucky moment. So Alpha is what all looks of a step may spend together: look number
+// k gets Alpha · 6/(π²k²), the terms of a series whose sum is Alpha, but never less
+// than a hundredth of Alpha, so that a side that breaks late is still seen at once.
+// While p is below Doubt without being that small, the step waits for more requests
+// instead of passing.
+//
+// Sources: R. A. Fisher, "On the Interpretation of χ² from Contingency Tables", J. R.
+// Stat. Soc. 85 (1922); A. Agresti, "Categorical Data Analysis", 3rd ed. (2013), §3.5;
+// K. K. G. Lan and D. L. DeMets, "Discrete Sequential Boundaries for Clinical Trials",
+// Biometrika 70 (1983), for the spending of Alpha.
 type Comparison struct {
 	Margin float64 // 0–1; 0.01 is one percentage point
-	Alpha  float64 // 0–1
+	Alpha  float64 // 0–1: chance that a step of an equal new side fails
+	Doubt  float64 // 0–1: p below which a step waits
 }
 
-// DefaultComparison tolerates one percentage point and asks for 99% confidence.
-func DefaultComparison() Comparison { return Comparison{Margin: 0.01, Alpha: 0.01} }
+// DefaultComparison tolerates one percentage point. An equal new side fails one step
+// in a thousand at most, one shift of ten steps in a hundred.
+func DefaultComparison() Comparison { return Comparison{Margin: 0.01, Alpha: 0.001, Doubt: 0.05} }
+
+// level of significance of a step's look number k (1, 2, …).
+func (c Comparison) level(k int) float64 {
+	return c.Alpha * max(6/(math.Pi*math.Pi*float64(k)*float64(k)), 0.01)
+}
 
 // Counts of one side: how many requests, and how many of them were errors.
 type Counts struct{ Requests, Errors float64 }
@@ -55,23 +70,22 @@ func (c Counts) String() string {
 // Outcome of a comparison.
 type Outcome int
 
-// The outcomes.
+// The outcomes, from good to bad.
 const (
 	NotWorse Outcome = iota
-	// TooFew: beyond the margin, but so few requests that even if all had failed
-	// it could be chance.
-	TooFew
+	Doubtful         // beyond the margin, but it could be chance
 	Worse
 )
 
 // Compare the new side with the old one, in the same window, and with the level before.
+// level is the p below which it is Worse.
 //
 // The margin is taken against the old side when it has requests, so that trouble which
 // both sides share (a database) stops nothing. The chance is computed against the old
 // side alone while that has at least a quarter of the new side's requests; with fewer
 // the test could hardly ever speak, and the level before is added to it. Without any
 // requests of either, the new side is held against the margin itself (exact binomial).
-func (c Comparison) Compare(now, old, before Counts) Outcome {
+func (c Comparison) Compare(now, old, before Counts, level float64) Outcome {
 	n := math.Round(now.trials())
 	if n == 0 {
 		return NotWorse
@@ -88,13 +102,13 @@ func (c Comparison) Compare(now, old, before Counts) Outcome {
 	if old.trials() > 0 && old.trials() < now.Requests/4 {
 		test = old.Add(before)
 	}
-	a := math.Round(now.Errors)
-	alpha := c.Alpha * (1 - 1e-9) // so that rounding never makes "equal" into "below"
-	if c.chance(a, n, test) < alpha {
+	switch p := c.chance(math.Round(now.Errors), n, test); {
+	case p < level:
 		return Worse
-	}
-	if c.chance(n, n, test) >= alpha {
-		return TooFew
+	// With so few requests that all of them could fail by chance, a failed one is
+	// reason enough to wait.
+	case p < c.Doubt || c.chance(n, n, test) >= c.Doubt:
+		return Doubtful
 	}
 	return NotWorse
 }

@@ -42,11 +42,11 @@ type world struct {
 	plane  *synth.DataPlane
 	client *cw.Client
 	split  traffic.Split
-	delay  time.Duration
-	lost   func(metric string) bool
 
 	mu    sync.Mutex
 	calls []wire.Call
+	delay time.Duration          // of the metrics
+	lost  func(name string) bool // metrics that nobody gets; nil: none
 	fault error // answered instead of any result
 }
 
@@ -57,8 +57,16 @@ func inWorld(t *testing.T, pageSize int, f func(t *testing.T, w *world)) {
 		w := &world{t: t, delay: delay}
 		w.sim = simcw.New(simcw.Config{
 			Period: period, PageSize: pageSize,
-			Delay:   func() time.Duration { return w.delay },
-			Missing: func(m string) bool { return w.lost != nil && w.lost(m) },
+			Delay: func() time.Duration {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				return w.delay
+			},
+			Missing: func(m string) bool {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				return w.lost != nil && w.lost(m)
+			},
 		})
 		w.plane = synth.New(synth.Config{Sink: w.sim, Period: period, RequestsPerSecond: func(time.Time) float64 { return 20 }})
 		w.serve()
@@ -189,6 +197,13 @@ func (w *world) follow(a *metric.Analyzer, req analysis.Request, limit time.Dura
 }
 
 func (w *world) ctx() context.Context { return w.t.Context() }
+
+// publish metrics so late, and not those that are lost.
+func (w *world) publish(delay time.Duration, lost func(name string) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.delay, w.lost = delay, lost
+}
 
 // failWith makes every call fail; nil heals.
 func (w *world) failWith(err error) {

@@ -108,7 +108,7 @@ func TestM08_MissingAndLateDataHold(t *testing.T) {
 	t.Run("traffic without request counts", func(t *testing.T) {
 		inWorld(t, 0, func(t *testing.T, w *world) {
 			a, req := w.analyzer(metric.Config{ALB: w.alb(), Builtin: true}), w.shiftTo(50, 50)
-			w.lost = func(m string) bool { return m == "RequestCount" }
+			w.publish(delay, func(m string) bool { return m == "RequestCount" })
 			r, _ := w.follow(a, req, 10*time.Minute, analysis.Successful, analysis.Failed)
 			if r.Verdict != analysis.Inconclusive || !strings.Contains(r.Message, "no requests of green") {
 				t.Errorf("%s %q %+v", r.Verdict, r.Message, r.Metrics)
@@ -118,7 +118,7 @@ func TestM08_MissingAndLateDataHold(t *testing.T) {
 	t.Run("everything is lost", func(t *testing.T) {
 		inWorld(t, 0, func(t *testing.T, w *world) {
 			a, req := w.analyzer(metric.Config{ALB: w.alb(), Builtin: true}), w.shiftTo(0, 100)
-			w.lost = func(string) bool { return true }
+			w.publish(delay, func(string) bool { return true })
 			r, _ := w.follow(a, req, 10*time.Minute, analysis.Successful, analysis.Failed)
 			if r.Verdict != analysis.Inconclusive || !strings.Contains(r.Message, "no HealthyHostCount of green") {
 				t.Errorf("%s %q", r.Verdict, r.Message)
@@ -129,11 +129,11 @@ func TestM08_MissingAndLateDataHold(t *testing.T) {
 		inWorld(t, 0, func(t *testing.T, w *world) {
 			a, req := w.analyzer(metric.Config{ALB: w.alb(), Builtin: true}), w.shiftTo(50, 50)
 			w.behave("green", synth.Behaviour{ErrorRate: 0.05})
-			w.delay = 10 * time.Minute
+			w.publish(10*time.Minute, nil)
 			if r, _ := w.follow(a, req, 8*time.Minute, analysis.Successful, analysis.Failed); r.Verdict != analysis.Inconclusive {
 				t.Errorf("while nothing is there: %s %q", r.Verdict, r.Message)
 			}
-			w.delay = delay
+			w.publish(delay, nil)
 			if r, _ := w.follow(a, req, 20*time.Minute, analysis.Successful, analysis.Failed); r.Verdict != analysis.Failed {
 				t.Errorf("once it is there: %s %q", r.Verdict, r.Message)
 			}
