@@ -91,16 +91,18 @@ func resume(p Plan, f Facts) State {
 		s = *f.Journal
 	}
 	journalled := s.Step
-	s.At, s.WrittenAt, s.BakeSince, s.HoldSince = f.Now, time.Time{}, time.Time{}, time.Time{}
-	if s.Phase == RollingBack || s.Phase == RolledBack || s.Phase == Unconfirmed {
+	s.remeasure(time.Time{})
+	s.At, s.BakeSince = f.Now, time.Time{}
+	if !s.RollbackSince.IsZero() { // wherever it ended: the mark says that it is not over
 		s.Phase, s.RollbackSince = RollingBack, f.Now
 		return s
 	}
-	if s.Failed {
-		return s
+	if !s.Failed { // a failure that is held goes on being told
+		s.Reason, s.Message = "Resumed", "from "+p.Describe(p.From)+" to "+p.Describe(p.Final)+", live "+p.Describe(f.Live.Split)
 	}
-	s.Reason, s.Message = "Resumed", "from "+p.Describe(p.From)+" to "+p.Describe(p.Final)+", live "+p.Describe(f.Live.Split)
-	if !p.Judged() || s.Phase == Finishing || s.Phase == Succeeded {
+	// Only what comes after the bake takes the undeclared destinations off the route.
+	detached := f.Live.Split.Equal(p.Final) && len(p.Final) < len(p.Attach)
+	if !p.Judged() || detached || s.Phase == Finishing || s.Phase == Succeeded {
 		s.Phase, s.Step = Finishing, len(p.Steps)-1
 		return s
 	}
@@ -116,6 +118,20 @@ func resume(p Plan, f Facts) State {
 		s.Phase, s.Step = Preparing, -1
 	}
 	return s
+}
+
+// Anew is the state of a shift that starts anew, with another From, from the state that
+// it was in.
+func (p Plan) Anew(s State, now time.Time) State {
+	s.remeasure(time.Time{})
+	next := State{
+		ID: s.ID, Phase: Preparing, Step: -1, At: now, Reason: s.Reason, Message: s.Message,
+		Failures: s.Failures, Promoted: s.Promoted, Heard: s.Heard,
+	}
+	if !p.Judged() {
+		next.Phase, next.Step = Finishing, len(p.Steps)-1
+	}
+	return next
 }
 
 // locate finds the step whose shares are live: the one in the journal if it fits, else

@@ -2,7 +2,6 @@ package shift
 
 import (
 	"fmt"
-	"maps"
 	"time"
 
 	"github.com/norikae/norikae/internal/analysis"
@@ -45,7 +44,7 @@ type Decision struct {
 
 // Wants says which facts beyond the live split Decide needs in this state.
 func (s State) Wants() (health, report bool) {
-	judging := (s.Phase == Shifting || s.Phase == Baking) && !s.WrittenAt.IsZero()
+	judging := (s.Phase == Shifting || s.Phase == Baking) && !s.WrittenAt.IsZero() && !s.Drifted
 	return s.Phase == Preparing || judging, judging
 }
 
@@ -57,12 +56,35 @@ func Decide(p Plan, s State, o Observation) Decision {
 		return Decision{Next: s}
 	}
 	s.At = o.Now
-	if o.Report != nil {
-		s.Report = o.Report
+	s.hear(o.Signal)
+	switch {
+	case s.Phase == RollingBack:
+	case o.Signal.Kind == SignalAbort:
+		return startRollback(p, s, o, "Aborted", "a person asked to abort")
+	case o.Interrupted && p.OnInterrupt != Hold:
+		return startRollback(p, s, o, "Interrupted", "interrupted")
 	}
-	if d, ok := heed(p, &s, o); ok {
+	d := proceed(p, s, o)
+	return leave(p, s, o, d)
+}
+
+// leave ends a run that is to hold where it stands, or that took too long: but not one
+// that goes back, nor with a failure that was found in this very moment.
+func leave(p Plan, s State, o Observation, d Decision) Decision {
+	overdue := o.Now.Sub(p.Began) > p.MaxDuration
+	switch {
+	case !o.Interrupted && !overdue, d.Next.Phase == RollingBack, d.Next.Phase.Done(), d.Next.Failed && !s.Failed:
 		return d
+	case d.Write == nil && d.Adopt == nil:
+		s = d.Next
 	}
+	if o.Interrupted {
+		return end(s, Held, "Interrupted", "interrupted; the traffic stays where it is")
+	}
+	return end(s, Held, "MaxDuration", fmt.Sprintf("not finished within %s; last: %s", p.MaxDuration, s.Message))
+}
+
+func proceed(p Plan, s State, o Observation) Decision {
 	switch {
 	case s.Failed && s.Phase != RollingBack: // held by policy: only a person ends this
 		return Decision{Next: s, Wait: maxRetry}
@@ -85,30 +107,6 @@ func Decide(p Plan, s State, o Observation) Decision {
 	return Decision{Next: s}
 }
 
-// heed looks at people's words and at the clock of the whole run.
-func heed(p Plan, s *State, o Observation) (Decision, bool) {
-	if s.Phase == RollingBack {
-		return Decision{}, false
-	}
-	switch {
-	case o.Signal.Kind == SignalAbort:
-		return startRollback(p, *s, o, "Aborted", "a person asked to abort"), true
-	case o.Interrupted && p.OnInterrupt == Hold:
-		return end(*s, Held, "Interrupted", "interrupted; the traffic stays where it is"), true
-	case o.Interrupted:
-		return startRollback(p, *s, o, "Interrupted", "interrupted"), true
-	case o.Now.Sub(p.Began) > p.MaxDuration:
-		return end(*s, Held, "MaxDuration", fmt.Sprintf("not finished within %s; last: %s", p.MaxDuration, s.Message)), true
-	}
-	if o.Signal.Kind == SignalPromote {
-		s.Promoted = true
-	}
-	if o.Signal.Kind == SignalApprove && o.Signal.Step >= 0 {
-		s.Approved = max(s.Approved, o.Signal.Step+1)
-	}
-	return Decision{}, false
-}
-
 // unreadable holds while the route cannot be read: nothing may be written blindly.
 func unreadable(p Plan, s State, o Observation) Decision {
 	if s.Phase == RollingBack {
@@ -124,8 +122,12 @@ func unreadable(p Plan, s State, o Observation) Decision {
 // for health. The shares stay From's.
 func prepare(p Plan, s State, o Observation) Decision {
 	live := o.Live
-	if live.Exists && !live.Split.SameShares(p.From) {
+	switch {
+	case live.Split.SameShares(p.From):
+	case live.Exists:
 		return drift(p, s, o, p.Attach)
+	default: // what serves the requests of a route still to be created is another split now
+		return Decision{Next: s, Adopt: live.Split}
 	}
 	s.Drifted = false
 	attached := true
@@ -160,7 +162,8 @@ func advanceTo(p Plan, s State, o Observation) Decision {
 	last := s.Step == len(p.Splits)-1
 	switch {
 	case live.Exists && live.Conforms && live.Split.SameShares(want) && (!last || live.Split.Equal(want)):
-		s.WrittenAt, s.HoldSince, s.Drifted, s.Report = o.Now, time.Time{}, false, nil
+		s.remeasure(o.Now)
+		s.Drifted = false
 		s.Reason, s.Message = "Written", "live: "+p.Describe(live.Split)
 		return Decision{Next: s}
 	case live.Exists && live.Conforms && (live.Split.SameShares(p.before(s.Step)) || live.Split.SameShares(want)):
@@ -176,18 +179,25 @@ func judge(p Plan, s State, o Observation) Decision {
 		return drift(p, s, o, want)
 	}
 	if s.Drifted { // ours again: what was measured meanwhile counts for nothing
-		s.Drifted, s.WrittenAt, s.HoldSince, s.Report = false, o.Now, time.Time{}, nil
+		s.Drifted = false
+		s.remeasure(o.Now)
 		if s.Phase == Baking {
 			s.BakeSince = o.Now
 		}
 		s.Reason, s.Message = "DriftGone", "the weights are ours again: "+p.Describe(o.Live.Split)
 		return Decision{Next: s}
 	}
+	if o.Report != nil {
+		s.Report = o.Report
+	}
 	if why := p.unhealthy(o.Health, p.carrying(o.Live.Split)); why != "" {
 		return fail(p, s, o, "HealthLost", why)
 	}
 	if why := s.failures(o.Report); why != "" {
 		return fail(p, s, o, "AnalysisFailed", why)
+	}
+	if o.Health == nil { // not knowing is no reason to go back at once, and none to go on
+		return hold(p, s, o, "HealthUnknown", "cannot read target health: "+o.Fault)
 	}
 	if o.Report == nil {
 		return Decision{Next: s, Wait: p.Timing.Window()}
@@ -208,20 +218,16 @@ func pace(p Plan, s State, o Observation) Decision {
 		s.HoldSince = time.Time{}
 		s.Reason, s.Message = "Holding", fmt.Sprintf("at least until %s; %s", least.UTC().Format(time.TimeOnly), verdictText(o.Report))
 		return Decision{Next: s, Wait: max(next, minRetry/5)}
-	case !passed && o.Now.Before(s.WrittenAt.Add(p.Timing.Window()+p.Timing.Period)):
-		// The first aligned window is still open.
+	case !passed && o.Now.Before(o.Report.First):
 		s.HoldSince = time.Time{}
 		s.Reason, s.Message = "Measuring", verdictText(o.Report)
 		return Decision{Next: s, Wait: max(next, minRetry/5)}
 	case !passed:
 		return hold(p, s, o, string(o.Report.Verdict), verdictText(o.Report))
-	case s.Phase == Shifting && p.Steps[s.Step].Approval && !s.Promoted && s.Approved <= s.Step:
-		if o.Signal.Kind != SignalApprove || o.Signal.Step >= 0 {
-			s.HoldSince = time.Time{}
-			s.Reason, s.Message = "Paused", fmt.Sprintf("step %d/%d waits for approval (norikae approve)", s.Step+1, len(p.Splits))
-			return Decision{Next: s, Wait: max(next, minRetry)}
-		}
-		s.Approved = s.Step + 1
+	case s.Phase == Shifting && p.Steps[s.Step].Approval && !s.Promoted && s.Approved != s.Step+1:
+		s.HoldSince = time.Time{}
+		s.Reason, s.Message = "Paused", fmt.Sprintf("step %d/%d waits for approval (norikae approve)", s.Step+1, len(p.Splits))
+		return Decision{Next: s, Wait: max(next, minRetry)}
 	}
 	return advance(p, s, o)
 }
@@ -240,21 +246,10 @@ func (p Plan) earliest(s State) time.Time {
 // advance leaves a step that passed.
 func advance(p Plan, s State, o Observation) Decision {
 	s.HoldSince = time.Time{}
-	if s.Phase == Shifting {
-		s.Failures = maps.Clone(s.Failures)
-		for _, m := range o.Report.Metrics {
-			if m.Failed > 0 {
-				if s.Failures == nil {
-					s.Failures = map[string]int{}
-				}
-				s.Failures[m.Name] += m.Failed
-			}
-		}
-	}
 	switch {
 	case s.Phase == Shifting && s.Step < len(p.Splits)-1:
 		s.Step++
-		s.WrittenAt, s.Report, o.Report = time.Time{}, nil, nil
+		s.remeasure(time.Time{})
 		return advanceTo(p, s, o)
 	case s.Phase == Shifting:
 		s.Phase, s.BakeSince = Baking, o.Now
@@ -274,7 +269,7 @@ func finish(p Plan, s State, o Observation) Decision {
 	switch {
 	case live.Exists && live.Conforms && live.Split.Equal(p.Final):
 		return end(s, Succeeded, "Succeeded", "live: "+p.Describe(live.Split))
-	case !live.Exists && s.WrittenAt.IsZero() && !p.Judged(), len(live.Split) == 0, live.Split.SameShares(p.Final),
+	case !live.Exists && s.WrittenAt.IsZero() && !p.Judged(), live.Split.Sum() == 0, live.Split.SameShares(p.Final),
 		!p.Judged() && live.Split.SameShares(p.From):
 		return attempt(p, s, o, p.Final, "Finishing", "writing the declared weights "+p.Describe(p.Final))
 	}
@@ -325,7 +320,7 @@ func fail(p Plan, s State, o Observation, reason, message string) Decision {
 
 // drift applies OnDrift: somebody else wrote. restore is what ours would be.
 func drift(p Plan, s State, o Observation, restore traffic.Split) Decision {
-	s.Drifted = true
+	s.Drifted, s.HoldSince = true, time.Time{}
 	message := fmt.Sprintf("somebody else wrote the route: live %s, ours %s", p.Describe(o.Live.Split), p.Describe(restore))
 	if !o.Live.Exists { // nothing to write to: wait for a person whatever the policy
 		s.Reason, s.Message = "RouteGone", "somebody else removed the route"
@@ -337,10 +332,10 @@ func drift(p Plan, s State, o Observation, restore traffic.Split) Decision {
 	switch {
 	case p.OnDrift == Overrule && s.Overruled < maxOverrules:
 		s.Overruled++
-		s.WrittenAt, s.HoldSince = time.Time{}, time.Time{}
+		s.remeasure(time.Time{})
 		s.Reason, s.Message = "DriftOverruled", message
 		return Decision{Next: s, Write: restore}
-	case p.OnDrift == Adopt:
+	case p.OnDrift == Adopt && o.Live.Conforms && o.Live.Split.Sum() > 0: // a route cut off, or with other conditions, is for a person
 		s.Reason, s.Message = "DriftAdopted", message
 		return Decision{Next: s, Adopt: o.Live.Split}
 	}
@@ -364,7 +359,7 @@ func rollBack(p Plan, s State, o Observation) Decision {
 	case live.Exists && live.Split.Equal(p.From), !live.Exists && live.Split.SameShares(p.From):
 		s.Drifted = false
 		return end(s, RolledBack, s.Reason, s.Message)
-	case len(p.From) == 0: // nothing forwarded before: there is no split to go back to
+	case p.From.Sum() == 0: // nothing forwarded before: there is no split to go back to
 		return end(s, Held, s.Reason, s.Message+"; nothing was forwarded before, so there is nothing to go back to")
 	case p.ours(live.Split) && live.Exists:
 		return retryRollback(p, s, o, "")

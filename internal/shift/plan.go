@@ -58,7 +58,7 @@ func NewPlan(spec Spec, from traffic.Split, id string, started, began time.Time)
 
 // Judged tells whether traffic really moves. It does not when nothing forwards today,
 // or when From has the declared shares in other integers: one write then does it.
-func (p Plan) Judged() bool { return len(p.From) > 0 && !p.From.SameShares(p.Final) }
+func (p Plan) Judged() bool { return p.From.Sum() > 0 && !p.From.SameShares(p.Final) }
 
 // Gaining are the destinations whose share the shift raises.
 func (p Plan) Gaining() []string { return traffic.Gaining(p.From, p.Final) }

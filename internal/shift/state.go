@@ -1,6 +1,7 @@
 package shift
 
 import (
+	"maps"
 	"time"
 
 	"github.com/norikae/norikae/internal/analysis"
@@ -42,20 +43,62 @@ type State struct {
 	Failed bool `json:"failed,omitempty"`
 	// Drifted: the live weights were not ours at the last look.
 	Drifted bool `json:"drifted,omitempty"`
-	// Failures counts each metric's failed measurements of the steps that have passed.
+	// Failures counts each metric's failed measurements of the weights before those
+	// that are under judgement; Report has theirs.
 	Failures map[string]int `json:"failures,omitempty"`
 	// Overruled counts how often somebody else's weights were overwritten.
 	Overruled int `json:"overruled,omitempty"`
 	// Promoted: pauses are skipped from here on.
 	Promoted bool `json:"promoted,omitempty"`
-	// Approved is the index of the newest step whose pause was approved, plus 1.
+	// Approved is the index of the step whose pause was approved last, plus 1.
 	Approved int `json:"approved,omitempty"`
+	// Heard is the signal that was taken note of last: one that stays on the route is
+	// not heard again, so that it does not end the next pause too.
+	Heard Signal `json:"heard,omitzero"`
 	// Reason is a CamelCase word, Message a sentence, for the latest decision.
 	Reason  string    `json:"reason,omitempty"`
 	Message string    `json:"message,omitempty"`
 	At      time.Time `json:"at"`
 	// Report is the newest judgement of the step's weights.
 	Report *analysis.Report `json:"report,omitempty"`
+}
+
+// remeasure ends the judging of the weights so far; that of the weights live since a
+// moment begins (zero: they are not live yet). What has failed stays counted.
+func (s *State) remeasure(since time.Time) {
+	if s.Report != nil {
+		s.Failures = maps.Clone(s.Failures)
+		for _, m := range s.Report.Metrics {
+			if m.Failed == 0 {
+				continue
+			}
+			if s.Failures == nil {
+				s.Failures = map[string]int{}
+			}
+			s.Failures[m.Name] += m.Failed
+		}
+	}
+	s.WrittenAt, s.HoldSince, s.Report = since, time.Time{}, nil
+}
+
+// hear takes note of a person's word, once.
+func (s *State) hear(word Signal) {
+	if word == s.Heard {
+		return
+	}
+	s.Heard = word
+	switch word.Kind {
+	case SignalPromote:
+		s.Promoted = true
+	case SignalApprove:
+		switch {
+		case word.Step >= 0:
+			s.Approved = word.Step + 1
+		case s.Phase == Shifting && !s.WrittenAt.IsZero():
+			s.Approved = s.Step + 1
+		}
+	case NoSignal, SignalAbort: // an abort counts as long as it is there
+	}
 }
 
 // Done tells whether the phase is an end.

@@ -107,7 +107,8 @@ type Lease struct {
 // Signal is a person's word to a running shift, left beside the mark.
 type Signal struct {
 	Kind SignalKind `json:"kind,omitempty"`
-	// Step is the index of the step that an approval is for; -1: whichever waits.
+	// Step is the index of the step that an approval is for; -1: the one whose weights
+	// are live when the run hears of it.
 	Step int `json:"step,omitempty"`
 }
 
