@@ -66,6 +66,9 @@ type Report struct {
 	// none is inconclusive in its newest complete window; else Inconclusive or Error.
 	Verdict Verdict        `json:"verdict"`
 	Metrics []MetricReport `json:"metrics,omitempty"`
+	// First is when the first measurement of every metric is complete at its source;
+	// zero: there is nothing to wait for.
+	First time.Time `json:"first,omitzero"`
 	// Next is when the next measurement will be complete at its source. The engine
 	// asks again then.
 	Next time.Time `json:"next"`

@@ -1,11 +1,17 @@
 package analysis
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Judged is one metric's measurements of a step, oldest first.
 type Judged struct {
 	Name         string
 	FailureLimit int // failed measurements tolerated
+	// First is when the first measurement is complete at the source.
+	First        time.Time
 	Measurements []Measurement
 }
 
@@ -14,22 +20,36 @@ type Judged struct {
 // window is conclusive. A step without metrics is Successful: there is nothing to ask.
 func JudgeStep(metrics []Judged) Report {
 	var failed, broken, waiting string
+	var unmeasured []string
 	r := Report{Verdict: Successful}
 	for _, m := range metrics {
 		t := tally(m)
 		r.Metrics = append(r.Metrics, t)
+		if m.First.After(r.First) {
+			r.First = m.First
+		}
 		switch {
 		case t.Failed > t.FailureLimit:
 			note(&failed, m.Name, failure(m, t))
 		case t.Last.Verdict == Error:
 			note(&broken, m.Name, t.Last.Message)
 		case len(m.Measurements) == 0:
-			note(&waiting, m.Name, "its first window is not complete yet")
+			unmeasured = append(unmeasured, m.Name)
 		case t.Last.Verdict == Inconclusive:
 			note(&waiting, m.Name, t.Last.Message)
 		case t.Passed == 0:
 			note(&waiting, m.Name, fmt.Sprintf("%d of %d tolerated failures and no pass yet: %s", t.Failed, t.FailureLimit, t.Last.Message))
 		}
+	}
+	if unmeasured != nil {
+		what := "the first measurement"
+		if len(unmeasured) < len(metrics) {
+			what += " of " + strings.Join(unmeasured, ", ")
+		}
+		if waiting != "" {
+			waiting += "; "
+		}
+		waiting += fmt.Sprintf("%s is complete at %s", what, r.First.UTC().Format("15:04:05Z"))
 	}
 	switch {
 	case failed != "":

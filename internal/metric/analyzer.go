@@ -203,7 +203,7 @@ func (a *Analyzer) report(req analysis.Request, plans []plan) analysis.Report {
 		judged, next = append(judged, j...), append(next, at...)
 	}
 	for i, p := range plans {
-		j := analysis.Judged{Name: a.metrics[i].Name, FailureLimit: a.metrics[i].FailureLimit}
+		j := analysis.Judged{Name: a.metrics[i].Name, FailureLimit: a.metrics[i].FailureLimit, First: p.sched.Due(p.sched.Window(req.Since, 0))}
 		n := p.sched.Complete(req.Since, req.Now)
 		for k := range n {
 			m := a.users[i][k]

@@ -134,7 +134,8 @@ func (a *Analyzer) judgeWindows(first int) {
 func (a *Analyzer) judgeBuiltin(req analysis.Request) ([]analysis.Judged, []time.Time) {
 	s := a.builtinSchedule()
 	n := s.Complete(req.Since, req.Now)
-	out := []analysis.Judged{{Name: TargetErrors}, {Name: LoadBalancerErrors}, {Name: HealthyHosts}}
+	first := s.Due(s.Window(req.Since, 0))
+	out := []analysis.Judged{{Name: TargetErrors, First: first}, {Name: LoadBalancerErrors, First: first}, {Name: HealthyHosts, First: first}}
 	next := []time.Time{s.Due(s.Window(req.Since, n))}
 	for k := range a.builtin.windows[:n] {
 		w := &a.builtin.windows[k]
