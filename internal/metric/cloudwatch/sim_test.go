@@ -47,7 +47,7 @@ type world struct {
 	calls []wire.Call
 	delay time.Duration          // of the metrics
 	lost  func(name string) bool // metrics that nobody gets; nil: none
-	fault error // answered instead of any result
+	fault error                  // answered instead of any result
 }
 
 // inWorld runs f in a bubble, after the world has had ten minutes of traffic on blue.
