@@ -16,10 +16,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 
+	"github.com/norikae/norikae/internal/analysis"
 	"github.com/norikae/norikae/internal/engine"
 	"github.com/norikae/norikae/internal/fault"
 	"github.com/norikae/norikae/internal/manifest"
 	"github.com/norikae/norikae/internal/shift"
+	"github.com/norikae/norikae/internal/traffic"
 )
 
 func result(p shift.Phase) engine.Result {
@@ -190,7 +192,7 @@ func TestJSONIsWhatTheTypesSay(t *testing.T) {
 	if d := cmp.Diff(status, st); d != "" {
 		t.Errorf("status (-want +got):\n%s", d)
 	}
-	for _, kind := range []shift.SignalKind{shift.SignalApprove, shift.SignalPromote, shift.SignalAbort} {
+	for _, kind := range []shift.SignalKind{shift.SignalPromote, shift.SignalAbort} {
 		run := &fakeRun{status: status}
 		var s signalled
 		strict(t, do(run, string(kind), "-f", "-"), &s)
@@ -238,6 +240,50 @@ func TestASignalOrAResumeNeedsAnUnfinishedShift(t *testing.T) {
 		if run.options != nil || len(run.signals) > 0 {
 			t.Errorf("%s ran or signalled", cmd)
 		}
+	}
+}
+
+func TestAnApprovalIsForTheStepThatIsLive(t *testing.T) {
+	in := strings.Replace(shiftYAML, "{stepWeight: 50, stepInterval: 1m, bake: 5m}",
+		"{steps: [{setWeight: 20}, {setWeight: 50}, {pause: {}}, {setWeight: 75}, {pause: {}}]}", 1)
+	ts, err := manifest.Load("stdin", []byte(in))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := manifest.Compile(ts, analysis.Timing{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		live traffic.Split
+		plan string
+		step int    // that is approved
+		want string // of the error; "": none
+	}{
+		"the first pause":        {weights(50, 50), spec.Hash(), 1, ""},
+		"the second pause":       {weights(25, 75), spec.Hash(), 2, ""},
+		"a step without a pause": {weights(80, 20), spec.Hash(), 0, "step 1/4 is live, and has no pause"},
+		"before the first step":  {weights(100, 0), spec.Hash(), 0, "the live weights are those of no step"},
+		"another declaration":    {weights(50, 50), "0123", 0, "another declaration than this manifest"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mark := testMark()
+			mark.Plan = tc.plan
+			run := &fakeRun{status: Status{Route: "the route", Live: shift.Live{Exists: true, Split: tc.live}, Mark: &mark}}
+			code, out, errOut := call{args: []string{"approve", "-f", "-"}, in: in, run: run}.do(t)
+			if tc.want != "" {
+				if code != ExitRefused || !strings.Contains(errOut, tc.want) || len(run.signals) > 0 {
+					t.Errorf("exit code %d, sent %v, stderr %q, want %q", code, run.signals, errOut, tc.want)
+				}
+				return
+			}
+			if d := cmp.Diff([]shift.Signal{{Kind: shift.SignalApprove, Step: tc.step}}, run.signals); d != "" || code != 0 {
+				t.Errorf("exit code %d, stderr %q, sent (-want +got):\n%s", code, errOut, d)
+			}
+			if want := fmt.Sprintf("approve step %d\n", tc.step+1); !strings.Contains(out, want) {
+				t.Errorf("stdout %q, want %q", out, want)
+			}
+		})
 	}
 }
 

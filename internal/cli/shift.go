@@ -67,7 +67,7 @@ func (s *session) drive(cmd *cobra.Command, replace, plain, resume bool) (err er
 	}
 	defer closeRun(run, &err)
 	if resume {
-		if _, _, err := s.unfinished(cmd.Context(), d, run, shift.NoSignal); err != nil {
+		if _, err := s.unfinished(cmd.Context(), d, run, shift.NoSignal); err != nil {
 			return err
 		}
 	}

@@ -74,7 +74,7 @@ func markRows(names namer, m shift.Mark, now time.Time) [][]string {
 		{"driver", driver},
 	}
 	if m.Signal.Kind != shift.NoSignal {
-		rows = append(rows, []string{"signal", string(m.Signal.Kind)})
+		rows = append(rows, []string{"signal", word(m.Signal)})
 	}
 	return rows
 }
@@ -107,7 +107,7 @@ type signalled struct {
 func (s *session) approveCommand() *cobra.Command {
 	return s.signalCommand(shift.SignalApprove, &cobra.Command{
 		Use:   "approve",
-		Short: "Approve the step that waits, so that its pause ends",
+		Short: "Approve the step whose weights are live, so that its pause ends",
 		Example: `  norikae approve -f shift.yaml
   norikae approve -f shift.yaml -o json`,
 	})
@@ -142,16 +142,21 @@ machine it runs.`
 			return err
 		}
 		defer closeRun(run, &err)
-		mark, route, err := s.unfinished(cmd.Context(), d, run, kind)
+		st, err := s.unfinished(cmd.Context(), d, run, kind)
 		if err != nil {
 			return err
 		}
-		signal := shift.Signal{Kind: kind, Step: -1}
+		mark, signal := *st.Mark, shift.Signal{Kind: kind, Step: -1}
+		if kind == shift.SignalApprove {
+			if signal.Step, err = waiting(d.spec, st); err != nil {
+				return err
+			}
+		}
 		send := func(ctx context.Context) error { return run.Signal(ctx, signal) }
 		if _, err := asking(cmd.Context(), s, "still writing the word to the route", nothing(send)); err != nil {
 			return fmt.Errorf("telling the shift %q to %s: %w", mark.Name, kind, err)
 		}
-		out := signalled{Route: route, Shift: mark.Name, Signal: signal, Owner: mark.Lease.Owner, Driven: mark.Lease.Expires.After(time.Now())}
+		out := signalled{Route: st.Route, Shift: mark.Name, Signal: signal, Owner: mark.Lease.Owner, Driven: mark.Lease.Expires.After(time.Now())}
 		if s.json() {
 			return s.printJSON(out)
 		}
@@ -161,27 +166,62 @@ machine it runs.`
 	return cmd
 }
 
+// word of a signal: "abort", "approve step 2".
+func word(s shift.Signal) string {
+	if s.Kind == shift.SignalApprove && s.Step >= 0 {
+		return fmt.Sprintf("%s step %d", s.Kind, s.Step+1)
+	}
+	return string(s.Kind)
+}
+
 func signalText(o signalled) string {
-	text := fmt.Sprintf("told the shift %q on %s: %s\n", clean(o.Shift), clean(o.Route), o.Signal.Kind)
+	text := fmt.Sprintf("told the shift %q on %s: %s\n", clean(o.Shift), clean(o.Route), word(o.Signal))
 	if o.Driven {
 		return text + fmt.Sprintf("%s drives it and will act on it within seconds\n", clean(o.Owner))
 	}
 	return text + "nobody drives it now: run `norikae resume` with its manifest to carry it out\n"
 }
 
-// unfinished finds the shift that a command is about.
-func (s *session) unfinished(ctx context.Context, d declared, run Run, kind shift.SignalKind) (shift.Mark, string, error) {
+// waiting is the index of the step that an approval is for: the one whose weights are
+// live. An approval that names no step would end the pauses of all steps to come.
+func waiting(spec shift.Spec, st Status) (int, error) {
+	if spec.Hash() != st.Mark.Plan {
+		return 0, hinted(fmt.Errorf("the unfinished shift %q has another declaration than this manifest, so it is not known which of its steps waits", st.Mark.Name),
+			"Approve with the manifest that it was started with.")
+	}
+	p, err := shift.NewPlan(spec, st.Mark.From, st.Mark.ID, st.Mark.Started, time.Now())
+	if err != nil {
+		return 0, err
+	}
+	at := -1
+	for i, split := range p.Splits {
+		journalled := st.State != nil && st.State.Step == i
+		if st.Live.Split.SameShares(split) && (at < 0 || journalled) {
+			at = i
+		}
+	}
+	switch {
+	case at < 0:
+		return 0, hinted(errors.New("no step waits for approval: the live weights are those of no step"), "`norikae status` shows where the shift is.")
+	case !p.Steps[at].Approval:
+		return 0, hinted(fmt.Errorf("no step waits for approval: step %d/%d is live, and has no pause that waits for one", at+1, len(p.Steps)), "`norikae status` shows where the shift is; `norikae promote` skips all pauses.")
+	}
+	return at, nil
+}
+
+// unfinished finds the shift that a command is about; its status has a mark.
+func (s *session) unfinished(ctx context.Context, d declared, run Run, kind shift.SignalKind) (Status, error) {
 	st, err := asking(ctx, s, "still reading the route", run.Status)
 	if err != nil {
-		return shift.Mark{}, "", fmt.Errorf("reading the status of %q: %w", d.spec.Name, err)
+		return st, fmt.Errorf("reading the status of %q: %w", d.spec.Name, err)
 	}
 	if st.Mark == nil {
-		word := string(kind)
-		if word == "" {
-			word = "resume"
+		what := string(kind)
+		if what == "" {
+			what = "resume"
 		}
 		live := "Live: " + namer(d.names).split(st.Live.Split) + ". "
-		return shift.Mark{}, "", hinted(errors.New("there is nothing to "+word+": no shift is unfinished on "+clean(st.Route)), live+"`norikae shift` starts one.")
+		return st, hinted(errors.New("there is nothing to "+what+": no shift is unfinished on "+clean(st.Route)), live+"`norikae shift` starts one.")
 	}
-	return *st.Mark, st.Route, nil
+	return st, nil
 }

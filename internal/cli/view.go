@@ -22,7 +22,7 @@ type view struct {
 	split     traffic.Split // as last seen
 	report    *analysis.Report
 	rates     map[string]float64 // requests per second by destination, as last measured
-	stepSince time.Time // when the step's weights were written
+	stepSince time.Time          // when the step's weights were written
 	bakeSince time.Time
 }
 
@@ -114,7 +114,7 @@ func (v *view) next(now time.Time) string {
 func metricCells(m analysis.MetricReport) []string {
 	return []string{
 		mark(m.Last.Verdict), m.Name, sides(m.Last),
-		fmt.Sprintf("%d passed, %d of %d failed", m.Passed, m.Failed, m.FailureLimit),
+		fmt.Sprintf("%d passed, %d failed (%d tolerated)", m.Passed, m.Failed, m.FailureLimit),
 		clean(m.Last.Message),
 	}
 }
