@@ -115,6 +115,7 @@ type judge struct {
 	expires  time.Time
 	leaseOdd bool // a write of tags whose outcome nobody knows
 	back     bool // From was written after a failure, and the mark still stands
+	backBy   string
 
 	idle map[string]bool // target groups whose traffic before the shift is known to be none
 }
@@ -133,7 +134,9 @@ type caller struct {
 	healthy    bool   // it was told that the gaining targets are healthy, since its last weight write
 	failure    string // it was given bad news of the live weights
 	failedAt   time.Time
-	answered   bool // it tried to go back after that, or something kept it from doing so
+	answered   bool  // it tried to go back after that, or something kept it from doing so
+	knows      Split // the live split as it was told, and since when
+	since      time.Time
 }
 
 // write is one attempt to write weights.
@@ -234,6 +237,9 @@ func (j *judge) reads() {
 		r = reading{at: x.Done, split: j.from}
 	}
 	c.read, c.fresh, c.unread = &r, true, nil
+	if c.knows == nil || !c.knows.sameShares(r.split) {
+		c.knows, c.since = r.split, x.Done
+	}
 	if j.from == nil {
 		j.from = r.split
 	}

@@ -31,47 +31,63 @@ func (j *judge) metrics() {
 		j.baseline(got)
 		return
 	}
-	if j.live == nil || j.alien {
+	if j.live == nil || j.alien || j.c.owner == "" {
+		return
+	}
+	// A process judges what it measured itself; weights that it found live count from then.
+	own := j.c.since
+	if own.Before(j.since) {
+		own = j.since
+	}
+	if why := j.failing(got, own.Add(j.d.Pace.Settle)); why != "" {
+		j.fails(why)
 		return
 	}
 	settled := j.since.Add(j.d.Pace.Settle)
-	sum := func(metric string, groups []string) (n float64, silent string, complete bool) {
-		complete = true
-		for _, id := range groups {
-			total := 0.0
-			for _, s := range got {
-				if s.group != id || s.metric != metric {
-					continue
-				}
-				complete = complete && s.complete
-				for at, v := range s.points {
-					if !at.Before(settled) {
-						total += v
-					}
-				}
-			}
-			if total == 0 && j.live.split[id] > 0 {
-				silent = id
-			}
-			n += total
-		}
-		return n, silent, complete
+	requests, silent, complete := j.sum(got, "RequestCount", gaining(j.from, j.d.To), settled)
+	if complete && (silent == "" && requests > 0 || silent != "" && j.provenIdle(got, settled)) {
+		j.c.passed = true
 	}
+}
+
+// failing says why the gaining side fails beyond doubt; "" when it does not.
+func (j *judge) failing(got []series, settled time.Time) string {
 	gain, lose := gaining(j.from, j.d.To), losing(j.from, j.d.To)
-	requests, silent, complete := sum("RequestCount", gain)
-	errs, _, _ := sum("HTTPCode_Target_5XX_Count", gain)
-	refused, _, _ := sum("TargetConnectionErrorCount", gain)
-	oldRequests, _, _ := sum("RequestCount", lose)
-	oldErrs, _, _ := sum("HTTPCode_Target_5XX_Count", lose)
+	requests, _, _ := j.sum(got, "RequestCount", gain, settled)
+	errs, _, _ := j.sum(got, "HTTPCode_Target_5XX_Count", gain, settled)
+	refused, _, _ := j.sum(got, "TargetConnectionErrorCount", gain, settled)
+	oldRequests, _, _ := j.sum(got, "RequestCount", lose, settled)
+	oldErrs, _, _ := j.sum(got, "HTTPCode_Target_5XX_Count", lose, settled)
 	errs += refused
-	switch worse := part(errs, requests) - part(oldErrs, oldRequests); {
-	case errs >= failingErrors && worse >= failingShare:
-		j.fails(fmt.Sprintf("%g of %g requests of the gaining side failed, %g of %g of the losing side", errs, requests, oldErrs, oldRequests))
-	case complete && silent == "" && requests > 0:
-		j.c.passed = true
-	case complete && silent != "" && j.provenIdle(got, settled):
-		j.c.passed = true
+	if errs < failingErrors || part(errs, requests)-part(oldErrs, oldRequests) < failingShare {
+		return ""
 	}
+	return fmt.Sprintf("%g of %g requests of the gaining side failed, %g of %g of the losing side", errs, requests, oldErrs, oldRequests)
+}
+
+// sum adds a metric's points of some groups, but for those before the weights had
+// settled. silent is a group that carries weight and has none.
+func (j *judge) sum(got []series, metric string, groups []string, settled time.Time) (n float64, silent string, complete bool) {
+	complete = true
+	for _, id := range groups {
+		total := 0.0
+		for _, s := range got {
+			if s.group != id || s.metric != metric {
+				continue
+			}
+			complete = complete && s.complete
+			for at, v := range s.points {
+				if !at.Before(settled) {
+					total += v
+				}
+			}
+		}
+		if total == 0 && j.live.split[id] > 0 {
+			silent = id
+		}
+		n += total
+	}
+	return n, silent, complete
 }
 
 func part(n, of float64) float64 {

@@ -76,8 +76,16 @@ func (j *judge) setMark(m mark) {
 	}
 	if m.owner != "" {
 		j.owner, j.expires = m.owner, m.expires
-		if j.c != nil && j.x.Caller != Operator {
-			j.c.owner = m.owner
+		if j.back && j.backBy != j.x.Caller {
+			// Whoever starts the declaration again after the way back had landed may begin
+			// anew, as a moment later, when the mark is gone.
+			j.back = false
+		}
+		if c := j.c; c != nil && j.x.Caller != Operator {
+			if c.owner == "" { // it drives from now on, and judges what comes after
+				c.since = j.x.Done
+			}
+			c.owner = m.owner
 		}
 		if j.x.Unknown() {
 			j.leaseOdd = true

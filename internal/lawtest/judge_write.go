@@ -153,7 +153,7 @@ func (j *judge) goesBack(w *write) {
 	if j.back && !w.again {
 		j.violate(LawRollback, "From was written a second time")
 	}
-	j.back, j.c.answered = true, true
+	j.back, j.backBy, j.c.answered = true, j.x.Caller, true
 }
 
 // advances judges a write that moves traffic, and not to From.
