@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"strings"
@@ -125,10 +126,18 @@ func hintFor(err error) string {
 		return "Check the ARNs in the manifest, the region and the account."
 	case errors.Is(err, fault.ErrConflict):
 		return "Somebody else was faster, or drives a shift on this route: `norikae status` shows who."
+	case unreachable(err):
+		return "Nobody answers there: check the address, the network, and AWS_ENDPOINT_URL if it is set; a lab must be running (`norikae lab up`)."
 	case errors.Is(err, context.Canceled):
 		return "It was interrupted; `norikae status` shows where the traffic is."
 	}
 	return ""
+}
+
+// unreachable tells whether no connection came about.
+func unreachable(err error) bool {
+	dial, ok := errors.AsType[*net.OpError](err)
+	return ok && dial.Op == "dial"
 }
 
 // exitCode of a run that ended.

@@ -44,6 +44,10 @@ type Side struct {
 // CloudWatch wants it, app/NAME/ID; of a route, what follows the account in its ARN.
 type Named struct{ ARN, Suffix string }
 
+// vocabulary says what a template can name: the fields of Facts, Side and Named.
+const vocabulary = "a query is a Go template, such as {{.New.Suffix}}: .New and .Old, and each of .Gaining and .Losing, have Name, ARN, ID, Suffix and Weight; " +
+	".LoadBalancer and .Route have ARN and Suffix; there are .Region, .Account, .Interval and .Period (in seconds)"
+
 // queryTemplate is a parsed query.
 type queryTemplate struct{ t *template.Template }
 
@@ -58,7 +62,7 @@ func parseQuery(text string) (queryTemplate, error) {
 	}
 	t, err := template.New("query").Option("missingkey=error").Parse(text)
 	if err != nil {
-		return queryTemplate{}, err
+		return queryTemplate{}, fmt.Errorf("%w; %s", err, vocabulary)
 	}
 	if len(t.Templates()) > 1 {
 		return queryTemplate{}, errors.New("define and block are not possible in a query")
@@ -76,7 +80,7 @@ func parseQuery(text string) (queryTemplate, error) {
 func (q queryTemplate) render(f Facts) (string, error) {
 	var out bounded
 	if err := q.t.Execute(&out, f); err != nil {
-		return "", err
+		return "", fmt.Errorf("%w; %s", err, vocabulary)
 	}
 	return out.String(), nil
 }

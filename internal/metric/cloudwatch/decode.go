@@ -47,7 +47,7 @@ func decode(text string) ([]dataQuery, error) {
 	d.DisallowUnknownFields()
 	var qs []dataQuery
 	if err := d.Decode(&qs); err != nil {
-		return nil, fmt.Errorf("is no JSON list of MetricDataQuery: %w", err)
+		return nil, fmt.Errorf("is no JSON list of MetricDataQuery, [{\"Id\": …}], as aws cloudwatch get-metric-data --metric-data-queries takes it: %w", err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("has something after its JSON list of MetricDataQuery")

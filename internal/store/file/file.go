@@ -65,7 +65,7 @@ func Path(dir, route string) string {
 // process on this machine holds it. Close gives it back.
 func Open(dir, route string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the journal's directory: %w", err)
+		return nil, noDirectory(err)
 	}
 	path := Path(dir, route)
 	lock := flock.New(path+".lock", flock.SetPermissions(0o600))
@@ -81,6 +81,10 @@ func Open(dir, route string) (*Store, error) {
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	return s, nil
+}
+
+func noDirectory(err error) error {
+	return fmt.Errorf("making the journal's directory: %w; set XDG_STATE_HOME to a directory that you may write to", err)
 }
 
 // open readies the file for appending: a torn last line, left by a crash, is cut off.

@@ -15,7 +15,7 @@ import (
 // first call.
 func MachineID(dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("making the journal's directory: %w", err)
+		return "", noDirectory(err)
 	}
 	path := filepath.Join(dir, "machine-id")
 	for {
