@@ -83,6 +83,7 @@ var rules = []rule{
 		"it describes the commands as they are put together, and is no part of the product",
 	},
 	{"tools/...", nil, nil, "it reads the tree and is no part of the product"},
+	{"internal/e2e", nil, nil, "it runs the program from outside"},
 	{"internal/archtest", nil, nil, "it looks at the tree from outside"},
 	{"internal/app/...", all, []string{""}, "it is the composition root"},
 	{"cmd/...", []string{"internal/app/..."}, nil, "a command is a few lines that call internal/app"},
