@@ -70,6 +70,25 @@ func TestJudgingTargetErrors(t *testing.T) {
 				s.Windows[499].Gaining[0].Errors = new(8.0)
 			}, Failed, "20.00% (8 of 40) against the level before the shift 0.00% (0 of 5000)",
 		},
+		"few requests that all fail after hours without errors fail": {
+			func(s *ALBStep) {
+				s.Windows, s.Before.Losing[0].Requests = nil, new(30.0)
+				for i := range 500 {
+					s.Windows = append(s.Windows, blueGreen(i, 0, 6))
+				}
+				s.Windows[499].Gaining[0].Errors = new(6.0)
+			}, Failed, "100.00% (6 of 6) against the level before the shift 0.00% (0 of 30)",
+		},
+		"an earlier window that holds no counts hides nothing": {
+			func(s *ALBStep) {
+				s.Windows = nil
+				for i := range 4 {
+					s.Windows = append(s.Windows, blueGreen(i+1, 50, 50))
+					s.Windows[i].Gaining[0].Errors = new(6.0)
+				}
+				s.Windows[0].Gaining[0].Errors = new(-100.0)
+			}, Failed, "12.00% (18 of 150) against the losing side's 0.00% (0 of 150)",
+		},
 		"errors that were an hour ago do not make a step wait": {
 			func(s *ALBStep) {
 				s.Windows = nil
@@ -164,6 +183,7 @@ func TestJudgingTheLoadBalancersErrors(t *testing.T) {
 		"as many as before pass":              {30, 150, 0, Successful, ""},
 		"503 without a target are trials too": {1000, 0, 1000, Failed, "50.00% (1000 of 2000)"},
 		"negative counts hold":                {-1, 0, 0, Inconclusive, "no count"},
+		"what could still be chance holds":    {32, 100, 0, Inconclusive, "3.20% (32 of 1000) against the level before the shift 2.00% (100 of 5000)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := ALBStep{Windows: []ALBWindow{blueGreen(1, 500, 500)}, Before: before()}
