@@ -114,7 +114,7 @@ func (e *Engine) Start(ctx context.Context) (*Run, error) {
 	if err != nil {
 		return nil, fault.Terminal("Refused", err)
 	}
-	r := &Run{e: e, plan: start.Plan, state: start.State, live: &live}
+	r := &Run{e: e, plan: start.Plan, state: start.State, live: &live, starting: start.Kind, basis: live}
 	if start.Kind == shift.StartSettled {
 		r.record(EventStarted, start.State.Message)
 		return r, nil

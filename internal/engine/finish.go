@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/norikae/norikae/internal/analysis"
@@ -43,6 +44,16 @@ func (r *Run) release(ctx context.Context) error {
 	switch {
 	case !r.marked:
 		return nil
+	case time.Now().After(r.leased.Expires): // it may be another's by now
+		err := r.own(ctx)
+		if _, lost := errors.AsType[*lostError](err); lost || err == nil && !r.marked {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		r.leased = r.lease(time.Now())
+		return r.release(ctx)
 	case r.state.Phase == shift.Succeeded || r.state.Phase == shift.RolledBack:
 		return r.e.Router.ClearMark(ctx)
 	default:
@@ -53,9 +64,6 @@ func (r *Run) release(ctx context.Context) error {
 // tell records what the latest decision changed.
 func (r *Run) tell(before shift.State) {
 	now := r.state
-	if !now.WrittenAt.IsZero() && !now.WrittenAt.Equal(before.WrittenAt) {
-		r.record(EventWritten, now.Message)
-	}
 	if now.Reason == before.Reason && now.Phase == before.Phase && now.Step == before.Step {
 		return
 	}

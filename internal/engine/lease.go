@@ -63,62 +63,133 @@ func (r *Run) take(ctx context.Context, live shift.Live, old *shift.Mark, kind s
 			return fmt.Errorf("removing the mark of the replaced shift: %w", err)
 		}
 	}
-	m := r.mark(time.Now())
-	if kind == shift.StartAbort {
-		m.Plan, m.Name = old.Plan, old.Name
+	if kind == shift.StartAbort { // it stays the mark of the shift that is taken back
+		r.aborted = old
 	}
-	if err := r.e.Router.SetMark(ctx, m); err != nil {
+	err := r.claim(ctx)
+	if err != nil {
+		r.unclaim(context.WithoutCancel(ctx), kind)
+	}
+	return err
+}
+
+func (r *Run) claim(ctx context.Context) error {
+	if err := r.setMark(ctx); err != nil {
 		return fmt.Errorf("writing the mark: %w", err)
 	}
-	r.renewed = time.Now()
 	r.sleep(ctx, r.e.Timing.RaceWait)
-	if err := r.own(ctx); err != nil {
-		return err
+	return r.own(ctx)
+}
+
+// unclaim takes back, as far as it can, what a run that does not start has left: the
+// mark of a shift that is none would be in the way of every other declaration.
+func (r *Run) unclaim(ctx context.Context, kind shift.StartKind) {
+	err := call(ctx, r, r.own)
+	if _, lost := errors.AsType[*lostError](err); lost || err == nil && !r.marked {
+		return
 	}
-	return nil
+	if err == nil && kind == shift.StartNew {
+		err = call(ctx, r, r.e.Router.ClearMark)
+	} else if err == nil {
+		err = call(ctx, r, r.release)
+	}
+	if err != nil {
+		r.failed(fmt.Errorf("taking back the mark: %w", err))
+	}
 }
 
 // mark of this run as it should stand on the route at now.
 func (r *Run) mark(now time.Time) shift.Mark {
-	return shift.Mark{ID: r.plan.ID, Name: r.plan.Name, Plan: r.plan.Hash(), From: r.plan.From, Started: r.plan.Started, Lease: r.lease(now)}
+	m := shift.Mark{ID: r.plan.ID, Name: r.plan.Name, Plan: r.plan.Hash(), From: r.plan.From, Started: r.plan.Started, Lease: r.lease(now)}
+	if r.aborted != nil {
+		m.Plan, m.Name = r.aborted.Plan, r.aborted.Name
+	}
+	return m
+}
+
+func (r *Run) setMark(ctx context.Context) error {
+	m := r.mark(time.Now())
+	err := r.e.Router.SetMark(ctx, m)
+	if err == nil {
+		r.renewed, r.leased, r.marked = time.Now(), m.Lease, true
+	}
+	return err
 }
 
 func (r *Run) lease(now time.Time) shift.Lease {
 	return shift.Lease{Owner: r.e.Owner, Expires: now.Add(r.e.Timing.Lease)}
 }
 
-// lostError means that another run holds the lease.
-type lostError struct{ owner string }
+// lostError means that this run may not write the route's weights any more.
+type lostError struct{ why string }
 
-func (e *lostError) Error() string { return "the lease is held by another run: " + e.owner }
+func (e *lostError) Error() string { return e.why }
 
 func (e *lostError) Unwrap() error { return fault.ErrConflict }
 
-// own reads the mark and its signal, and fails with *lostError when it is another's.
+// own reads the mark and its signal, and fails with *lostError when it is another's, or
+// when there is none where one must be: another run may have come and gone while our
+// lease had run out. Removed within our lease it only wants to be written again.
 func (r *Run) own(ctx context.Context) error {
 	m, ok, err := r.e.Router.Mark(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the mark: %w", err)
 	}
 	r.marked = ok
-	if !ok {
-		return nil
+	switch {
+	case ok && m.Lease.Owner == r.e.Owner:
+		r.leased, r.signal, r.owned = m.Lease, m.Signal, true
+		if r.renewed.IsZero() { // our creation landed, although its answer was lost
+			r.renewed = time.Now()
+		}
+	case ok:
+		return &lostError{"the lease is held by another run: " + m.Lease.Owner}
+	case r.renewed.IsZero():
+		return &lostError{"somebody else created the route while this run was about to"}
+	case time.Now().After(r.leased.Expires):
+		return &lostError{"the mark is gone from the route, and the lease had run out: another run may have ended this shift"}
 	}
-	if m.Lease.Owner != r.e.Owner {
-		return &lostError{m.Lease.Owner}
-	}
-	r.leased, r.signal, r.owned = m.Lease, m.Signal, true
 	return nil
 }
 
-// secure makes sure, before a weight write, that the lease is ours and lasts: a mark
-// that somebody removed, or a lease that ran out while this machine slept, is written
-// again and read back after the race wait. Only a rollback goes on where the mark
-// cannot be read.
+// ready makes sure, right before a weight write, that the lease is ours and that the
+// route is still what the decision was made on; else errMoved.
+func (r *Run) ready(ctx context.Context) error {
+	if err := r.secure(ctx); err != nil || time.Since(r.looked) <= freshFor {
+		return err
+	}
+	return call(ctx, r, func(ctx context.Context) error {
+		live, err := r.e.Router.Observe(ctx)
+		if err == nil && !sameRoute(live, *r.live) {
+			err = errMoved
+		}
+		return err
+	})
+}
+
+func sameRoute(a, b shift.Live) bool {
+	return a.Exists == b.Exists && a.Conforms == b.Conforms && a.Ref == b.Ref && a.Split.Equal(b.Split)
+}
+
+// secure makes sure, before a weight write, that the lease is ours. A rollback does not
+// wait for a mark that cannot be read or written, but it stops, too, for another owner.
 func (r *Run) secure(ctx context.Context) error {
-	if !r.owned { // not looked since the last write
-		err := call(ctx, r, r.own)
-		if _, lost := errors.AsType[*lostError](err); err != nil && (lost || r.state.Phase != shift.RollingBack) {
+	err := r.confirm(ctx)
+	if _, lost := errors.AsType[*lostError](err); lost || r.state.Phase != shift.RollingBack {
+		return err
+	}
+	if err != nil {
+		r.failed(err)
+	}
+	return nil
+}
+
+// confirm that the lease is ours and lasts: it is read when it was not since the last
+// write, and a mark that somebody removed, or a lease that ran out while this machine
+// slept, is written again and read back after the race wait.
+func (r *Run) confirm(ctx context.Context) error {
+	if !r.owned {
+		if err := call(ctx, r, r.own); err != nil {
 			return err
 		}
 	}
@@ -126,15 +197,16 @@ func (r *Run) secure(ctx context.Context) error {
 		return nil
 	}
 	if r.marked {
-		if err := r.e.Router.Renew(ctx, r.lease(time.Now())); err != nil {
+		l := r.lease(time.Now())
+		if err := call(ctx, r, func(ctx context.Context) error { return r.e.Router.Renew(ctx, l) }); err != nil {
 			return fmt.Errorf("renewing the lease: %w", err)
 		}
-	} else if err := r.e.Router.SetMark(ctx, r.mark(time.Now())); err != nil {
+		r.renewed = time.Now()
+	} else if err := call(ctx, r, r.setMark); err != nil {
 		return fmt.Errorf("writing the mark again: %w", err)
 	}
-	r.renewed = time.Now()
 	time.Sleep(r.e.Timing.RaceWait)
-	if err := r.own(ctx); err != nil {
+	if err := call(ctx, r, r.own); err != nil {
 		return err
 	}
 	if !r.marked {

@@ -12,24 +12,43 @@ import (
 	"github.com/norikae/norikae/internal/traffic"
 )
 
+const (
+	// freshFor is how old a reading of the route may be when weights are written by it.
+	freshFor = time.Second
+	// visibleWithin is how long an accepted write may take to be seen. The APIs of load
+	// balancers are consistent after a write nearly always, and soon always.
+	visibleWithin = 5 * time.Second
+)
+
+// errMoved: the route changed between the decision and its write.
+var errMoved = errors.New("the route changed before the write")
+
 // Run is a shift under way. It is not safe for concurrent use.
 type Run struct {
 	e     *Engine
 	plan  shift.Plan
 	state shift.State
 
+	starting shift.StartKind // until the first turn that could read the route
+	basis    shift.Live      // the route that the start was decided on
+	aborted  *shift.Mark     // whose From was declared again; nil: none
+
 	live        *shift.Live // as read in this step; nil: could not be read
+	looked      time.Time   // when that was read
 	lastLive    traffic.Split
 	marked      bool        // the mark is on the route, as last read
 	leased      shift.Lease // as last read
 	owned       bool        // the mark was read as ours since the last weight write
 	signal      shift.Signal
-	renewed     time.Time // when the lease was last written
-	nextLook    time.Time // when Decide wants to look again
-	verify      bool      // a write was made and is to be read back first
-	fault       error     // of a call that failed in this turn
-	unwritten   error     // of the last write, when it failed
-	failedSince time.Time // since when writes fail; zero: they do not
+	renewed     time.Time     // when the lease was last written
+	nextLook    time.Time     // when Decide wants to look again
+	verify      bool          // a write was made and is to be read back first
+	wrote       traffic.Split // the newest write, until it was seen live; nil: none
+	wroteAt     time.Time     // when it was accepted; zero: its outcome is unknown
+	saved       shift.State   // as last saved
+	fault       error         // of a call that failed in this turn
+	unwritten   error         // of the last write, when it failed
+	failedSince time.Time     // since when writes fail; zero: they do not
 	interrupted bool
 	writes      int
 	finished    time.Time
@@ -58,6 +77,13 @@ func (r *Run) Step(ctx context.Context) (wait time.Duration) {
 		r.lose(ctx, lost)
 		return 0
 	}
+	if r.live != nil && r.starting != "" {
+		if err := r.startAgain(ctx); err != nil {
+			r.failed(err)
+			return r.backoff()
+		}
+	}
+	r.verified()
 	d := shift.Decide(r.plan, r.state, r.observation(ctx))
 	return r.act(ctx, d)
 }
@@ -65,8 +91,8 @@ func (r *Run) Step(ctx context.Context) (wait time.Duration) {
 // renewalDue spaces renewals so that a turn that decides is not burdened with one,
 // unless the lease would run short.
 func (r *Run) renewalDue(now time.Time) bool {
-	if r.renewed.IsZero() || r.verify {
-		return false
+	if r.renewed.IsZero() || r.verify || r.live != nil && !r.live.Exists {
+		return false // there is nothing to hold a lease on
 	}
 	age := now.Sub(r.renewed)
 	return age >= 2*r.e.Timing.Renew || age >= r.e.Timing.Renew && now.Before(r.nextLook)
@@ -100,6 +126,7 @@ func (r *Run) renew(ctx context.Context) {
 func (r *Run) observe(ctx context.Context) *lostError {
 	r.live = nil
 	r.fault = nil
+	r.looked = time.Now()
 	err := call(ctx, r, func(ctx context.Context) error {
 		live, err := r.e.Router.Observe(ctx)
 		if err == nil {
@@ -109,10 +136,13 @@ func (r *Run) observe(ctx context.Context) *lostError {
 	})
 	verify := r.verify
 	r.verify = false
-	if err == nil && !verify && r.live.Exists && r.renewedOnce() {
+	if err == nil && !verify && r.live.Exists {
 		err = call(ctx, r, r.own)
 		if lost, ok := errors.AsType[*lostError](err); ok {
 			return lost
+		}
+		if err == nil {
+			err = r.answered(ctx)
 		}
 	}
 	if err != nil {
@@ -124,9 +154,59 @@ func (r *Run) observe(ctx context.Context) *lostError {
 	return nil
 }
 
-// renewedOnce tells whether the mark was ever written: a route that is still to be
-// created has none.
-func (r *Run) renewedOnce() bool { return !r.renewed.IsZero() }
+// answered removes an approval that was heard, so that the next one is a new word, even
+// in the same words. Nothing else is removed: an abort stays until it is carried out.
+func (r *Run) answered(ctx context.Context) error {
+	if r.signal.Kind != shift.SignalApprove || r.signal != r.state.Heard || !r.marked {
+		return nil
+	}
+	err := call(ctx, r, func(ctx context.Context) error { return r.e.Router.SetSignal(ctx, shift.Signal{}) })
+	if err == nil {
+		r.signal = shift.Signal{}
+	}
+	return err
+}
+
+// startAgain begins from what is live now where that is not what the start was decided
+// on: until the lease was ours, others may have written.
+func (r *Run) startAgain(ctx context.Context) error {
+	kind, before := r.starting, r.basis
+	r.starting = ""
+	if !r.live.Exists || sameRoute(before, *r.live) {
+		return nil
+	}
+	var err error
+	switch kind {
+	case shift.StartNew:
+		err = r.adopt(ctx, r.live.Split)
+	case shift.StartResume:
+		m := r.mark(time.Now())
+		var start shift.Start
+		start, err = shift.Begin(r.plan.Spec, shift.Facts{Now: time.Now(), Live: *r.live, Mark: &m, Journal: &r.state})
+		if err == nil {
+			r.state = start.State
+		}
+	case shift.StartSettled, shift.StartAbort: // the one makes no turn, the other goes back from anywhere
+	}
+	if err != nil {
+		r.starting = kind
+	}
+	return err
+}
+
+// verified tells of a write once it is seen live.
+func (r *Run) verified() {
+	if r.live != nil && r.wrote != nil && r.live.Exists && r.live.Split.Equal(r.wrote) {
+		r.wrote = nil
+		r.record(EventWritten, "live: "+r.plan.Describe(r.live.Split))
+	}
+}
+
+// unseen tells whether a split was accepted just now, but is not live yet: then it is
+// looked for again before it is written again.
+func (r *Run) unseen(split traffic.Split) bool {
+	return r.wrote != nil && r.wrote.Equal(split) && time.Since(r.wroteAt) < visibleWithin
+}
 
 // observation gathers what Decide wants in this state.
 func (r *Run) observation(ctx context.Context) shift.Observation {
@@ -162,16 +242,26 @@ func (r *Run) observation(ctx context.Context) shift.Observation {
 // act saves the decision's state, makes its write, and tells what happened.
 func (r *Run) act(ctx context.Context, d shift.Decision) time.Duration {
 	before := r.state
+	if d.Write != nil && before.Phase == d.Next.Phase && r.unseen(d.Write) {
+		r.verify = true
+		return pause(r.wroteAt)
+	}
 	r.state = d.Next
-	if err := r.save(ctx, before); err != nil && d.Write != nil && d.Next.Phase != shift.RollingBack {
-		r.state = before // what is not saved is not done; only a rollback does not wait for a disk
+	if err := r.save(ctx); err != nil {
 		r.failed(fmt.Errorf("saving the state: %w", err))
-		return r.backoff()
+		if d.Write != nil && d.Next.Phase != shift.RollingBack {
+			r.state = before // what is not saved is not done; only a rollback does not wait for a disk
+			return r.backoff()
+		}
 	}
 	r.tell(before)
 	switch {
 	case d.Adopt != nil:
 		if err := r.adopt(ctx, d.Adopt); err != nil {
+			if lost, ok := errors.AsType[*lostError](err); ok {
+				r.lose(ctx, lost)
+				return 0
+			}
 			r.state = before
 			r.failed(err)
 			return r.backoff()
@@ -179,14 +269,18 @@ func (r *Run) act(ctx context.Context, d shift.Decision) time.Duration {
 		return 0
 	case d.Write != nil:
 		if err := r.write(ctx, d.Write); err != nil {
-			if lost, ok := errors.AsType[*lostError](err); ok {
+			lost, ok := errors.AsType[*lostError](err)
+			switch {
+			case ok:
 				r.lose(ctx, lost)
+				return 0
+			case errors.Is(err, errMoved):
 				return 0
 			}
 			return r.refused(ctx, err)
 		}
 		r.writes++
-		r.verify, r.unwritten, r.failedSince = true, nil, time.Time{}
+		r.wroteAt, r.verify, r.unwritten, r.failedSince = time.Now(), true, nil, time.Time{}
 		return 0
 	}
 	r.nextLook = time.Now().Add(min(d.Wait, r.e.Timing.Look))
@@ -199,6 +293,7 @@ func (r *Run) write(ctx context.Context, split traffic.Split) error {
 		return fault.Terminal("InvalidSplit", err)
 	}
 	if !r.live.Exists {
+		r.wrote, r.wroteAt = split, time.Time{}
 		m := r.mark(time.Now())
 		err := call(ctx, r, func(ctx context.Context) error { return r.e.Router.Create(ctx, split, m) })
 		if err == nil {
@@ -206,13 +301,10 @@ func (r *Run) write(ctx context.Context, split traffic.Split) error {
 		}
 		return err
 	}
-	if !r.renewedOnce() { // somebody created the route since we looked
-		return fmt.Errorf("the route was created by somebody else: %w", fault.ErrConflict)
-	}
-	if err := r.secure(ctx); err != nil {
+	if err := r.ready(ctx); err != nil {
 		return err
 	}
-	r.owned = false
+	r.owned, r.wrote, r.wroteAt = false, split, time.Time{}
 	return call(ctx, r, func(ctx context.Context) error { return r.e.Router.Write(ctx, split) })
 }
 
@@ -236,35 +328,40 @@ func (r *Run) adopt(ctx context.Context, live traffic.Split) error {
 		return fmt.Errorf("adopting the live weights: %w", err)
 	}
 	old := r.plan
-	r.plan = p
-	if err := call(ctx, r, func(ctx context.Context) error { return r.e.Router.SetMark(ctx, r.mark(now)) }); err != nil {
-		r.plan = old
-		return fmt.Errorf("adopting the live weights: %w", err)
+	if r.live.Exists { // a route that is still to be created gets its mark then
+		if err := r.confirm(ctx); err != nil {
+			return err
+		}
+		r.plan = p
+		if err := call(ctx, r, r.setMark); err != nil {
+			r.plan = old
+			return fmt.Errorf("adopting the live weights: %w", err)
+		}
 	}
-	r.renewed = time.Now()
-	s := r.state
-	r.state = shift.State{ID: s.ID, Phase: shift.Preparing, Step: -1, At: now, Reason: s.Reason, Message: s.Message, Failures: s.Failures, Promoted: s.Promoted}
-	if !p.Judged() {
-		r.state.Phase, r.state.Step = shift.Finishing, len(p.Steps)-1
-	}
+	r.plan, r.state, r.wrote = p, p.Anew(r.state, now), nil
 	return nil
 }
 
 // lose ends a run whose lease another run holds: it may not write any more.
 func (r *Run) lose(ctx context.Context, err *lostError) {
-	before := r.state
 	r.state.Phase, r.state.Reason, r.state.Message, r.state.At = shift.Held, "LeaseLost", err.Error(), time.Now()
-	r.marked = false        // it is not ours to release
-	_ = r.save(ctx, before) // the run is over either way; the mark is the truth
+	r.marked = false // it is not ours to release
+	if err := r.save(ctx); err != nil {
+		r.failed(fmt.Errorf("saving the state: %w", err)) // the mark is the truth
+	}
 }
 
-func (r *Run) save(ctx context.Context, before shift.State) error {
-	a, b := before, r.state
+func (r *Run) save(ctx context.Context) error {
+	a, b := r.saved, r.state
 	a.At, b.At = time.Time{}, time.Time{}
 	if reflect.DeepEqual(a, b) {
 		return nil
 	}
-	return r.e.Store.Save(ctx, r.state)
+	err := r.e.Store.Save(ctx, r.state)
+	if err == nil {
+		r.saved = r.state
+	}
+	return err
 }
 
 // call bounds one call to a port.
@@ -287,7 +384,12 @@ func (r *Run) backoff() time.Duration {
 	if r.failedSince.IsZero() {
 		r.failedSince = time.Now()
 	}
-	return min(max(time.Since(r.failedSince)/2, 200*time.Millisecond), 10*time.Second)
+	return pause(r.failedSince)
+}
+
+// pause grows with the time since something went wrong.
+func pause(since time.Time) time.Duration {
+	return min(max(time.Since(since)/2, 200*time.Millisecond), 10*time.Second)
 }
 
 func (r *Run) untilNext() time.Duration {
