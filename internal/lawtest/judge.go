@@ -88,6 +88,7 @@ func Judge(trace []Exchange, d Declared) []Violation {
 		case CloudWatch:
 			j.metrics()
 		}
+		j.c.slow += x.Done.Sub(x.Begun)
 	}
 	j.end()
 	return j.broken
@@ -134,6 +135,7 @@ type caller struct {
 	healthy    bool   // it was told that the gaining targets are healthy, since its last weight write
 	failure    string // it was given bad news of the live weights
 	failedAt   time.Time
+	slow       time.Duration // spent since then in waiting for answers
 	answered   bool  // it tried to go back after that, or something kept it from doing so
 	knows      Split // the live split as it was told, and since when
 	since      time.Time
@@ -201,14 +203,15 @@ func (j *judge) elb() {
 	}
 }
 
-// readBack wants the route to be read right after a write that went well.
+// readBack wants the first call after a write that went well to read the route. When
+// that call fails, only another write has to wait for a better one: see informed.
 func (j *judge) readBack() {
 	w := j.c.unread
 	if w == nil {
 		return
 	}
+	j.c.unread = nil
 	if op := j.x.Operation; op != "DescribeRules" && op != "DescribeListeners" {
-		j.c.unread = nil
 		j.violate(LawReadBack, "%s came before the write of %s was read back", op, w.Done.UTC().Format(time.TimeOnly))
 	}
 }
@@ -236,7 +239,7 @@ func (j *judge) reads() {
 	default:
 		r = reading{at: x.Done, split: j.from}
 	}
-	c.read, c.fresh, c.unread = &r, true, nil
+	c.read, c.fresh = &r, true
 	if c.knows == nil || !c.knows.sameShares(r.split) {
 		c.knows, c.since = r.split, x.Done
 	}

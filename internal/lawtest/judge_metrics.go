@@ -161,17 +161,18 @@ func (j *judge) health() {
 func (j *judge) fails(why string) {
 	if j.c.failure == "" && j.step >= 0 && j.shift != "" {
 		j.c.failure, j.c.failedAt, j.c.answered = why, j.x.Done, false
+		j.c.slow = -j.x.Done.Sub(j.x.Begun) // this answer itself is not waited for
 	}
 }
 
 // deadline wants the way back within one analysis interval.
 func (j *judge) deadline() {
 	c := j.c
-	if c.failure == "" || c.answered || j.d.Hold || j.x.Done.Sub(c.failedAt) <= j.d.Pace.Period {
+	if c.failure == "" || c.answered || j.d.Hold || j.x.Begun.Sub(c.failedAt)-c.slow <= j.d.Pace.Period {
 		return
 	}
 	c.answered = true
-	j.violate(LawRollback, "no way back %s after: %s", j.x.Done.Sub(c.failedAt), c.failure)
+	j.violate(LawRollback, "no way back %s after: %s", j.x.Begun.Sub(c.failedAt), c.failure)
 }
 
 // readSeries puts the answers of a GetMetricData to their queries.

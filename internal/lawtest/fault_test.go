@@ -1,0 +1,228 @@
+package lawtest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/norikae/norikae/api/v1alpha1"
+	"github.com/norikae/norikae/internal/awssim/fault"
+	"github.com/norikae/norikae/internal/shift"
+)
+
+// callFaults are the faults of single API calls.
+func callFaults() []fault.Kind {
+	return []fault.Kind{
+		fault.Throttle, fault.ErrorBefore, fault.ErrorAfter, fault.AccessDenied, fault.ExpiredToken,
+		fault.Latency, fault.DropBefore, fault.DropAfter,
+	}
+}
+
+func hit(kind fault.Kind, skip, times int) fault.Rule {
+	r := fault.Rule{Kind: kind, Skip: skip, Times: times}
+	if kind == fault.Latency {
+		r.Duration = 3 * time.Second
+	}
+	return r
+}
+
+// weightWrites counts the attempts of shifts, and those that may have had an effect.
+func weightWrites(trace []Exchange) (attempts, effects int) {
+	for _, x := range trace {
+		if x.Caller == Operator || x.Operation != "ModifyRule" && x.Operation != "ModifyListener" && x.Operation != "CreateRule" {
+			continue
+		}
+		attempts++
+		if x.OK() || x.Unknown() {
+			effects++
+		}
+	}
+	return attempts, effects
+}
+
+// oneFault runs a quick shift with one fault at the call with an index, and again when
+// the fault kept it from starting. It tells whether the fault came at all.
+func oneFault(t *testing.T, kind fault.Kind, index, times int, isSick bool) (came bool) {
+	t.Helper()
+	inWorld(t, LabPace(), nil, func(l *lab) {
+		where := fmt.Sprintf("%s at calls %d–%d", kind, index, index+times-1)
+		phase, goal := shift.Succeeded, blueGreen(0, 100)
+		if isSick {
+			sick(l)
+			phase, goal = shift.RolledBack, blueGreen(100, 0)
+		}
+		id, err := l.Faults().Add(hit(kind, index, times))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := l.quick()
+		out := l.run(Setup{Manifest: m})
+		came = slices.ContainsFunc(l.Faults().List(), func(s fault.Status) bool { return s.Hit > 0 })
+		if out.Err != nil { // refused to start: nothing may have moved
+			trace, err := l.Trace()
+			if n, _ := weightWrites(trace); n > 0 || err != nil {
+				t.Errorf("%s: an error (%v) after %d weight writes, %v", where, out.Err, n, err)
+			}
+			if err := l.Faults().Remove(id); err != nil {
+				t.Fatal(err)
+			}
+			out = l.run(Setup{Manifest: m, Machine: "m2"})
+		}
+		if out.Err != nil || out.Phase != phase {
+			t.Errorf("%s: %s %s (%s), %v", where, out.Phase, out.Reason, out.Message, out.Err)
+		}
+		if got := l.live(); !got.equal(l.split(goal...)) {
+			t.Errorf("%s: ended at %s", where, got)
+		}
+		trace, err := l.Trace()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range Judge(trace, l.declared(m)) {
+			t.Errorf("%s: %s", where, v)
+		}
+	})
+	return came
+}
+
+// TestFaultSweep puts each fault on each call, strided: one that clears within the retry
+// budget ends exactly at To, and with a sick green exactly at From.
+func TestFaultSweep(t *testing.T) {
+	for i, kind := range callFaults() {
+		for _, isSick := range []bool{false, true} {
+			name, stride := string(kind), 7
+			if isSick {
+				name, stride = name+", green is sick", 2
+			}
+			if raceEnabled {
+				stride *= 5
+			}
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				n, index := 0, i%stride
+				for oneFault(t, kind, index, 1+n%3, isSick) {
+					n++
+					index += stride
+				}
+				t.Logf("%d of the calls 0–%d hit, every %d, once to three times in a row", n, index-stride, stride)
+			})
+		}
+	}
+}
+
+// TestPassingFaultsOfTheWorld puts faults of the data plane and its metrics in force for
+// five seconds, at each second of a shift.
+func TestPassingFaultsOfTheWorld(t *testing.T) {
+	for name, rule := range map[string]fault.Rule{
+		"weights reach the data plane late": {Kind: fault.WeightsDelay, Duration: time.Second},
+		"metrics come late":                 {Kind: fault.MetricDelay, Duration: 4 * time.Second},
+		"requests are not counted":          {Kind: fault.MetricMissing, Name: "RequestCount"},
+		"no metric at all":                  {Kind: fault.MetricMissing, Name: "*"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			step := 2
+			if raceEnabled {
+				step = 11
+			}
+			for at := 1; at < 32; at += step {
+				inWorld(t, LabPace(), nil, func(l *lab) {
+					time.AfterFunc(time.Duration(at)*time.Second, func() { l.fault(rule) })
+					time.AfterFunc(time.Duration(at+5)*time.Second, l.Faults().Clear)
+					m := l.quick()
+					l.ended(l.run(Setup{Manifest: m}), shift.Succeeded, "Succeeded")
+					l.lawful(l.declared(m))
+					if got := l.live(); !got.equal(l.split(blueGreen(0, 100)...)) {
+						t.Errorf("from second %d: ended at %s", at, got)
+					}
+				})
+			}
+			t.Logf("at every %d seconds of 32", step)
+		})
+	}
+}
+
+// TestFaultsThatOutlastMaxHold begin at 15 s, when half the traffic has moved, and stay.
+func TestFaultsThatOutlastMaxHold(t *testing.T) {
+	for name, tc := range map[string]struct {
+		rule      fault.Rule
+		onFailure string
+		phase     shift.Phase
+		reason    string
+		message   string
+		goal      []Weight // nil: where it was
+	}{
+		"metrics that stay away go back": {
+			fault.Rule{Kind: fault.MetricMissing, Name: "*"}, "rollback", shift.RolledBack, "Inconclusive", "held for", blueGreen(100, 0),
+		},
+		"metrics that stay away hold, by policy": {
+			fault.Rule{Kind: fault.MetricMissing, Name: "*"}, "hold", shift.Held, "MaxDuration", "not finished within", nil,
+		},
+		"CloudWatch that refuses goes back": {
+			fault.Rule{Kind: fault.AccessDenied, Service: "monitoring"}, "rollback", shift.RolledBack, "Error", "AccessDenied", blueGreen(100, 0),
+		},
+		"writes that are refused go nowhere": {
+			fault.Rule{Kind: fault.AccessDenied, Operation: "ModifyRule"}, "rollback", shift.Unconfirmed, "WriteFailed", "AccessDenied", nil,
+		},
+		"writes that are refused hold, by policy": {
+			fault.Rule{Kind: fault.AccessDenied, Operation: "ModifyRule"}, "hold", shift.Held, "MaxDuration", "AccessDenied", nil,
+		},
+		"a route that cannot be read is not written": {
+			fault.Rule{Kind: fault.Throttle, Operation: "DescribeRules"}, "rollback", shift.Unconfirmed, "Unreadable", "Throttling", nil,
+		},
+		"tags that cannot be read forbid to go on, not to go back": {
+			fault.Rule{Kind: fault.ErrorBefore, Operation: "DescribeTags"}, "rollback", shift.RolledBack, "Unreadable", "InternalFailure", blueGreen(100, 0),
+		},
+		"all of AWS is gone": {
+			fault.Rule{Kind: fault.DropBefore}, "rollback", shift.Unconfirmed, "Unreadable", "cannot read the route", nil,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, LabPace(), nil, func(l *lab) {
+				m := l.quick()
+				m.Spec.Analysis.MaxHold = v1alpha1.Duration{Duration: 30 * time.Second}
+				m.Spec.Strategy.OnFailure = tc.onFailure
+				m.Spec.Strategy.RollbackTimeout = v1alpha1.Duration{Duration: 2 * time.Minute}
+				m.Spec.Strategy.MaxDuration = v1alpha1.Duration{Duration: 4 * time.Minute}
+				time.AfterFunc(15*time.Second, func() { l.fault(tc.rule) })
+				var at Split
+				time.AfterFunc(15*time.Second, func() { at = l.live() })
+				out := l.run(Setup{Manifest: m})
+				l.ended(out, tc.phase, tc.reason)
+				if !strings.Contains(out.Message, tc.message) {
+					t.Errorf("message %q does not say %q", out.Message, tc.message)
+				}
+				goal := at
+				if tc.goal != nil {
+					goal = l.split(tc.goal...)
+				}
+				if got := l.live(); !got.equal(goal) {
+					t.Errorf("ended at %s, want %s", got, goal)
+				}
+				l.lawful(l.declared(m))
+			})
+		})
+	}
+}
+
+// A rollback goes on while its write is refused, and lands when it is not any more.
+func TestS13ExpiredCredentialsDelayARollbackAndDoNotEndIt(t *testing.T) {
+	t.Parallel()
+	inWorld(t, LabPace(), nil, func(l *lab) {
+		m := l.quick()
+		sick(l)
+		l.fault(fault.Rule{Kind: fault.ExpiredToken, Operation: "ModifyRule", Skip: 1}) // the second is the way back
+		time.AfterFunc(5*time.Minute, l.Faults().Clear)
+		out := l.run(Setup{Manifest: m})
+		if out.Err != nil || out.Phase != shift.RolledBack || out.Finished.Sub(out.Started) < 4*time.Minute {
+			t.Errorf("%s %s (%s), %v after %s", out.Phase, out.Reason, out.Message, out.Err, out.Finished.Sub(out.Started))
+		}
+		l.lawful(l.declared(m))
+		if got := l.live(); !got.equal(l.split(blueGreen(100, 0)...)) {
+			t.Errorf("ended at %s", got)
+		}
+	})
+}
