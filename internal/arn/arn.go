@@ -193,11 +193,11 @@ func (n Name) wrong(parts []string, want shape) string {
 	switch {
 	case n.Service != service:
 		return fmt.Sprintf("its service is %q", n.Service)
-	case !partitionPattern().MatchString(n.Partition):
+	case !partitionPattern.MatchString(n.Partition):
 		return fmt.Sprintf("its partition is %q", n.Partition)
-	case !regionPattern().MatchString(n.Region):
+	case !regionPattern.MatchString(n.Region):
 		return fmt.Sprintf("its region is %q", n.Region)
-	case !accountPattern().MatchString(n.Account):
+	case !accountPattern.MatchString(n.Account):
 		return fmt.Sprintf("its account is %q, not 12 digits", n.Account)
 	case parts[0] != wantKind:
 		return "it names " + kindInWords(parts[0])
@@ -212,11 +212,11 @@ func (n Name) wrong(parts []string, want shape) string {
 	if typed {
 		nameAt = 2
 	}
-	if !namePattern().MatchString(parts[nameAt]) {
+	if !namePattern.MatchString(parts[nameAt]) {
 		return fmt.Sprintf("the name %q is not 1–32 letters, digits and hyphens", parts[nameAt])
 	}
 	for _, id := range parts[nameAt+1:] {
-		if !idPattern().MatchString(id) {
+		if !idPattern.MatchString(id) {
 			return fmt.Sprintf("the ID %q is not 16 hexadecimal digits", id)
 		}
 	}
@@ -232,11 +232,14 @@ func kindInWords(kind string) string {
 	return fmt.Sprintf("a resource of kind %q", kind)
 }
 
-func partitionPattern() *regexp.Regexp { return regexp.MustCompile(`^aws[a-z-]*$`) }
-func regionPattern() *regexp.Regexp    { return regexp.MustCompile(`^[a-z]{2,}(-[a-z0-9]+)+$`) }
-func accountPattern() *regexp.Regexp   { return regexp.MustCompile(`^\d{12}$`) }
-func namePattern() *regexp.Regexp      { return regexp.MustCompile(`^[A-Za-z0-9-]{1,32}$`) }
-func idPattern() *regexp.Regexp        { return regexp.MustCompile(`^[0-9a-f]{16}$`) }
+// Compiled once: every answer of AWS is full of ARNs.
+var (
+	partitionPattern = regexp.MustCompile(`^aws[a-z-]*$`)
+	regionPattern    = regexp.MustCompile(`^[a-z]{2,}(-[a-z0-9]+)+$`)
+	accountPattern   = regexp.MustCompile(`^\d{12}$`)
+	namePattern      = regexp.MustCompile(`^[A-Za-z0-9-]{1,32}$`)
+	idPattern        = regexp.MustCompile(`^[0-9a-f]{16}$`)
+)
 
 // LoadBalancerSuffix is the value of the metric dimension LoadBalancer for the ARN of a
 // load balancer, or of one of its listeners or rules; "" when it is none of them.
