@@ -4,7 +4,6 @@
 package file
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -25,11 +24,8 @@ import (
 )
 
 // maxJournal bounds a journal in bytes. A longer one is moved aside when it is opened,
-// so that at most two of this size stay per route.
+// and begun anew with its newest state. While a run is alive its journal may grow beyond.
 const maxJournal = 4 << 20
-
-// maxLine bounds one state in bytes.
-const maxLine = 1 << 20
 
 // Store is an engine.Store over one route's journal. It is safe for concurrent use.
 type Store struct {
@@ -37,6 +33,7 @@ type Store struct {
 	path string
 	lock *flock.Flock
 	file *os.File
+	end  int64 // of the last whole line
 }
 
 // Dir is where journals live: $XDG_STATE_HOME/norikae, or ~/.local/state/norikae.
@@ -89,39 +86,45 @@ func noDirectory(err error) error {
 
 // open readies the file for appending: a torn last line, left by a crash, is cut off.
 func (s *Store) open() error {
-	if st, err := os.Stat(s.path); err == nil && st.Size() > maxJournal {
-		if err := os.Rename(s.path, s.path+".old"); err != nil {
-			return fmt.Errorf("moving the long journal aside: %w", err)
-		}
+	newest, long, err := s.moveAside()
+	if err != nil {
+		return err
 	}
 	f, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("opening the journal: %w", err)
 	}
-	whole, err := wholeLines(f)
+	s.file = f
+	b, err := io.ReadAll(f)
 	if err == nil {
-		err = f.Truncate(whole)
+		s.end = int64(bytes.LastIndexByte(b, '\n') + 1)
+		err = f.Truncate(s.end)
 	}
-	if err == nil {
-		_, err = f.Seek(whole, io.SeekStart)
+	if err == nil && long {
+		err = s.Save(context.Background(), newest)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("readying the journal %s: %w", s.path, err), f.Close())
 	}
-	s.file = f
 	return nil
 }
 
-// wholeLines is the length of the file up to its last line end.
-func wholeLines(f *os.File) (int64, error) {
-	b, err := io.ReadAll(io.LimitReader(f, maxJournal+maxLine))
-	if err != nil {
-		return 0, err
+// moveAside moves a journal that has become long to another name, and gives its newest
+// state; ok is false when it is not long, or has none.
+func (s *Store) moveAside() (newest shift.State, ok bool, err error) {
+	if st, err := os.Stat(s.path); err != nil || st.Size() <= maxJournal {
+		return newest, false, nil //nolint:nilerr // opening it will say what is wrong
 	}
-	return int64(bytes.LastIndexByte(b, '\n') + 1), nil
+	if newest, ok, err = Last(s.path); err != nil {
+		return newest, false, err
+	}
+	if err := os.Rename(s.path, s.path+".old"); err != nil {
+		return newest, false, fmt.Errorf("moving the long journal aside: %w", err)
+	}
+	return newest, ok, nil
 }
 
-// Save appends a state and syncs it to disk.
+// Save appends a state and syncs it to disk. What a failed write left is written over.
 func (s *Store) Save(_ context.Context, st shift.State) error {
 	b, err := json.Marshal(st)
 	if err != nil {
@@ -129,12 +132,14 @@ func (s *Store) Save(_ context.Context, st shift.State) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, err := s.file.Write(append(b, '\n')); err != nil {
+	n, err := s.file.WriteAt(append(b, '\n'), s.end)
+	if err != nil {
 		return fmt.Errorf("writing the journal: %w", err)
 	}
 	if err := s.file.Sync(); err != nil {
 		return fmt.Errorf("syncing the journal: %w", err)
 	}
+	s.end += int64(n)
 	return nil
 }
 
@@ -144,24 +149,18 @@ func (s *Store) Load(context.Context) (shift.State, bool, error) { return Last(s
 // Last reads the newest whole state of a journal, also while a run writes it. Lines that
 // cannot be read are passed over; a journal that is not there has none.
 func Last(path string) (last shift.State, ok bool, err error) {
-	f, err := os.Open(path)
+	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return last, false, nil
 	}
 	if err != nil {
-		return last, false, fmt.Errorf("opening the journal: %w", err)
+		return last, false, fmt.Errorf("reading the journal: %w", err)
 	}
-	defer func() { _ = f.Close() }() // it was only read
-	sc := bufio.NewScanner(f)
-	sc.Buffer(nil, maxLine)
-	for sc.Scan() {
+	for line := range bytes.Lines(b) {
 		var st shift.State
-		if json.Unmarshal(sc.Bytes(), &st) == nil && st.ID != "" {
+		if json.Unmarshal(line, &st) == nil && st.ID != "" {
 			last, ok = st, true
 		}
-	}
-	if err := sc.Err(); err != nil {
-		return last, ok, fmt.Errorf("reading the journal: %w", err)
 	}
 	return last, ok, nil
 }

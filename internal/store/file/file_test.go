@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -171,12 +172,53 @@ func TestALongJournalIsMovedAside(t *testing.T) {
 	}
 	closed(t, s)
 	again := open(t, dir)
-	if _, ok, err := again.Load(t.Context()); ok || err != nil {
-		t.Errorf("the journal begins anew: %t %v", ok, err)
+	checkStep(t, "the old journal", 1, s.Path()+".old")
+	if got, ok, err := again.Load(t.Context()); !ok || err != nil || got.Message != big.Message {
+		t.Errorf("the journal begins anew with its newest state: %t %v %d", ok, err, len(got.Message))
+	}
+	if st, err := os.Stat(s.Path()); err != nil || st.Size() > 300<<10 {
+		t.Errorf("the new journal: %v %v", st, err)
 	}
 	save(t, again, state(2))
-	checkStep(t, "the old journal", 1, s.Path()+".old")
 	checkStep(t, "the new journal", 2, s.Path())
+}
+
+func TestALongStateCanBeReadAgain(t *testing.T) {
+	s := open(t, t.TempDir())
+	big := state(1)
+	big.Message = strings.Repeat("x", 3<<20)
+	save(t, s, state(0), big)
+	checkStep(t, "after a state of 3 MiB", 1, s.Path())
+}
+
+// A disk that is full takes a part of a line. What is saved when it has room again must
+// not become the rest of that line.
+func TestAfterAFullDiskStatesAreWholeAgain(t *testing.T) {
+	s := open(t, t.TempDir())
+	save(t, s, state(0))
+	st, err := os.Stat(s.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
+		t.Fatal(err)
+	}
+	full := before
+	full.Cur = uint64(st.Size()) + 20
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &full); err != nil {
+		t.Fatal(err)
+	}
+	err = s.Save(t.Context(), state(1))
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(err, syscall.EFBIG) || !strings.HasPrefix(err.Error(), "writing the journal: ") {
+		t.Errorf("a state was saved on a full disk: %v", err)
+	}
+	checkStep(t, "with the part of a line", 0, s.Path())
+	save(t, s, state(2))
+	checkStep(t, "with room again", 2, s.Path())
 }
 
 func TestTheJournalIsForItsOwnerAlone(t *testing.T) {
