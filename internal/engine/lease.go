@@ -185,15 +185,16 @@ func (r *Run) secure(ctx context.Context) error {
 }
 
 // confirm that the lease is ours and lasts: it is read when it was not since the last
-// write, and a mark that somebody removed, or a lease that ran out while this machine
+// write, or ran short since, and a mark that somebody removed, or a lease that ran out while this machine
 // slept, is written again and read back after the race wait.
 func (r *Run) confirm(ctx context.Context) error {
-	if !r.owned {
+	lasts := func() bool { return r.marked && time.Until(r.leased.Expires) > r.e.Timing.Lease/6 }
+	if !r.owned || !lasts() {
 		if err := call(ctx, r, r.own); err != nil {
 			return err
 		}
 	}
-	if r.marked && time.Until(r.leased.Expires) > r.e.Timing.Lease/6 {
+	if lasts() {
 		return nil
 	}
 	if r.marked {

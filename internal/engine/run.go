@@ -68,7 +68,7 @@ func (r *Run) Step(ctx context.Context) (wait time.Duration) {
 	now := time.Now()
 	if r.renewalDue(now) {
 		r.renew(ctx)
-		if r.signal.Kind == shift.NoSignal && !r.interrupted && !r.state.Phase.Done() {
+		if r.signal == r.state.Heard && !r.interrupted && !r.state.Phase.Done() {
 			return r.untilNext()
 		}
 		return 0
@@ -78,9 +78,8 @@ func (r *Run) Step(ctx context.Context) (wait time.Duration) {
 		return 0
 	}
 	if r.live != nil && r.starting != "" {
-		if err := r.startAgain(ctx); err != nil {
+		if err := r.startAgain(ctx); err != nil { // Decide sees a drift until it works
 			r.failed(err)
-			return r.backoff()
 		}
 	}
 	r.verified()
