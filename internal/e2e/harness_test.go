@@ -116,10 +116,11 @@ func (l *lab) arn(name string) string {
 	return "no target group " + name
 }
 
-// ask calls the control endpoint and decodes the answer into out, unless it is nil.
+// ask calls the control endpoint and decodes the answer into out, unless it is nil. It
+// works in cleanups too, when the test's context is over.
 func (l *lab) ask(t *testing.T, method, path, body string, out any) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, l.Endpoint+awssim.ControlPrefix+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, l.Endpoint+awssim.ControlPrefix+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,6 +276,7 @@ spec:
 type command struct {
 	args  []string
 	env   []string // the whole environment
+	dir   string   // to work in
 	stdin string
 }
 
@@ -294,7 +296,7 @@ type result struct {
 func start(t *testing.T, c command) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(os.Getenv(binaryVar), c.args...), done: make(chan struct{})}
-	p.cmd.Env, p.cmd.Stdin = c.env, strings.NewReader(c.stdin)
+	p.cmd.Env, p.cmd.Dir, p.cmd.Stdin = c.env, c.dir, strings.NewReader(c.stdin)
 	if c.env == nil {
 		p.cmd.Env = []string{"HOME=/nonexistent"}
 	}
