@@ -136,8 +136,8 @@ type caller struct {
 	failure    string // it was given bad news of the live weights
 	failedAt   time.Time
 	slow       time.Duration // spent since then in waiting for answers
-	answered   bool  // it tried to go back after that, or something kept it from doing so
-	knows      Split // the live split as it was told, and since when
+	answered   bool          // it tried to go back after that, or something kept it from doing so
+	knows      Split         // the live split as it was told, and since when
 	since      time.Time
 }
 

@@ -30,6 +30,9 @@ func (j *judge) writes(w *write) {
 // took follows the effect that an attempt has, may have had, or has not.
 func (j *judge) took(w *write) {
 	x, c := j.x, j.c
+	if x.Operation == "CreateRule" && (x.OK() || x.Unknown()) {
+		j.setMark(readMark(x.In.List("Tags")))
+	}
 	c.last, c.fresh, c.owns, c.tagsFailed = w, false, false, false
 	switch {
 	case x.OK():
@@ -49,9 +52,6 @@ func (j *judge) took(w *write) {
 		if j.live != nil {
 			j.before, j.live = j.live, nil
 		}
-	}
-	if x.Operation == "CreateRule" && (x.OK() || x.Unknown()) {
-		j.setMark(readMark(x.In.List("Tags")))
 	}
 }
 

@@ -1,6 +1,7 @@
 package lawtest
 
 import (
+	"flag"
 	"os"
 	"strings"
 	"testing"
@@ -18,6 +19,14 @@ func TestMain(m *testing.M) {
 		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "AWS_") {
 			set(name, "")
 		}
+	}
+	flag.Parse()
+	checks := "20" // each is two whole shifts
+	if raceEnabled {
+		checks = "4"
+	}
+	if err := flag.Set("rapid.checks", checks); err != nil {
+		panic(err)
 	}
 	set("AWS_CONFIG_FILE", os.DevNull)
 	set("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
