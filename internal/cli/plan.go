@@ -37,6 +37,7 @@ It exits with 1 when shift would refuse to start.`,
 			if err != nil {
 				return fmt.Errorf("planning %q: %w", d.spec.Name, err)
 			}
+			pv.Warnings = once(pv.Warnings)
 			if err := s.printPreview(d, pv); err != nil {
 				return err
 			}
@@ -48,6 +49,17 @@ It exits with 1 when shift would refuse to start.`,
 	}
 	s.fileFlag(cmd)
 	return cmd
+}
+
+// once leaves out what was said before.
+func once(lines []string) []string {
+	var out []string
+	for _, l := range lines {
+		if !slices.Contains(out, l) {
+			out = append(out, l)
+		}
+	}
+	return out
 }
 
 func blocked(blockers []string) string {

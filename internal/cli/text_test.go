@@ -228,3 +228,12 @@ func TestTheTimeLeftCountsWhatIsLeft(t *testing.T) {
 		})
 	}
 }
+
+func TestAWarningIsPrintedOnce(t *testing.T) {
+	pv := testPreview()
+	pv.Warnings = []string{"sticky", "slow start", "sticky"}
+	code, out, errOut := call{args: []string{"plan", "-f", "-"}, in: shiftYAML, run: &fakeRun{preview: pv}}.do(t)
+	if code != 0 || strings.Count(out, "sticky") != 1 || !strings.Contains(out, "slow start") {
+		t.Errorf("exit code %d\n%s%s", code, out, errOut)
+	}
+}
