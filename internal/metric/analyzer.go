@@ -90,7 +90,7 @@ func (a *Analyzer) prepare(u *userMetric, req analysis.Request) plan {
 	case err != nil:
 		return plan{sched: s, err: fmt.Errorf("query: %w", err)}
 	case p > 0 && s.Interval%p != 0:
-		return plan{sched: s, err: fmt.Errorf("interval: %s is not a multiple of the query's period %s, so its windows would hold parts of data points: make it %s", s.Interval, p, (s.Interval/p+1)*p)}
+		return plan{sched: s, err: fmt.Errorf("interval: %s is not a multiple of the query's period %s, so its windows would hold parts of data points: make it %s", s.Interval, p, s.Interval+p-s.Interval%p)}
 	case p > 0 && p%u.Timing.Period != 0 && u.Timing.Period%p != 0:
 		return plan{sched: s, err: fmt.Errorf("query: its period %s and the source's %s do not divide each other", p, u.Timing.Period)}
 	}

@@ -271,3 +271,16 @@ func TestASourceThatAnswersTooLittleIsAnError(t *testing.T) {
 		t.Errorf("%s %q", r.Verdict, r.Message)
 	}
 }
+
+func TestM06_EachSourceIsAskedOnlyForItsOwnMetrics(t *testing.T) {
+	tokyo, home := &fakeSource{answer: value(0)}, &fakeSource{answer: value(9)}
+	first, second, third := errorsBelow(tokyo), errorsBelow(home), errorsBelow(tokyo)
+	first.Name, second.Name, third.Name = "a", "b", "c"
+	r := mustNew(t, Config{Metrics: []Metric{first, second, third}}).Analyze(t.Context(), request(4))
+	if got, other := tokyo.asked(), home.asked(); got != "a 1-2, c 1-2" || other != "b 1-2" {
+		t.Errorf("asked %q and %q", got, other)
+	}
+	if r.Metrics[0].Passed != 1 || r.Metrics[1].Failed != 1 || r.Metrics[2].Passed != 1 {
+		t.Errorf("%+v", r.Metrics)
+	}
+}
