@@ -111,9 +111,13 @@ func decodeMark(tags map[string]string) (m shift.Mark, ok bool, err error) {
 		Started: d.time(tagStarted, d.word(tagStarted)),
 		Lease:   d.lease(),
 	}
-	m.Signal = d.signal(m.ID)
 	if d.err != nil {
 		return shift.Mark{}, false, d.err
+	}
+	// A slip of the pen is no word, and no reason to lose From over.
+	word := decoder{tags: tags}
+	if s := word.signal(m.ID); word.err == nil {
+		m.Signal = s
 	}
 	return m, true, nil
 }
@@ -209,7 +213,7 @@ func (d *decoder) signal(id string) shift.Signal {
 		d.fail(tagSignal, v, "want KIND, KIND STEP or KIND STEP SHIFT-ID")
 		return shift.Signal{}
 	}
-	s := shift.Signal{Kind: shift.SignalKind(parts[0]), Step: -1}
+	s := shift.Signal{Kind: shift.SignalKind(strings.ToLower(parts[0])), Step: -1}
 	if !slices.Contains([]shift.SignalKind{shift.SignalApprove, shift.SignalPromote, shift.SignalAbort}, s.Kind) {
 		d.fail(tagSignal, v, fmt.Sprintf("want %s, %s or %s", shift.SignalApprove, shift.SignalPromote, shift.SignalAbort))
 	}
