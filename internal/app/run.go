@@ -48,7 +48,7 @@ func (r *run) Preview(ctx context.Context) (engine.Preview, error) {
 
 // Run drives the shift under the journal's lock.
 func (r *run) Run(ctx context.Context, o cli.RunOptions) (res engine.Result, err error) {
-	id, err := file.MachineID(r.dir)
+	id, err := file.Holder(r.dir, r.parts.Spec.Route)
 	if err != nil {
 		return res, err
 	}

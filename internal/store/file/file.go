@@ -50,12 +50,16 @@ func Dir(getenv func(string) string) (string, error) {
 
 // Path of a route's journal within dir. The name is readable up to the hash.
 func Path(dir, route string) string {
-	sum := sha256.Sum256([]byte(route))
 	name := plain(route)
 	if len(name) > 60 {
 		name = name[len(name)-60:]
 	}
-	return filepath.Join(dir, name+"-"+hex.EncodeToString(sum[:6])+".jsonl")
+	return filepath.Join(dir, name+"-"+short(route)+".jsonl")
+}
+
+func short(route string) string {
+	sum := sha256.Sum256([]byte(route))
+	return hex.EncodeToString(sum[:6])
 }
 
 // Open locks a route's journal for one run. It returns fault.ErrConflict when another

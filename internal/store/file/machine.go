@@ -32,6 +32,14 @@ func MachineID(dir string) (string, error) {
 	}
 }
 
+// Holder names, in leases, the runs of this machine that share a route's journal: while
+// one of them has it open, all others are dead. Two declarations may name the same route
+// in two ways; those have two journals, know nothing of each other, and so differ here.
+func Holder(dir, route string) (string, error) {
+	id, err := MachineID(dir)
+	return id + "." + short(route), err
+}
+
 // makeMachineID links a whole file into place, so that two first runs agree.
 func makeMachineID(path string) error {
 	host, err := os.Hostname()

@@ -65,3 +65,18 @@ func TestAnEmptyNameIsMadeAnew(t *testing.T) {
 		t.Errorf("%q %v, then %q %v", id, err, again, errAgain)
 	}
 }
+
+func TestTwoNamesOfARouteAreTwoHolders(t *testing.T) {
+	dir := t.TempDir()
+	holder := func(route string) string {
+		t.Helper()
+		h, err := Holder(dir, route)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	if a, b := holder("listener rule 10"), holder("rule ARN"); a == b || a != holder("listener rule 10") {
+		t.Errorf("%q and %q: a live run of the other declaration would be taken for a dead one of this", a, b)
+	}
+}
