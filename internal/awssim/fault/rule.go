@@ -176,6 +176,9 @@ func Kinds() []Kind {
 	return out
 }
 
+// Fields lists the fields that a kind may have, as they are written in JSON.
+func Fields(k Kind) []string { return fieldsOf()[k] }
+
 // Validate returns an error that names the first field that is wrong.
 func (r Rule) Validate() error {
 	fields, ok := fieldsOf()[r.Kind]
