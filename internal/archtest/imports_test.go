@@ -82,6 +82,8 @@ var rules = []rule{
 		[]string{"github.com/spf13/cobra", "github.com/spf13/pflag"},
 		"it describes the commands as they are put together, and is no part of the product",
 	},
+	{"internal/bench", nil, nil, "it measures whole shifts, in its tests"},
+	{"tools/labdoc", []string{"internal/awssim/..."}, nil, "it asks the simulator what it can do"},
 	{"tools/...", nil, nil, "it reads the tree and is no part of the product"},
 	{"internal/e2e", nil, nil, "it runs the program from outside"},
 	{"internal/archtest", nil, nil, "it looks at the tree from outside"},
