@@ -70,7 +70,7 @@ func TestTwoNamesOfARouteAreTwoHolders(t *testing.T) {
 	dir := t.TempDir()
 	holder := func(route string) string {
 		t.Helper()
-		h, err := Holder(dir, route)
+		h, err := file.Holder(dir, route)
 		if err != nil {
 			t.Fatal(err)
 		}
