@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
@@ -79,6 +78,7 @@ func Build(ctx context.Context, env Environment, ts *v1alpha1.TrafficShift) (Par
 	if err != nil {
 		return Parts{}, err
 	}
+	spec.Timing = analyzer.Timing() // of the slowest metric that there really is
 	return Parts{Spec: spec, Router: router, Analyzer: analyzer}, nil
 }
 
@@ -162,7 +162,7 @@ func (b *builder) analyzer(ctx context.Context, ts *v1alpha1.TrafficShift, timin
 	}
 	var errs []error
 	for _, m := range a.Metrics {
-		out, err := b.metric(ctx, m, timing)
+		out, err := b.metric(ctx, m, timing, a.Timing)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("metric %q: %w", m.Name, err))
 			continue
@@ -175,7 +175,7 @@ func (b *builder) analyzer(ctx context.Context, ts *v1alpha1.TrafficShift, timin
 	return metric.New(cfg)
 }
 
-func (b *builder) metric(ctx context.Context, m v1alpha1.Metric, timing analysis.Timing) (metric.Metric, error) {
+func (b *builder) metric(ctx context.Context, m v1alpha1.Metric, timing analysis.Timing, declared *v1alpha1.Timing) (metric.Metric, error) {
 	out := metric.Metric{
 		Name: m.Name, Interval: m.Interval.Duration, FailureLimit: m.FailureLimit, Reducer: analysis.Reducer(m.Reducer),
 		Threshold: analysis.Threshold{Min: m.Min, Max: m.Max, NoData: analysis.NoData(m.NoData), MinRequests: m.MinRequests},
@@ -189,11 +189,11 @@ func (b *builder) metric(ctx context.Context, m v1alpha1.Metric, timing analysis
 	case m.Datadog != nil:
 		out.Query = m.Datadog.Query
 		out.Source, err = b.datadog(*m.Datadog)
-		out.Timing = otherTiming(timing, datadogDelay)
+		out.Timing = otherTiming(timing, datadog.DefaultTiming(), declared)
 	case m.Prometheus != nil:
 		out.Query = m.Prometheus.Query
 		out.Source, err = b.prometheus(m.Prometheus.Address)
-		out.Timing = otherTiming(timing, prometheusDelay)
+		out.Timing = otherTiming(timing, prometheus.DefaultTiming(), declared)
 	}
 	return out, err
 }
@@ -224,17 +224,18 @@ func (b *builder) prometheus(address string) (metric.Source, error) {
 	return s, nil
 }
 
-// How long after a moment the data about it is complete, by default: Datadog's agents
-// flush every 10–15 s; a Prometheus server has scraped within two common intervals.
-const (
-	datadogDelay    = time.Minute
-	prometheusDelay = 30 * time.Second
-)
-
-// otherTiming is that of a source that is not CloudWatch: weights settle alike, its data
-// comes sooner, and in a lab no later than CloudWatch's.
-func otherTiming(t analysis.Timing, delay time.Duration) analysis.Timing {
-	return analysis.Timing{Settle: t.Settle, Period: min(t.Period, 15*time.Second), Delay: min(t.Delay, delay)}
+// otherTiming is that of a source that is not CloudWatch: weights settle alike; its data
+// comes as soon as it says, in a lab no later than the lab's, and as declared where the
+// manifest says so.
+func otherTiming(t, own analysis.Timing, declared *v1alpha1.Timing) analysis.Timing {
+	out := analysis.Timing{Settle: t.Settle, Period: min(t.Period, own.Period), Delay: min(t.Delay, own.Delay)}
+	if declared != nil && declared.Period != nil {
+		out.Period = t.Period
+	}
+	if declared != nil && declared.Delay != nil {
+		out.Delay = t.Delay
+	}
+	return out
 }
 
 func routeARN(r *v1alpha1.ALBRoute) string {
