@@ -61,7 +61,7 @@ func (l *lab) stage(t *testing.T) *stage {
 	return s
 }
 
-// edit the manifest: old, new, old, new, …
+// edit the manifest: the pairs are old and new.
 func (s *stage) edit(pairs ...string) func(*testing.T) {
 	return func(t *testing.T) {
 		t.Helper()
@@ -159,8 +159,8 @@ func badCases(l *lab, o others) map[string]func(*testing.T, *stage) {
 	)
 	listener, blue, green := l.ListenerARN, l.arn("blue"), l.arn("green")
 	greenLine := fmt.Sprintf("  - {name: green, targetGroupARN: %q, weight: 100}\n", green)
-	group := func(name string, weight int) string {
-		return fmt.Sprintf("  - {name: %s, targetGroupARN: %q, weight: %d}\n", name, strings.Replace(blue, "/blue/", "/"+name+"/", 1), weight)
+	group := func(name string) string {
+		return fmt.Sprintf("  - {name: %s, targetGroupARN: %q, weight: 1}\n", name, strings.Replace(blue, "/blue/", "/"+name+"/", 1))
 	}
 	faulty := func(rule string) func(*testing.T, *stage) {
 		return func(t *testing.T, s *stage) { s.fault(t, rule) }
@@ -178,7 +178,7 @@ func badCases(l *lab, o others) map[string]func(*testing.T, *stage) {
 		"a target group where the listener belongs":           edits(listener, green),
 		"a listener where a target group belongs":             edits(green, listener),
 		"the listener of a Network Load Balancer":             edits("listener/app/", "listener/net/"),
-		"six target groups":                                   edits(greenLine, greenLine+group("a", 1)+group("b", 1)+group("c", 1)+group("d", 1)),
+		"six target groups":                                   edits(greenLine, greenLine+group("a")+group("b")+group("c")+group("d")),
 		"a target group that does not exist":                  edits(green, strings.Replace(green, "/green/", "/gone/", 1)),
 		"a target group of another region":                    edits(green, strings.Replace(green, "us-east-1", "eu-west-1", 1)),
 		"a target group of another load balancer":             edits(green, o.group),
@@ -286,8 +286,8 @@ func (s *stage) normal(o others, text string) string {
 var update = flag.Bool("update", false, "write testdata anew")
 
 // messages are what the program says of each case, from testdata/bad-input.txt: a line
-// "## CASE", then the whole of stderr. Write anew, and look at each of them:
-// go test ./internal/e2e -run BadInput -update
+// "## CASE", then the whole of stderr. `go test ./internal/e2e -run BadInput -update`
+// writes it anew; then each of them is to be looked at.
 func messages(t *testing.T) map[string]string {
 	t.Helper()
 	b, err := os.ReadFile("testdata/bad-input.txt")

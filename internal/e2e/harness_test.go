@@ -57,7 +57,7 @@ func run(m *testing.M) int {
 	} {
 		os.Setenv(name, value)
 	}
-	build := exec.Command("go", "build", "-o", os.Getenv(binaryVar), "github.com/norikae/norikae/cmd/norikae")
+	build := exec.CommandContext(context.Background(), "go", "build", "-o", os.Getenv(binaryVar), "github.com/norikae/norikae/cmd/norikae")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building norikae: %v\n%s", err, out)
 		return 1
@@ -76,9 +76,9 @@ type lab struct {
 }
 
 // startLab runs a lab until the test ends.
-func startLab(t *testing.T, args ...string) *lab {
+func startLab(t *testing.T) *lab {
 	t.Helper()
-	cmd := exec.Command(os.Getenv(binaryVar), append([]string{"lab", "up", "--listen", "127.0.0.1:0", "-o", "json"}, args...)...)
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), os.Getenv(binaryVar), "lab", "up", "--listen", "127.0.0.1:0", "-o", "json")
 	cmd.Env = []string{"HOME=" + t.TempDir()}
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
@@ -295,7 +295,7 @@ type result struct {
 
 func start(t *testing.T, c command) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(os.Getenv(binaryVar), c.args...), done: make(chan struct{})}
+	p := &process{cmd: exec.CommandContext(context.WithoutCancel(t.Context()), os.Getenv(binaryVar), c.args...), done: make(chan struct{})}
 	p.cmd.Env, p.cmd.Dir, p.cmd.Stdin = c.env, c.dir, strings.NewReader(c.stdin)
 	if c.env == nil {
 		p.cmd.Env = []string{"HOME=/nonexistent"}

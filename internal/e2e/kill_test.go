@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/norikae/norikae/internal/awssim"
 	"github.com/norikae/norikae/internal/load"
 )
 
@@ -93,39 +92,75 @@ func sweepPoint(t *testing.T, at time.Duration, elsewhere, broken bool) {
 		t.Errorf("on the same machine it took %s, want less than %s: it waited for its own dead lease", took, limit)
 	}
 	l.noMark(t)
-	calls := l.calls(t)[before:]
-	checkPath(t, l, calls, killed-before, broken)
+	calls := l.calls(t)
+	for _, jump := range jumps(l.written(calls[before:]), broken) {
+		t.Errorf("%s; all writes: %v", jump, l.written(calls[before:]))
+	}
+	if later := l.written(calls[killed:]); broken && len(later) > 2 {
+		t.Errorf("a broken cluster was given traffic anew: %v", later)
+	}
 	if c := traffic.Stop(); c.Lost != 0 || !broken && c.ServerErrors != 0 {
 		t.Errorf("requests: %+v", c)
 	}
 }
 
-// checkPath reads from the wire that no weight jumped: each write goes at most one step
-// up from what was live, none comes down, but for the one that goes back to 9:1.
-func checkPath(t *testing.T, l *lab, calls []awssim.CallEntry, killed int, broken bool) {
-	t.Helper()
+// jumps lists the writes (blue:green) that the sweep's shift may not make: each goes at
+// most one step up from what was live, and none comes down, but for the last one of a
+// rollback, which goes back to 9:1.
+func jumps(writes []string, rolledBack bool) []string {
+	var out []string
 	live := 0
-	writes := l.written(calls)
 	for i, w := range writes {
 		var blue, green float64
 		if _, err := fmt.Sscanf(w, "%f:%f", &blue, &green); err != nil {
-			t.Fatal(err)
+			return append(out, fmt.Sprintf("%s: %v", w, err))
 		}
 		share := 100 * green / (blue + green)
 		step := slices.IndexFunc(sweepShares, func(s float64) bool { return math.Abs(s-share) < 0.01 })
 		switch {
-		case step < 0:
-			t.Errorf("%s (%.2f%%) is no step of the shift: %v", w, share, writes)
-		case broken && i == len(writes)-1:
+		case rolledBack && i == len(writes)-1:
 			if w != "9:1" {
-				t.Errorf("the last write is %s, want 9:1: %v", w, writes)
+				out = append(out, w+" is the last write of a rollback to 9:1")
 			}
+		case step < 0:
+			out = append(out, fmt.Sprintf("%s (%.2f%%) is no step of the shift", w, share))
+			continue
 		case step != live && step != live+1:
-			t.Errorf("%s jumps from step %d to %d: %v", w, live, step, writes)
+			out = append(out, fmt.Sprintf("%s goes from step %d to %d", w, live, step))
 		}
 		live = step
 	}
-	if n := len(l.written(calls[killed:])); broken && n > 2 {
-		t.Errorf("a broken cluster was given traffic anew: %v", writes)
+	if n := len(writes); !rolledBack && (n == 0 || writes[n-1] != "1:4") {
+		out = append(out, "the last write is not 1:4")
+	}
+	return out
+}
+
+func TestTheSweepSeesJumps(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		writes     string
+		rolledBack bool
+		want       string // "": nothing wrong
+	}{
+		"every step once":               {"145:55 55:45 75:125 1:4", false, ""},
+		"a step written again":          {"145:55 145:55 55:45 75:125 1:4", false, ""},
+		"back after two steps":          {"145:55 55:45 9:1", true, ""},
+		"a step left out":               {"145:55 75:125 1:4", false, "75:125 goes from step 1 to 3"},
+		"a way back that goes on":       {"145:55 55:45 145:55 55:45 75:125 1:4", false, "145:55 goes from step 2 to 1"},
+		"weights of no step":            {"50:50 145:55 55:45 75:125 1:4", false, "50:50 (50.00%) is no step of the shift"},
+		"the goal in other integers":    {"145:55 55:45 75:125 20:80", false, "the last write is not 1:4"},
+		"From in other integers":        {"145:55 90:10", true, "90:10 is the last write of a rollback to 9:1"},
+		"a rollback by way of a step":   {"145:55 55:45 145:55 9:1", true, "145:55 goes from step 2 to 1"},
+		"zeros instead of From":         {"145:55 1:0", true, "1:0 is the last write of a rollback to 9:1"},
+		"an advance before going back":  {"145:55 75:125 9:1", true, "75:125 goes from step 1 to 3"},
+		"the whole way at once, at 1:4": {"1:4", false, "1:4 goes from step 0 to 4"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := strings.Join(jumps(strings.Fields(tc.writes), tc.rolledBack), "; "); got != tc.want {
+				t.Errorf("%q, want %q", got, tc.want)
+			}
+		})
 	}
 }

@@ -290,6 +290,46 @@ func TestASecondInterruptLeavesAtOnce(t *testing.T) {
 	d.ends(t, 2, shift.RolledBack, "Interrupted", 9, 1)
 }
 
+// Two runs of one route: the second one makes no write, wherever it is.
+func TestASecondRunIsRefused(t *testing.T) {
+	t.Parallel()
+	d := drive(t, pausing)
+	for name, tc := range map[string]struct{ state, want string }{
+		"on this machine, by the journal's lock":                   {d.state, "another run on this machine drives this route"},
+		"on another, when the lease that it waits for was renewed": {t.TempDir(), "another run drives this route"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := len(d.calls(t))
+			res := d.lab.exec(t, tc.state, d.text, "shift", "-f", "-")
+			if res.code != 1 || !strings.Contains(res.stderr, `error: shift "web" was not started: `+tc.want) {
+				t.Errorf("code %d\n%s", res.code, res.stderr)
+			}
+			if w := d.written(d.calls(t)[before:]); len(w) > 0 {
+				t.Errorf("it wrote %v", w)
+			}
+		})
+	}
+	d.say(t, shift.SignalAbort, -1) // the first one is well
+	d.ends(t, 2, shift.RolledBack, "Aborted", 9, 1)
+}
+
+// Somebody else's weights are held, and gone on from when they are ours again.
+func TestWeightsThatSomebodyElseWroteAreHeld(t *testing.T) {
+	t.Parallel()
+	d := drive(t, pausing)
+	d.setWeights(t, 50, 50)
+	until(t, "it sees the drift", func() bool {
+		return strings.Contains(d.out.String(), "somebody else wrote the route: live blue=50 green=50, ours blue=63 green=37")
+	})
+	d.say(t, shift.SignalPromote, -1)
+	time.Sleep(3 * time.Second)
+	if got := d.weights(t); got["green"] != 50 {
+		t.Errorf("live %v: somebody else's weights were written over", got)
+	}
+	d.setWeights(t, 63, 37)
+	d.ends(t, 0, shift.Succeeded, "Succeeded", 0, 100)
+}
+
 func TestPlanPrintsJSONAndWritesNothing(t *testing.T) {
 	t.Parallel()
 	l, state := startLab(t), t.TempDir()
