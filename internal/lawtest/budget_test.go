@@ -103,7 +103,7 @@ func TestABadSampleRestoresTheWeightsWithinOneInterval(t *testing.T) {
 				out := l.run(Setup{Manifest: m})
 				l.ended(out, shift.RolledBack, "AnalysisFailed")
 				shown, back := badSample(l, l.lawful(l.declared(m)), fell)
-				if late := back.Sub(shown); late < 0 || late > l.Pace.Period {
+				if late := back.Sub(shown); late < -l.Pace.Period || late > l.Pace.Period {
 					t.Errorf("green fell sick at %s, shown at %s, restored at %s: %s later", fell, shown, back, late)
 				} else {
 					t.Logf("green fell sick at %s, restored %s after the sample could be read", fell.Format(time.TimeOnly), late)

@@ -257,12 +257,12 @@ func scripts() map[string]script {
 		"approved": {play: simple(func(l *lab, m *v1alpha1.TrafficShift) {
 			pausing(m)
 			for i := range 3 {
-				time.AfterFunc(time.Duration(i+1)*5*time.Minute, func() { l.signal(fmt.Sprintf("approve %d", i)) })
+				time.AfterFunc(time.Duration(i+1)*30*time.Second-300*time.Millisecond, func() { l.signal(fmt.Sprintf("approve %d", i)) })
 			}
 		})},
 		"promoted": {play: simple(func(l *lab, m *v1alpha1.TrafficShift) {
 			pausing(m)
-			time.AfterFunc(5*time.Minute, func() { l.signal("promote") })
+			time.AfterFunc(30*time.Second-300*time.Millisecond, func() { l.signal("promote") })
 		})},
 		"interrupted": {play: interrupted("rollback")},
 		"interrupted-and-held": {play: func(l *lab, p *player) Declared {
