@@ -17,10 +17,11 @@ import (
 // step uses, so that it shows whether both are remembered exactly: green's share is
 // 10% and 80%.
 const (
-	sweepStrategy = "  strategy: {stepWeight: 25, stepInterval: 2s, bake: 2s}\n"
+	sweepStrategy = "  strategy: {stepWeight: 25, stepInterval: 2s, bake: 4s}\n"
 	sweepPoints   = 20
-	// sweepSpan is less than the shift takes: four steps of at least 3 s, since settle,
-	// period and delay of the lab are 1 s each, and the bake.
+	sweepBaking   = 4 // of the points, those in the bake
+	// sweepSpan is less than the steps take: four of at least 3 s, since settle, period
+	// and delay of the lab are 1 s each, and the alignment to periods.
 	sweepSpan = 13 * time.Second
 )
 
@@ -35,9 +36,14 @@ var sweepShares = []float64{10, 27.5, 45, 62.5, 80}
 func TestAShiftThatIsKilledAnywhereIsFinishedByAnotherProcess(t *testing.T) {
 	t.Parallel()
 	for i := range sweepPoints {
-		at := sweepSpan*time.Duration(i)/sweepPoints + 20*time.Millisecond
-		elsewhere, broken := i%2 == 1, i%5 == 2
+		const steps = sweepPoints - sweepBaking
+		at, baking := sweepSpan*time.Duration(i)/steps+20*time.Millisecond, i >= steps
 		name := fmt.Sprintf("killed after %s, gone on with", at)
+		if baking {
+			at = 3 * time.Second * time.Duration(i-steps) / sweepBaking
+			name = fmt.Sprintf("killed %s into the bake, gone on with", at)
+		}
+		elsewhere, broken := i%2 == 1, i%5 == 2
 		if elsewhere {
 			name += " elsewhere"
 		}
@@ -46,12 +52,12 @@ func TestAShiftThatIsKilledAnywhereIsFinishedByAnotherProcess(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sweepPoint(t, at, elsewhere, broken)
+			sweepPoint(t, at, baking, elsewhere, broken)
 		})
 	}
 }
 
-func sweepPoint(t *testing.T, at time.Duration, elsewhere, broken bool) {
+func sweepPoint(t *testing.T, at time.Duration, baking, elsewhere, broken bool) {
 	l := startLab(t)
 	l.setWeights(t, 9, 1)
 	before := len(l.calls(t))
@@ -60,6 +66,9 @@ func sweepPoint(t *testing.T, at time.Duration, elsewhere, broken bool) {
 	text := l.manifest("sweep", 1, 4, sweepStrategy)
 
 	victim := l.start(t, here, text, "shift", "-f", "-", "-o", "json")
+	if baking {
+		until(t, "it bakes", func() bool { return strings.Contains(victim.out.String(), `"phase":"Baking"`) })
+	}
 	time.Sleep(at)
 	victim.signal(syscall.SIGKILL)
 	if res := victim.wait(t); res.code != -1 {
@@ -101,6 +110,46 @@ func sweepPoint(t *testing.T, at time.Duration, elsewhere, broken bool) {
 	}
 	if c := traffic.Stop(); c.Lost != 0 || !broken && c.ServerErrors != 0 {
 		t.Errorf("requests: %+v", c)
+	}
+}
+
+// A rollback that AWS refuses for a while is killed with the process that drove it. On
+// the same machine the journal knows that it had begun, even when the new cluster is
+// well again by then; on another the verdict is found anew.
+func TestARollbackThatIsKilledIsCarriedOutByAnotherProcess(t *testing.T) {
+	t.Parallel()
+	for name, elsewhere := range map[string]bool{"on the same machine, the new cluster well again": false, "on another machine": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, state := startLab(t), t.TempDir()
+			l.setWeights(t, 9, 1)
+			l.send(t)
+			text := l.manifest("sweep", 1, 4, sweepStrategy)
+			victim := l.start(t, state, text, "shift", "-f", "-", "-o", "json")
+			until(t, "it shifts", func() bool { return strings.Contains(victim.out.String(), `"kind":"written"`) })
+			l.fault(t, `{"kind":"throttle","operation":"ModifyRule"}`)
+			l.fault(t, `{"kind":"target","targetGroup":"green","failRate":1}`)
+			until(t, "it rolls back", func() bool { return strings.Contains(victim.out.String(), `"phase":"RollingBack"`) })
+			victim.signal(syscall.SIGKILL)
+			victim.wait(t)
+			if w := l.weights(t); w["green"] == 1 {
+				t.Fatalf("live %v: it was rolled back before it was killed", w)
+			}
+			killed := len(l.calls(t))
+			l.clearFaults(t)
+			if elsewhere {
+				state = t.TempDir()
+				l.fault(t, `{"kind":"target","targetGroup":"green","failRate":1}`)
+			}
+			res := l.exec(t, state, text, "resume", "-f", "-", "-o", "json")
+			if got, want := l.weights(t), map[string]int{"blue": 9, "green": 1}; res.code != 2 || !maps.Equal(got, want) {
+				t.Errorf("code %d at %v, want 2 at %v\n%s%s", res.code, got, want, res.stdout, res.stderr)
+			}
+			if w := l.written(l.calls(t)[killed:]); !slices.Equal(w, []string{"9:1"}) {
+				t.Errorf("writes %v, want one that goes back", w)
+			}
+			l.noMark(t)
+		})
 	}
 }
 
