@@ -51,7 +51,11 @@ type Request struct {
 	// Since is when the weights under judgement were verified to be live. The analyzer
 	// adds the settle time and aligns to the source's periods.
 	Since time.Time
-	Now   time.Time
+	// Before is when the judged weights before these were verified to be live; zero:
+	// there were none, or somebody else wrote meanwhile. What becomes known about them
+	// only now, because the source is late, can fail the step and never pass it.
+	Before time.Time
+	Now    time.Time
 	// Live is the split under judgement; Gaining and Losing are the IDs of the
 	// destinations whose share the whole shift raises and lowers.
 	Live    traffic.Split

@@ -163,7 +163,7 @@ func (e *Engine) journal(ctx context.Context) (*shift.State, error) {
 
 // request asks for the measurements of the weights that the run holds live.
 func (r *Run) request(now time.Time) analysis.Request {
-	req := analysis.Request{Started: r.plan.Started, Since: r.state.WrittenAt, Now: now, Gaining: r.plan.Gaining(), Losing: r.plan.Losing()}
+	req := analysis.Request{Started: r.plan.Started, Since: r.state.WrittenAt, Before: r.before, Now: now, Gaining: r.plan.Gaining(), Losing: r.plan.Losing()}
 	if req.Since.IsZero() {
 		req.Since = now
 	}

@@ -50,6 +50,7 @@ type Run struct {
 	unwritten   error         // of the last write, when it failed
 	failedSince time.Time     // since when writes fail; zero: they do not
 	interrupted bool
+	before      time.Time // when the step before this one was verified live; see analysis.Request
 	writes      int
 	finished    time.Time
 }
@@ -254,6 +255,12 @@ func (r *Run) act(ctx context.Context, d shift.Decision) time.Duration {
 		}
 	}
 	r.tell(before)
+	switch {
+	case r.state.Drifted:
+		r.before = time.Time{}
+	case r.state.Step > before.Step:
+		r.before = before.WrittenAt
+	}
 	switch {
 	case d.Adopt != nil:
 		if err := r.adopt(ctx, d.Adopt); err != nil {

@@ -46,6 +46,7 @@ func (a *Analyzer) Analyze(ctx context.Context, req analysis.Request) analysis.R
 	if !a.since.Equal(req.Since) {
 		a.reset(req.Since)
 	}
+	a.follow(req)
 	if len(a.metrics) == 0 && !a.cfg.Builtin {
 		return analysis.Report{Verdict: analysis.Successful, Next: req.Now.Add(time.Minute)}
 	}
@@ -68,7 +69,16 @@ func (a *Analyzer) reset(since time.Time) {
 	for i := range a.users {
 		a.users[i] = map[int]*measured{}
 	}
-	a.builtin = builtinState{}
+	a.late, a.builtin = a.builtin, builtinState{since: since}
+}
+
+// follow keeps the built-in windows of the weights before these, which the source
+// completes only now. Without its memory it fetches them again.
+func (a *Analyzer) follow(req analysis.Request) {
+	if !a.late.since.Equal(req.Before) {
+		a.late = builtinState{since: req.Before}
+	}
+	a.late.until = req.Since
 }
 
 // plan is how a user metric is measured in a request.

@@ -19,9 +19,28 @@ const (
 // 100,800 data points, shared by its queries (up to 28 here, for 5 destinations).
 const rangeLimit = 1440
 
-// builtinState is what is known of the step by the built-in analysis.
+// builtinState is what is known by the built-in analysis of the weights live since a
+// moment.
 type builtinState struct {
+	since   time.Time       // zero: there are none
+	until   time.Time       // no window begins then or later; zero: there is no end
 	windows []builtinWindow // number k is at index k
+}
+
+// complete counts the windows that are complete at the source by now.
+func (st *builtinState) complete(s analysis.Schedule, now time.Time) int {
+	if st.since.IsZero() {
+		return 0
+	}
+	n := s.Complete(st.since, now)
+	for n > 0 && st.ended(s.Window(st.since, n-1)) {
+		n--
+	}
+	return n
+}
+
+func (st *builtinState) ended(w analysis.Window) bool {
+	return !st.until.IsZero() && !w.Start.Before(st.until)
 }
 
 type builtinWindow struct {
@@ -55,11 +74,16 @@ func (a *Analyzer) builtinSchedule() analysis.Schedule {
 	return analysis.NewSchedule(a.cfg.ALB.Timing, a.cfg.ALB.Interval, 0)
 }
 
-// planBuiltin puts the missing windows into the batch, as one range: a query over many
-// windows costs AWS's price of one.
+// planBuiltin puts the missing windows into the batch, as one range for each weights: a
+// query over many windows costs AWS's price of one.
 func (a *Analyzer) planBuiltin(b *batch, req analysis.Request) {
-	s, st := a.builtinSchedule(), &a.builtin
-	n := s.Complete(req.Since, req.Now)
+	a.planWindows(b, req, &a.late)
+	a.planWindows(b, req, &a.builtin)
+}
+
+func (a *Analyzer) planWindows(b *batch, req analysis.Request, st *builtinState) {
+	s := a.builtinSchedule()
+	n := st.complete(s, req.Now)
 	if n == 0 {
 		return
 	}
@@ -76,17 +100,17 @@ func (a *Analyzer) planBuiltin(b *batch, req analysis.Request) {
 	if first == n {
 		return
 	}
-	span := analysis.Window{Start: s.Window(req.Since, first).Start, End: s.Window(req.Since, n-1).End}
+	span := analysis.Window{Start: s.Window(st.since, first).Start, End: s.Window(st.since, n-1).End}
 	got := a.fetchALB(b, req, span)
 	got.done = func() {
 		for k := first; k < n; k++ {
-			w, err := got.window(s.Window(req.Since, k))
+			w, err := got.window(s.Window(st.since, k))
 			st.windows[k] = builtinWindow{ALBWindow: w, known: true, err: err, again: req.Now.Add(s.Grid)}
 			if err != nil {
 				st.windows[k].again = req.Now
 			}
 		}
-		a.judgeWindows(first)
+		a.judgeWindows(st, first)
 	}
 }
 
@@ -101,16 +125,17 @@ func (a *Analyzer) planBaseline(b *batch, req analysis.Request) {
 	got.done = func() {
 		bl.window, bl.err = got.window(span)
 		bl.known = bl.err == nil && bl.window.Complete
-		a.judgeWindows(0)
+		a.judgeWindows(&a.late, 0)
+		a.judgeWindows(&a.builtin, 0)
 	}
 }
 
 // judgeWindows judges the known windows from number first on.
-func (a *Analyzer) judgeWindows(first int) {
+func (a *Analyzer) judgeWindows(st *builtinState, first int) {
 	j := analysis.ALB{Rule: a.cfg.ALB.Rule, MinRequests: a.cfg.ALB.MinRequests}
 	step := analysis.ALBStep{Before: a.baseline.window}
-	for k := range a.builtin.windows {
-		w := &a.builtin.windows[k]
+	for k := range st.windows {
+		w := &st.windows[k]
 		if !w.known {
 			continue
 		}
@@ -136,7 +161,7 @@ func (a *Analyzer) judgeBuiltin(req analysis.Request) ([]analysis.Judged, []time
 	n := s.Complete(req.Since, req.Now)
 	first := s.Due(s.Window(req.Since, 0))
 	out := []analysis.Judged{{Name: TargetErrors, First: first}, {Name: LoadBalancerErrors, First: first}, {Name: HealthyHosts, First: first}}
-	next := []time.Time{s.Due(s.Window(req.Since, n))}
+	next := append(a.judgeLate(req, out), s.Due(s.Window(req.Since, n)))
 	for k := range a.builtin.windows[:n] {
 		w := &a.builtin.windows[k]
 		if !w.known {
@@ -148,6 +173,31 @@ func (a *Analyzer) judgeBuiltin(req analysis.Request) ([]analysis.Judged, []time
 		next = append(next, a.again(w.open(), w.again, req.Now, a.cfg.ALB.Source, s, n-1-k)...)
 	}
 	return out, next
+}
+
+// judgeLate adds the failures of the weights before, and tells when to look for more.
+func (a *Analyzer) judgeLate(req analysis.Request, out []analysis.Judged) (next []time.Time) {
+	s, st := a.builtinSchedule(), &a.late
+	if st.since.IsZero() {
+		return nil
+	}
+	n := st.complete(s, req.Now)
+	if w := s.Window(st.since, n); !st.ended(w) {
+		next = append(next, s.Due(w))
+	}
+	for k := range st.windows[:n] {
+		w := &st.windows[k]
+		if !w.known {
+			continue
+		}
+		for i, m := range []analysis.Measurement{w.target, w.balancer, w.healthy} {
+			if m.Verdict == analysis.Failed {
+				out[i].Measurements = append(out[i].Measurements, m)
+			}
+		}
+		next = append(next, a.again(w.open(), w.again, req.Now, a.cfg.ALB.Source, s, n-1-k)...)
+	}
+	return next
 }
 
 // albAnswers collects the answers of one range of the load balancer's metrics.

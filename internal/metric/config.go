@@ -68,6 +68,7 @@ type Analyzer struct {
 	since    time.Time // of the step that users and builtin are about
 	users    []map[int]*measured
 	builtin  builtinState
+	late     builtinState // of the weights before
 	baseline baselineState
 	cooling  map[Source]coolDown
 }
