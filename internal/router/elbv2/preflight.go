@@ -102,12 +102,15 @@ func (r *Rule) checkOwner(ctx context.Context, rd *reading) ([]string, error) {
 func (r *Rule) describeGroups(ctx context.Context) (map[string]types.TargetGroup, error) {
 	groups := map[string]types.TargetGroup{}
 	ask := func(ids ...string) error {
-		out, err := r.api.DescribeTargetGroups(ctx, &elb.DescribeTargetGroupsInput{TargetGroupArns: ids})
-		if err != nil {
-			return awsconf.Classify("reading target groups", err)
-		}
-		for _, g := range out.TargetGroups {
-			groups[aws.ToString(g.TargetGroupArn)] = g
+		pages := elb.NewDescribeTargetGroupsPaginator(r.api, &elb.DescribeTargetGroupsInput{TargetGroupArns: ids})
+		for pages.HasMorePages() {
+			out, err := pages.NextPage(ctx)
+			if err != nil {
+				return awsconf.Classify("reading target groups", err)
+			}
+			for _, g := range out.TargetGroups {
+				groups[aws.ToString(g.TargetGroupArn)] = g
+			}
 		}
 		return nil
 	}
