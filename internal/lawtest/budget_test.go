@@ -60,20 +60,20 @@ func TestAShiftKeepsToItsBudget(t *testing.T) {
 		}
 		writes, n := ops["ModifyRule"], turns(trace)
 		if writes != 10 {
-			t.Errorf("%d writes, want 10", writes)
+			l.t.Errorf("%d writes, want 10", writes)
 		}
 		if most := 2*writes + fixedCalls + callsPerTurn*n; calls > most {
-			t.Errorf("%d ELBv2 calls in %d turns, want at most %d: %v", calls, n, most, ops)
+			l.t.Errorf("%d ELBv2 calls in %d turns, want at most %d: %v", calls, n, most, ops)
 		}
 		ideal := 10*5*time.Minute + 5*time.Minute
 		took := out.Finished.Sub(out.Started)
 		if took < ideal || took > ideal*102/100 {
-			t.Errorf("took %s, ideal is %s", took, ideal)
+			l.t.Errorf("took %s, ideal is %s", took, ideal)
 		}
 		if most := int(took/lookEvery)*2 + 30; n > most {
-			t.Errorf("%d turns in %s, want at most %d", n, took, most)
+			l.t.Errorf("%d turns in %s, want at most %d", n, took, most)
 		}
-		t.Logf("%d ELBv2 calls in %d turns; %d of CloudWatch and %d of target health apart; %.4f of the ideal time; %v",
+		l.t.Logf("%d ELBv2 calls in %d turns; %d of CloudWatch and %d of target health apart; %.4f of the ideal time; %v",
 			calls, n, ops["GetMetricData"], ops["DescribeTargetHealth"], float64(took)/float64(ideal), ops)
 
 		l.Forget()
@@ -81,7 +81,7 @@ func TestAShiftKeepsToItsBudget(t *testing.T) {
 		l.ended(again, shift.Succeeded, "Settled")
 		for _, x := range l.lawful(l.declared(m)) {
 			if x.Operation == "ModifyRule" || x.Operation == "AddTags" || x.Operation == "RemoveTags" {
-				t.Errorf("the settled route was written: %s", &x)
+				l.t.Errorf("the settled route was written: %s", &x)
 			}
 		}
 	})
@@ -104,12 +104,12 @@ func TestABadSampleRestoresTheWeightsWithinOneInterval(t *testing.T) {
 				l.ended(out, shift.RolledBack, "AnalysisFailed")
 				shown, back := badSample(l, l.lawful(l.declared(m)), fell)
 				if late := back.Sub(shown); late < -l.Pace.Period || late > l.Pace.Period {
-					t.Errorf("green fell sick at %s, shown at %s, restored at %s: %s later", fell, shown, back, late)
+					l.t.Errorf("green fell sick at %s, shown at %s, restored at %s: %s later", fell, shown, back, late)
 				} else {
-					t.Logf("green fell sick at %s, restored %s after the sample could be read", fell.Format(time.TimeOnly), late)
+					l.t.Logf("green fell sick at %s, restored %s after the sample could be read", fell.Format(time.TimeOnly), late)
 				}
 				if got := l.live(); !got.equal(l.split(blueGreen(100, 0)...)) {
-					t.Errorf("ended at %s", got)
+					l.t.Errorf("ended at %s", got)
 				}
 			})
 		})
@@ -117,18 +117,18 @@ func TestABadSampleRestoresTheWeightsWithinOneInterval(t *testing.T) {
 }
 
 // badSample finds when the first sample that is bad beyond doubt could be read, and when
-// From was written.
+// From was written. The sample may be of weights that had been replaced meanwhile.
 func badSample(l *lab, trace []Exchange, fell time.Time) (shown, back time.Time) {
-	for _, x := range trace {
-		if x.Operation == "ModifyRule" {
-			back = x.Done
-		}
-	}
 	// Of the period in which green fell sick only a part is bad; it counts when that is
 	// enough to be told from chance.
 	period := fell.Truncate(l.Pace.Period)
 	if fell.Sub(period) > l.Pace.Period/2 {
 		period = period.Add(l.Pace.Period)
+	}
+	for _, x := range trace {
+		if x.Operation == "ModifyRule" {
+			back = x.Done
+		}
 	}
 	return period.Add(l.Pace.Period + l.Pace.Delay), back
 }

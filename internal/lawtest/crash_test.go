@@ -95,37 +95,37 @@ func crash(t *testing.T, n int, again restart, isSick bool) (over bool) {
 		at := l.live()
 		before, err := l.Trace()
 		if err != nil {
-			t.Fatal(err)
+			l.t.Fatal(err)
 		}
 		marked := marksLeft(before)
 		kept := again.keep(j, n)
-		last, _, err := kept.Load(t.Context())
+		last, _, err := kept.Load(l.t.Context())
 		if err != nil {
-			t.Fatal(err)
+			l.t.Fatal(err)
 		}
 		second := l.run(Setup{Manifest: m, Store: kept, Machine: again.machine, Key: "AKIASECOND"})
 		if second.Err != nil || second.Phase != phase {
-			t.Errorf("killed at instant %d at %s, started %s: %s %s, %v", n, at, again.name, second.Phase, second.Message, second.Err)
+			l.t.Errorf("killed at instant %d at %s, started %s: %s %s, %v", n, at, again.name, second.Phase, second.Message, second.Err)
 		}
 		if got := l.live(); !got.equal(l.split(goal...)) {
-			t.Errorf("killed at instant %d at %s, started %s: ended at %s", n, at, again.name, got)
+			l.t.Errorf("killed at instant %d at %s, started %s: ended at %s", n, at, again.name, got)
 		}
 		trace, err := l.Trace()
 		if err != nil {
-			t.Fatal(err)
+			l.t.Fatal(err)
 		}
 		for _, v := range Judge(trace, l.declared(m)) {
-			t.Errorf("killed at instant %d at %s, started %s: %s", n, at, again.name, v)
+			l.t.Errorf("killed at instant %d at %s, started %s: %s", n, at, again.name, v)
 		}
 		if last.Phase == shift.RollingBack && marked {
 			for _, x := range trace {
 				if x.Operation == "ModifyRule" && x.Caller == "AKIASECOND" && !parseWrite(&x).split.equal(l.split(blueGreen(100, 0)...)) {
-					t.Errorf("killed at instant %d while rolling back, started %s: went forward again", n, again.name)
+					l.t.Errorf("killed at instant %d while rolling back, started %s: went forward again", n, again.name)
 				}
 			}
 		}
 		if left := marksLeft(trace); left {
-			t.Errorf("killed at instant %d at %s, started %s: the mark is still there", n, at, again.name)
+			l.t.Errorf("killed at instant %d at %s, started %s: the mark is still there", n, at, again.name)
 		}
 	})
 	return over

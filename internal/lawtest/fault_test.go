@@ -55,7 +55,7 @@ func oneFault(t *testing.T, kind fault.Kind, index, times int, isSick bool) (cam
 		}
 		id, err := l.Faults().Add(hit(kind, index, times))
 		if err != nil {
-			t.Fatal(err)
+			l.t.Fatal(err)
 		}
 		m := l.quick()
 		out := l.run(Setup{Manifest: m})
@@ -63,25 +63,25 @@ func oneFault(t *testing.T, kind fault.Kind, index, times int, isSick bool) (cam
 		if out.Err != nil { // refused to start: nothing may have moved
 			trace, err := l.Trace()
 			if n, _ := weightWrites(trace); n > 0 || err != nil {
-				t.Errorf("%s: an error (%v) after %d weight writes, %v", where, out.Err, n, err)
+				l.t.Errorf("%s: an error (%v) after %d weight writes, %v", where, out.Err, n, err)
 			}
 			if err := l.Faults().Remove(id); err != nil {
-				t.Fatal(err)
+				l.t.Fatal(err)
 			}
 			out = l.run(Setup{Manifest: m, Machine: "m2"})
 		}
 		if out.Err != nil || out.Phase != phase {
-			t.Errorf("%s: %s %s (%s), %v", where, out.Phase, out.Reason, out.Message, out.Err)
+			l.t.Errorf("%s: %s %s (%s), %v", where, out.Phase, out.Reason, out.Message, out.Err)
 		}
 		if got := l.live(); !got.equal(l.split(goal...)) {
-			t.Errorf("%s: ended at %s", where, got)
+			l.t.Errorf("%s: ended at %s", where, got)
 		}
 		trace, err := l.Trace()
 		if err != nil {
-			t.Fatal(err)
+			l.t.Fatal(err)
 		}
 		for _, v := range Judge(trace, l.declared(m)) {
-			t.Errorf("%s: %s", where, v)
+			l.t.Errorf("%s: %s", where, v)
 		}
 	})
 	return came
@@ -135,7 +135,7 @@ func TestPassingFaultsOfTheWorld(t *testing.T) {
 					l.ended(l.run(Setup{Manifest: m}), shift.Succeeded, "Succeeded")
 					l.lawful(l.declared(m))
 					if got := l.live(); !got.equal(l.split(blueGreen(0, 100)...)) {
-						t.Errorf("from second %d: ended at %s", at, got)
+						l.t.Errorf("from second %d: ended at %s", at, got)
 					}
 				})
 			}
@@ -193,14 +193,14 @@ func TestFaultsThatOutlastMaxHold(t *testing.T) {
 				out := l.run(Setup{Manifest: m})
 				l.ended(out, tc.phase, tc.reason)
 				if !strings.Contains(out.Message, tc.message) {
-					t.Errorf("message %q does not say %q", out.Message, tc.message)
+					l.t.Errorf("message %q does not say %q", out.Message, tc.message)
 				}
 				goal := at
 				if tc.goal != nil {
 					goal = l.split(tc.goal...)
 				}
 				if got := l.live(); !got.equal(goal) {
-					t.Errorf("ended at %s, want %s", got, goal)
+					l.t.Errorf("ended at %s, want %s", got, goal)
 				}
 				l.lawful(l.declared(m))
 			})
@@ -218,11 +218,11 @@ func TestS13ExpiredCredentialsDelayARollbackAndDoNotEndIt(t *testing.T) {
 		time.AfterFunc(5*time.Minute, l.Faults().Clear)
 		out := l.run(Setup{Manifest: m})
 		if out.Err != nil || out.Phase != shift.RolledBack || out.Finished.Sub(out.Started) < 4*time.Minute {
-			t.Errorf("%s %s (%s), %v after %s", out.Phase, out.Reason, out.Message, out.Err, out.Finished.Sub(out.Started))
+			l.t.Errorf("%s %s (%s), %v after %s", out.Phase, out.Reason, out.Message, out.Err, out.Finished.Sub(out.Started))
 		}
 		l.lawful(l.declared(m))
 		if got := l.live(); !got.equal(l.split(blueGreen(100, 0)...)) {
-			t.Errorf("ended at %s", got)
+			l.t.Errorf("ended at %s", got)
 		}
 	})
 }

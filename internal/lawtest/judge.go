@@ -127,13 +127,14 @@ type caller struct {
 	read       *reading // the route as it was told last
 	fresh      bool     // that was after its last weight write
 	unread     *Exchange
-	owns       bool // it read its own lease since its last weight write
-	tagsFailed bool // reading tags failed since then
-	marker     string
-	last       *write // its last attempt
-	passed     bool   // it was given good data of the live weights
-	healthy    bool   // it was told that the gaining targets are healthy, since its last weight write
-	failure    string // it was given bad news of the live weights
+	owns       bool              // it read its own lease since its last weight write
+	tagsFailed bool              // reading tags failed since then
+	marker     string            // of the route's listing, to be followed
+	markers    map[string]string // the same of other operations
+	last       *write            // its last attempt
+	passed     bool              // it was given good data of the live weights
+	healthy    bool              // it was told that the gaining targets are healthy, since its last weight write
+	failure    string            // it was given bad news of the live weights
 	failedAt   time.Time
 	slow       time.Duration // spent since then in waiting for answers
 	answered   bool          // it tried to go back after that, or something kept it from doing so
@@ -197,10 +198,22 @@ func (j *judge) elb() {
 		if !strings.HasPrefix(x.Operation, "Describe") {
 			j.violate(LawKept, "%s is no call that a shift needs", x.Operation)
 		}
+		j.pages()
 	}
 	if !x.OK() && j.c.failure != "" {
 		j.c.answered = true // its calls fail: the clock of the rollback is the retries' now
 	}
+}
+
+// pages follows the pages of what is not the route itself.
+func (j *judge) pages() {
+	if !j.x.OK() {
+		return
+	}
+	if j.c.markers == nil {
+		j.c.markers = map[string]string{}
+	}
+	j.c.markers[j.x.Operation] = j.x.Out.Str("NextMarker")
 }
 
 // readBack wants the first call after a write that went well to read the route. When

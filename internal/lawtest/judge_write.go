@@ -71,6 +71,11 @@ func (j *judge) informed(w *write) {
 	if c.marker != "" {
 		j.violate(LawPaging, "a write while NextMarker %s had not been followed", c.marker)
 	}
+	for op, marker := range c.markers {
+		if marker != "" {
+			j.violate(LawPaging, "a write while %s had more to tell", op)
+		}
+	}
 	if c.read == nil || !c.fresh {
 		j.violate(LawReadBack, "%s was written, and the route was not read since the write before", w.split)
 	}

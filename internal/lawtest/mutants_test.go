@@ -459,14 +459,14 @@ func TestMutantsAreCaught(t *testing.T) {
 			inWorld(t, LabPace(), m.config, func(l *lab) {
 				broken := m.play(l, true)
 				if !slices.ContainsFunc(broken, func(v Violation) bool { return v.Law == m.law }) {
-					t.Errorf("not caught by law %s; found %s", m.law, strconv.Quote(list(broken)))
+					l.t.Errorf("not caught by law %s; found %s", m.law, strconv.Quote(list(broken)))
 				} else {
-					t.Log(broken[0])
+					l.t.Log(broken[0])
 				}
 			})
 			inWorld(t, LabPace(), m.config, func(l *lab) {
 				if broken := m.play(l, false); len(broken) > 0 {
-					t.Errorf("without the bug: %s", list(broken))
+					l.t.Errorf("without the bug: %s", list(broken))
 				}
 			})
 		})

@@ -185,9 +185,9 @@ func TestAWholeShiftIsLawful(t *testing.T) {
 				l.ended(out, shift.Succeeded, "Succeeded")
 				trace := l.lawful(l.declared(m))
 				if got := l.live(); !got.equal(l.split(blueGreen(0, 100)...)) {
-					t.Errorf("live is %s", got)
+					l.t.Errorf("live is %s", got)
 				}
-				t.Logf("%d exchanges, %d instants, %s", len(trace), out.Instants, out.Finished.Sub(out.Started))
+				l.t.Logf("%d exchanges, %d instants, %s", len(trace), out.Instants, out.Finished.Sub(out.Started))
 			})
 		})
 	}
