@@ -7,7 +7,7 @@ PACKAGES    ?= ./...
 RACE        ?= -race
 TEST_FLAGS  ?= -timeout=15m
 BENCH       ?= .
-BENCH_FLAGS ?= -benchmem -count=1
+BENCH_FLAGS ?= -count=1
 
 # Tools are pinned in go.tool.mod and built once, outside of the clone, under a name
 # made of what went in: another version of a tool or of Go is another directory.
@@ -77,11 +77,14 @@ deps-debian: ## Install the Debian packages that make test and .ci/run need (roo
 	echo "installing:$$missing"; \
 	$$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive $(APT_INSTALL) -q $$missing
 
+# In Go's benchmark format, then as a table. Keep the output to compare with it later.
 .PHONY: bench
-bench: $(BENCHSTAT) ## Run the benchmarks (BENCH=regexp), one package at a time, and sum them up.
+bench: $(if $(OLD),$(BENCHSTAT)) ## Measure what is promised (BENCH=regexp; OLD=file: compare with an earlier output).
 	@out=$$(mktemp) && trap 'rm -f "$$out"' EXIT && \
 	{ $(GO) test -run='^$$' -bench='$(BENCH)' $(BENCH_FLAGS) -p=1 $(PACKAGES) >"$$out" 2>&1 || { cat "$$out"; exit 1; }; } && \
-	grep -v 'no test files' "$$out" && $(BENCHSTAT) this="$$out"
+	grep -Ev 'no test files|^(PASS|ok )' "$$out" && echo && \
+	awk '/^Benchmark/ { for (i = 3; i < NF; i += 2) printf "%-40s %14s %s\n", substr($$1, 10), $$i, $$(i+1) }' "$$out" && \
+	$(if $(OLD),$(BENCHSTAT) old="$(OLD)" new="$$out",true)
 
 .PHONY: lint
 lint: $(GOLANGCI) $(GOFUMPT) ## Lint; formatting is part of it.
