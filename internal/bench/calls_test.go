@@ -12,8 +12,8 @@ import (
 	"github.com/norikae/norikae/internal/shift"
 )
 
-// What a ten-step shift may cost in ELB calls, tags included. CloudWatch's and health's
-// reads are counted apart.
+// What a ten-step shift may cost in ELB calls, tags included, and in time. CloudWatch's
+// and health's reads are counted apart. Package lawtest holds the same in its tests.
 const (
 	steps       = 10
 	maxFixed    = 8 // calls that do not depend on how long the shift takes
@@ -115,51 +115,20 @@ func wholeShift(t *testing.T, f *fleet, interval time.Duration) outcome {
 	return o
 }
 
-func TestAShiftKeepsToItsBudgetOfCallsAndTime(t *testing.T) {
-	inFleet(t, 1, func(t *testing.T, f *fleet) {
-		o := wholeShift(t, f, 5*time.Minute)
-		c := cost(o.calls)
-		if c.writes != steps || c.readBacks != steps || c.fixed > maxFixed || c.longestTick > maxTick {
-			t.Errorf("%s; want %d writes, as many read-backs, at most %d fixed calls and %d a tick", c, steps, maxFixed, maxTick)
-		}
-		if sum := c.writes + c.readBacks + c.fixed + c.tickCalls + c.health + c.metrics; sum != len(o.calls) {
-			t.Errorf("%s: these are %d of %d calls", c, sum, len(o.calls))
-		}
-		for _, call := range o.calls {
-			if call.Status != 200 {
-				t.Errorf("%s was answered %d %s", call.Operation, call.Status, call.Error)
-			}
-		}
-		if overhead := o.wall.Seconds() / o.ideal.Seconds(); o.ideal != 55*time.Minute || overhead < 1 || overhead > maxOverhead {
-			t.Errorf("took %s, ideal %s", o.wall, o.ideal)
-		}
-	})
-}
-
-func TestASettledRouteIsNotWritten(t *testing.T) {
-	inFleet(t, 1, func(t *testing.T, f *fleet) {
-		wholeShift(t, f, 5*time.Minute)
-		o, err := f.run(t.Context(), f.routes[0], nil)
-		if err != nil || o.Reason != "Settled" {
-			t.Fatalf("%s %s, %v", o.Phase, o.Message, err)
-		}
-		for _, call := range o.calls {
-			switch call.Operation {
-			case "DescribeRules", "DescribeTags", "DescribeTargetGroups":
-			default:
-				t.Errorf("the settled route got %s", call.Operation)
-			}
-		}
-	})
-}
-
 func BenchmarkShiftCalls(b *testing.B) {
 	for b.Loop() {
 		virtual(b, 1, func(t *testing.T, f *fleet) {
-			c := cost(wholeShift(t, f, 5*time.Minute).calls)
+			o := wholeShift(t, f, 5*time.Minute)
+			c := cost(o.calls)
+			if c.writes != steps || c.readBacks != steps || c.fixed > maxFixed || c.longestTick > maxTick {
+				t.Errorf("%s; want %d writes, as many read-backs, at most %d fixed calls and %d a tick", c, steps, maxFixed, maxTick)
+			}
+			if sum := c.writes + c.readBacks + c.fixed + c.tickCalls + c.health + c.metrics; sum != len(o.calls) {
+				t.Errorf("%s: these are %d of %d calls", c, sum, len(o.calls))
+			}
 			settled, err := f.run(t.Context(), f.routes[0], nil)
-			if err != nil {
-				t.Fatal(err)
+			if err != nil || settled.Reason != "Settled" || cost(settled.calls).writes > 0 {
+				t.Fatalf("%s, %d writes, %v", settled.Reason, cost(settled.calls).writes, err)
 			}
 			b.ReportMetric(float64(c.writes), "writes/shift")
 			b.ReportMetric(float64(c.readBacks), "read-backs/shift")
@@ -176,13 +145,20 @@ func BenchmarkShiftCalls(b *testing.B) {
 	b.ReportMetric(0, "ns/op") // nobody waits for virtual time
 }
 
+// BenchmarkShiftTime reports how much longer than ideal a shift takes. Where a step waits
+// for its verdict and not for its interval, it is up to one period more: CloudWatch's
+// data points begin on the minute, and weights are written when they are.
 func BenchmarkShiftTime(b *testing.B) {
 	for _, interval := range []time.Duration{5 * time.Minute, time.Minute, 10 * time.Second} {
 		b.Run("stepInterval="+interval.String(), func(b *testing.B) {
 			for b.Loop() {
 				virtual(b, 1, func(t *testing.T, f *fleet) {
 					o := wholeShift(t, f, interval)
-					b.ReportMetric(o.wall.Seconds()/o.ideal.Seconds(), "wall/ideal")
+					overhead := o.wall.Seconds() / o.ideal.Seconds()
+					if interval >= 5*time.Minute && overhead > maxOverhead {
+						t.Errorf("took %s, ideal is %s", o.wall, o.ideal)
+					}
+					b.ReportMetric(overhead, "wall/ideal")
 					b.ReportMetric(o.wall.Seconds(), "virtual-s")
 				})
 			}

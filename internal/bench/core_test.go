@@ -35,6 +35,7 @@ func BenchmarkDecide(b *testing.B) {
 		Health: map[string]shift.Health{"green": {Healthy: 2, Total: 2}},
 		Report: &analysis.Report{Verdict: analysis.Successful, Next: at.Add(time.Minute), Metrics: []analysis.MetricReport{{Name: "errors", Passed: 1}}},
 	}
+	b.ReportAllocs()
 	for b.Loop() {
 		if d := shift.Decide(plan, state, o); d.Next.Reason != "Holding" || d.Wait == 0 {
 			b.Fatalf("%+v", d)
@@ -46,6 +47,7 @@ func BenchmarkDecide(b *testing.B) {
 func BenchmarkPath(b *testing.B) {
 	from := traffic.Split{{ID: "a", Weight: 34}, {ID: "b", Weight: 33}, {ID: "c", Weight: 33}, {ID: "d"}, {ID: "e"}}
 	to := traffic.Split{{ID: "a"}, {ID: "b", Weight: 10}, {ID: "c", Weight: 20}, {ID: "d", Weight: 30}, {ID: "e", Weight: 40}}
+	b.ReportAllocs()
 	for b.Loop() {
 		if path := traffic.Path(from, to, percents(), limits()); !path[9].Equal(to) {
 			b.Fatal(path)

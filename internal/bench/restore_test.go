@@ -33,19 +33,6 @@ func restore(t *testing.T, f *fleet, after time.Duration) time.Duration {
 	return back.Sub(broken.Truncate(period).Add(period + delay))
 }
 
-func TestAFailureIsUndoneWithinOneAnalysisInterval(t *testing.T) {
-	// Into the fifth step, which began 20 min after the first.
-	for _, after := range []time.Duration{0, 20 * time.Second, 50 * time.Second, 2 * time.Minute} {
-		t.Run(after.String(), func(t *testing.T) {
-			inFleet(t, 1, func(t *testing.T, f *fleet) {
-				if took := restore(t, f, 20*time.Minute+after); took > period {
-					t.Errorf("restored %s after the first error was visible, want at most %s", took, period)
-				}
-			})
-		})
-	}
-}
-
 // BenchmarkRestore reports the slowest of failures that begin all through a step.
 func BenchmarkRestore(b *testing.B) {
 	for b.Loop() {
@@ -56,6 +43,9 @@ func BenchmarkRestore(b *testing.B) {
 				took := restore(t, f, after)
 				slowest, sum, n = max(slowest, took), sum+took, n+1
 			})
+		}
+		if slowest > period {
+			b.Errorf("the slowest was restored after %s, want at most the analysis interval, %s", slowest, period)
 		}
 		b.ReportMetric(slowest.Seconds()/period.Seconds(), "slowest-restore/interval")
 		b.ReportMetric(sum.Seconds()/float64(n)/period.Seconds(), "mean-restore/interval")
