@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/norikae/norikae/api/v1alpha1"
 	"github.com/norikae/norikae/internal/shift"
 	"github.com/norikae/norikae/internal/store/file"
 )
@@ -72,24 +73,45 @@ func restarts() []restart {
 	}
 }
 
-// crash kills a quick shift at an instant, starts it again, and checks that the whole
-// history is lawful and ends exactly at To; or exactly at From, when green is sick. It
-// tells whether the first process was over before it could be killed.
-func crash(t *testing.T, n int, again restart, isSick bool) (over bool) {
+// doomed is a shift that is killed and started again.
+type doomed struct {
+	// prepare gives the manifest, and what the judge has to know besides.
+	prepare func(l *lab) (*v1alpha1.TrafficShift, Declared)
+	phase   shift.Phase // that it ends in
+	goal    []Weight    // that it ends at
+}
+
+func healthyShift() doomed {
+	return doomed{func(l *lab) (*v1alpha1.TrafficShift, Declared) {
+		m := l.quick()
+		return m, l.declared(m)
+	}, shift.Succeeded, blueGreen(0, 100)}
+}
+
+func sickShift() doomed {
+	return doomed{func(l *lab) (*v1alpha1.TrafficShift, Declared) {
+		sick(l)
+		m := l.quick()
+		return m, l.declared(m)
+	}, shift.RolledBack, blueGreen(100, 0)}
+}
+
+// crash kills a shift at an instant, starts it again, and checks that the whole history
+// is lawful and ends as it should. It tells whether the first process was over before it
+// could be killed.
+func crash(t *testing.T, n int, again restart, d doomed) (over bool) {
 	t.Helper()
 	dir := t.TempDir()
-	phase, reason, goal := shift.Succeeded, "Succeeded", blueGreen(0, 100)
 	inWorld(t, LabPace(), nil, func(l *lab) {
-		m := l.quick()
-		if isSick {
-			sick(l)
-			phase, reason, goal = shift.RolledBack, "AnalysisFailed", blueGreen(100, 0)
-		}
+		m, declared := d.prepare(l)
+		phase, goal := d.phase, d.goal
 		j := &journal{dir: dir}
 		first := l.run(Setup{Manifest: m, Store: j, Die: func(i Instant) bool { return i.N == n }})
 		if !first.Killed {
 			over = true
-			l.ended(first, phase, reason)
+			if first.Err != nil || first.Phase != phase {
+				l.t.Errorf("not killed: %s %s (%s), %v", first.Phase, first.Reason, first.Message, first.Err)
+			}
 			return
 		}
 		at := l.live()
@@ -107,14 +129,14 @@ func crash(t *testing.T, n int, again restart, isSick bool) (over bool) {
 		if second.Err != nil || second.Phase != phase {
 			l.t.Errorf("killed at instant %d at %s, started %s: %s %s, %v", n, at, again.name, second.Phase, second.Message, second.Err)
 		}
-		if got := l.live(); !got.equal(l.split(goal...)) {
+		if got := l.live(); goal != nil && !got.equal(l.split(goal...)) {
 			l.t.Errorf("killed at instant %d at %s, started %s: ended at %s", n, at, again.name, got)
 		}
 		trace, err := l.Trace()
 		if err != nil {
 			l.t.Fatal(err)
 		}
-		for _, v := range Judge(trace, l.declared(m)) {
+		for _, v := range Judge(trace, declared) {
 			l.t.Errorf("killed at instant %d at %s, started %s: %s", n, at, again.name, v)
 		}
 		if last.Phase == shift.RollingBack && marked {
@@ -165,7 +187,7 @@ func TestCrashSweep(t *testing.T) {
 				if n%10 >= 8 {
 					way = ways[2+n/10%3]
 				}
-				if crash(t, n, way, false) {
+				if crash(t, n, way, healthyShift()) {
 					break
 				}
 				killed++
@@ -176,17 +198,67 @@ func TestCrashSweep(t *testing.T) {
 }
 
 // TestCrashSweepOfARollback does the same to a shift that fails at its first step, every
-// instant in every way.
+// state in every way.
 func TestCrashSweepOfARollback(t *testing.T) {
-	for _, way := range restarts() {
+	for i, way := range restarts() {
 		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()
-			stride := 1
+			stride := 2
 			if raceEnabled {
-				stride = 7
+				stride = 8
+			}
+			n := 1 + i%2
+			for !crash(t, n, way, sickShift()) {
+				n += stride
+			}
+			t.Logf("killed up to instant %d, at every %d of them", n-1, stride)
+		})
+	}
+}
+
+// TestCrashSweepOfOtherShifts kills shifts that do more than move weights, once in every
+// state: the instant after a call is the one before the next.
+func TestCrashSweepOfOtherShifts(t *testing.T) {
+	inTwoSteps := func(change func(l *lab, m *v1alpha1.TrafficShift, d *Declared)) func(l *lab) (*v1alpha1.TrafficShift, Declared) {
+		return func(l *lab) (*v1alpha1.TrafficShift, Declared) {
+			m := l.quick()
+			m.Spec.Strategy.StepWeight = 50
+			d := Declared{}
+			change(l, m, &d)
+			out := l.declared(m)
+			out.From = d.From
+			return m, out
+		}
+	}
+	for name, d := range map[string]doomed{
+		"the rule is created first": {inTwoSteps(func(l *lab, m *v1alpha1.TrafficShift, d *Declared) {
+			m.Spec.Route.ALB.Rule.Priority = 5
+			d.From = l.split(blueGreen(100, 0)...)
+		}), shift.Succeeded, nil},
+		"nothing forwards before": {inTwoSteps(func(_ *lab, m *v1alpha1.TrafficShift, d *Declared) {
+			m.Spec.Route.ALB.Rule = &v1alpha1.ALBRule{Priority: 20, Hosts: []string{"new.example.com"}}
+			d.From = Split{}
+		}), shift.Succeeded, nil},
+		"the conditions change first": {inTwoSteps(func(l *lab, m *v1alpha1.TrafficShift, _ *Declared) {
+			otherHost(l)
+			m.Spec.Route.ALB.Adopt = true
+		}), shift.Succeeded, blueGreen(0, 100)},
+		"the old group leaves": {inTwoSteps(func(l *lab, m *v1alpha1.TrafficShift, _ *Declared) {
+			m.Spec.Destinations = l.Manifest(Weight{"green", 100}).Spec.Destinations
+		}), shift.Succeeded, []Weight{{"green", 100}}},
+		"the default action": {inTwoSteps(func(l *lab, m *v1alpha1.TrafficShift, _ *Declared) {
+			l.forwardByDefault(100, 0)
+			m.Spec.Route.ALB = &v1alpha1.ALBRoute{ListenerARN: l.Listener, Default: true}
+		}), shift.Succeeded, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stride := 2
+			if raceEnabled {
+				stride = 14
 			}
 			n := 1
-			for !crash(t, n, way, true) {
+			for !crash(t, n, restarts()[n/2%len(restarts())], d) {
 				n += stride
 			}
 			t.Logf("killed up to instant %d, at every %d of them", n-1, stride)
@@ -230,7 +302,7 @@ func TestEveryPrefixOfTheJournal(t *testing.T) {
 				if n > 150 && i%7 != 0 || raceEnabled && i%20 != 0 {
 					continue
 				}
-				crash(t, n, restart{fmt.Sprintf("with %d bytes of the journal", k), "m1", func(j *journal, _ int) *journal { return j.cut(k) }}, false)
+				crash(t, n, restart{fmt.Sprintf("with %d bytes of the journal", k), "m1", func(j *journal, _ int) *journal { return j.cut(k) }}, healthyShift())
 			}
 		})
 	}
