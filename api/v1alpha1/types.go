@@ -108,7 +108,7 @@ type Strategy struct {
 	Bake            *Duration `json:"bake,omitempty"`           // hold at the last weights with rollback armed; default 5m; 0s: none
 	OnFailure       string    `json:"onFailure,omitempty"`      // a metric, lost health, a fault that lasts: rollback (default) | hold
 	OnDrift         string    `json:"onDrift,omitempty"`        // somebody else wrote the weights: hold (default) | adopt | overrule
-	OnInterrupt     string    `json:"onInterrupt,omitempty"`    // SIGINT, SIGTERM: rollback (default) | hold
+	OnInterrupt     string    `json:"onInterrupt,omitempty"`    // SIGINT, SIGTERM, SIGHUP: rollback (default) | hold
 	MaxDuration     Duration  `json:"maxDuration,omitzero"`     // of the whole run; default 3 × the planned time + 1h
 	RollbackTimeout Duration  `json:"rollbackTimeout,omitzero"` // how long a rollback's write is retried; default 15m
 }

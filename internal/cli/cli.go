@@ -24,7 +24,7 @@ type Deps struct {
 	Commands []*cobra.Command
 	Version  string                      // default: that of the build
 	Getenv   func(string) string         // default: an empty environment
-	Signals  <-chan os.Signal            // SIGINT and SIGTERM; default: Main listens for them
+	Signals  <-chan os.Signal            // SIGINT, SIGTERM and SIGHUP; default: Main listens for them
 	Terminal func(io.Writer) (int, bool) // width of a terminal; default: asks the system
 }
 

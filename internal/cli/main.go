@@ -38,7 +38,7 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errw io.Writer,
 	signals := deps.Signals
 	if signals == nil {
 		own := make(chan os.Signal, 2)
-		signal.Notify(own, os.Interrupt, syscall.SIGTERM)
+		signal.Notify(own, stopping()...)
 		defer signal.Stop(own)
 		signals = own
 	}
@@ -51,6 +51,16 @@ func Main(ctx context.Context, args []string, in io.Reader, out, errw io.Writer,
 		return s.fail(unknownCommand(root, args))
 	}
 	return s.fail(root.ExecuteContext(ctx))
+}
+
+// stopping are the signals that ask the program to end. A closed terminal (SIGHUP) is
+// one, unless the program was started so as to outlive it (nohup).
+func stopping() []os.Signal {
+	s := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		s = append(s, syscall.SIGHUP)
+	}
+	return s
 }
 
 // exitError ends the program with a code. What is to be said has been said, unless err

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os/signal"
 	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -14,8 +16,8 @@ import (
 )
 
 const interruptHelp = `
-A first SIGINT or SIGTERM ends the run as spec.strategy.onInterrupt says (rollback or
-hold). A second one ends the program at once with code 130 and leaves the traffic where
+A first SIGINT, SIGTERM or SIGHUP ends the run as spec.strategy.onInterrupt says (rollback
+or hold). A second one ends the program at once with code 130 and leaves the traffic where
 it is; norikae resume goes on from there.
 
 With -o json it prints one event in JSON per line, and the result as the last line.`
@@ -72,6 +74,9 @@ func (s *session) drive(cmd *cobra.Command, replace, plain, resume bool) (err er
 		}
 	}
 	s.interrupts.takeOver()
+	// A rollback must not die because nobody reads about it any more: Ctrl-C in
+	// `norikae shift | tee log` ends tee as well. Nor must the exit code, so it stays.
+	signal.Ignore(syscall.SIGPIPE)
 	p := newProgress(s.renderer(plain), newView(d.spec, d.names))
 	log.through(p, s.live(plain))
 	ends := make(chan ended, 1)
@@ -120,10 +125,8 @@ func (s *session) finished(d declared, end ended) error {
 		}
 		return fmt.Errorf("shift %q was not started: %w", d.spec.Name, end.err)
 	}
-	if err := s.printResult(d, res); err != nil {
-		return err
-	}
 	code := exitCode(res.Phase)
+	end.err = errors.Join(end.err, s.printResult(d, res))
 	if code == ExitDone {
 		return end.err
 	}
