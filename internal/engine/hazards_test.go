@@ -179,6 +179,11 @@ func TestC02AnApprovalIsTakenOffTheRouteAndTheNextPauseWaits(t *testing.T) {
 			defer r.mu.Unlock()
 			r.mark.Signal = shift.Signal{Kind: shift.SignalApprove, Step: -1}
 		}
+		look := func() (int, shift.Signal) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return r.live.Split.Weight("b"), r.mark.Signal
+		}
 		done := make(chan Result)
 		go func() {
 			res, err := e.Run(t.Context())
@@ -189,13 +194,13 @@ func TestC02AnApprovalIsTakenOffTheRouteAndTheNextPauseWaits(t *testing.T) {
 		}()
 		for _, weight := range []int{20, 50} {
 			time.Sleep(time.Hour)
-			if got := r.live.Split.Weight("b"); got != weight {
+			if got, _ := look(); got != weight {
 				t.Fatalf("paused at %d, want %d", got, weight)
 			}
 			approve()
 			time.Sleep(time.Minute)
-			if r.mark.Signal.Kind != shift.NoSignal {
-				t.Fatalf("still there: %+v", r.mark.Signal)
+			if _, word := look(); word.Kind != shift.NoSignal {
+				t.Fatalf("still there: %+v", word)
 			}
 		}
 		if res := <-done; res.Phase != shift.Succeeded {
