@@ -72,8 +72,9 @@ type route struct {
 }
 
 // newFleet makes a lab with n routes: the world's own, and n-1 on more load balancers.
-// Their metrics have had some minutes of traffic when it returns.
-func newFleet(ctx context.Context, n int) (*fleet, error) {
+// Their metrics have had some minutes of traffic when it returns. The caller closes it.
+func newFleet(t *testing.T, n int) *fleet {
+	t.Helper()
 	f := &fleet{}
 	f.transport = f.net.Transport()
 	f.transport.MaxIdleConnsPerHost = 64
@@ -82,16 +83,16 @@ func newFleet(ctx context.Context, n int) (*fleet, error) {
 		MetricPeriod: period, MetricDelay: delay, Seed: 7,
 	})
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
 	f.Lab = lab
 	w := lab.World()
 	f.routes = []route{{w.ListenerARN, w.Host, w.RulePriority, [2]string{w.TargetGroups[0].ARN, w.TargetGroups[1].ARN}}}
-	if err := errors.Join(lab.Start("127.0.0.1:0"), f.grow(ctx, n-1)); err != nil {
-		return nil, errors.Join(err, f.close())
+	if err := errors.Join(lab.Start("127.0.0.1:0"), f.grow(t.Context(), n-1)); err != nil {
+		t.Fatal(errors.Join(err, f.close()))
 	}
 	time.Sleep(10*period + delay + period/7) // off the minute, as in life
-	return f, nil
+	return f
 }
 
 func (f *fleet) close() error {
@@ -122,7 +123,7 @@ func (f *fleet) grow(ctx context.Context, n int) error {
 			r.groups[side] = arn
 		}
 		_, err := c.CreateRule(ctx, &elb.CreateRuleInput{
-			ListenerArn: &listener, Priority: aws.Int32(int32(r.priority)), //nolint:gosec // G115: at most rulesPerBalancer
+			ListenerArn: &listener, Priority: aws.Int32(int32(r.priority)),
 			Conditions: []types.RuleCondition{{Field: aws.String("host-header"), HostHeaderConfig: &types.HostHeaderConditionConfig{Values: []string{r.host}}}},
 			Actions: []types.Action{{Type: types.ActionTypeEnumForward, ForwardConfig: &types.ForwardActionConfig{TargetGroups: []types.TargetGroupTuple{
 				{TargetGroupArn: &r.groups[0], Weight: aws.Int32(100)}, {TargetGroupArn: &r.groups[1], Weight: aws.Int32(0)},
@@ -225,10 +226,7 @@ func pace(name string) string {
 func inFleet(t *testing.T, n int, f func(t *testing.T, fl *fleet)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		fl, err := newFleet(t.Context(), n)
-		if err != nil {
-			t.Fatal(err)
-		}
+		fl := newFleet(t, n)
 		defer func() {
 			if err := fl.close(); err != nil {
 				t.Error(err)

@@ -44,10 +44,7 @@ func BenchmarkThousandShifts(b *testing.B) {
 		virtual(b, shifts/labs, func(t *testing.T, first *fleet) {
 			fleets := []*fleet{first}
 			for range labs - 1 {
-				f, err := newFleet(t.Context(), shifts/labs)
-				if err != nil {
-					t.Fatal(err)
-				}
+				f := newFleet(t, shifts/labs)
 				defer func() {
 					if err := f.close(); err != nil {
 						t.Error(err)

@@ -22,22 +22,17 @@ func main() {
 	page := flag.String("page", "docs/lab.md", "file whose tables to write")
 	driven := flag.String("driven", "internal/awssim/testdata/driven", "folder of the lists that the simulator's tests hold")
 	flag.Parse()
-	if err := rewrite(*page, *driven); err != nil {
+	old, err := os.ReadFile(*page)
+	if err == nil {
+		var text []byte
+		if text, err = generate(old, *driven); err == nil {
+			err = os.WriteFile(*page, text, 0o600)
+		}
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
-}
-
-func rewrite(page, driven string) error {
-	old, err := os.ReadFile(page)
-	if err != nil {
-		return fmt.Errorf("reading the page: %w", err)
-	}
-	text, err := generate(old, driven)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(page, text, 0o600)
 }
 
 // generate the page from its old text: each table stands between two marks.
