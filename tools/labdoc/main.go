@@ -26,7 +26,7 @@ func main() {
 	if err == nil {
 		var text []byte
 		if text, err = generate(old, *driven); err == nil {
-			err = os.WriteFile(*page, text, 0o600)
+			err = os.WriteFile(*page, text, 0o600) //nolint:gosec // G703: which file is up to who runs this
 		}
 	}
 	if err != nil {
