@@ -251,6 +251,14 @@ func (c *labCommand) calls() *cobra.Command {
 	return cmd
 }
 
+// oneFault wants the fault as one argument, which a shell makes of JSON only in quotes.
+func oneFault(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf(`lab fault add takes one fault as JSON, in single quotes, not %d arguments: for example '{"kind":"throttle","operation":"ModifyRule","times":3}'`, len(args))
+	}
+	return nil
+}
+
 func (c *labCommand) faults() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "fault", Short: "Inject faults into a running lab", Args: cobra.NoArgs,
@@ -261,7 +269,7 @@ func (c *labCommand) faults() *cobra.Command {
 	}
 	cmd.AddCommand(
 		&cobra.Command{
-			Use: "add JSON", Short: "Add a fault", Args: cobra.ExactArgs(1),
+			Use: "add JSON", Short: "Add a fault", Args: oneFault,
 			Example: `  norikae lab fault add '{"kind":"error-after","operation":"ModifyRule","times":1}'`,
 			RunE: func(cmd *cobra.Command, args []string) error {
 				return c.ask(cmd.Context(), http.MethodPost, "faults", strings.NewReader(args[0]), copyTo(cmd.OutOrStdout()))
