@@ -78,7 +78,7 @@ func (s *session) drive(cmd *cobra.Command, replace, plain, resume bool) (err er
 	// `norikae shift | tee log` ends tee as well. Nor must the exit code, so it stays.
 	signal.Ignore(syscall.SIGPIPE)
 	p := newProgress(s.renderer(plain), newView(d.spec, d.names))
-	log.through(p, s.live(plain))
+	log.through(p)
 	ends := make(chan ended, 1)
 	go func() {
 		res, err := run.Run(cmd.Context(), RunOptions{Replace: replace, Recorder: p, Interrupted: s.interrupts.first})
@@ -88,7 +88,7 @@ func (s *session) drive(cmd *cobra.Command, replace, plain, resume bool) (err er
 		select {
 		case end := <-ends:
 			p.close()
-			log.through(nil, false)
+			log.through(nil)
 			return s.finished(d, end)
 		case <-first:
 			first = nil
@@ -210,21 +210,19 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// logWriter keeps log lines out of the block that is redrawn on a terminal.
+// logWriter keeps log lines out of the block that is redrawn on a terminal, and the run
+// from waiting for whoever reads them.
 type logWriter struct {
 	mu sync.Mutex
 	w  io.Writer
 	p  *progress
 }
 
-// through sends what is logged from now on through p, if the block is there.
-func (l *logWriter) through(p *progress, live bool) {
+// through sends what is logged from now on through p; nil: as it comes.
+func (l *logWriter) through(p *progress) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.p = nil
-	if live {
-		l.p = p
-	}
+	l.p = p
 }
 
 func (l *logWriter) Write(b []byte) (int, error) {

@@ -183,12 +183,12 @@ func TestLogLinesStandAboveTheBlock(t *testing.T) {
 	b := &block{out: &out, width: func() int { return 80 }}
 	p := newProgress(b, newView(spec, names))
 	log := &logWriter{w: &errOut}
-	log.through(p, true)
+	log.through(p)
 	if _, err := log.Write([]byte("level=WARN msg=throttled\n")); err != nil {
 		t.Fatal(err)
 	}
 	p.close()
-	log.through(nil, false)
+	log.through(nil)
 	if _, err := log.Write([]byte("later\n")); err != nil {
 		t.Fatal(err)
 	}
