@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -114,11 +115,35 @@ func (s *session) fail(err error) int {
 	for line := range strings.SplitSeq(strings.TrimSpace(err.Error()), "\n") {
 		text = append(text, clean(line))
 	}
-	fmt.Fprintf(s.err, "error: %s\n", strings.Join(text, "\n"))
-	if hint := hintFor(err); hint != "" {
-		fmt.Fprintf(s.err, "%s\n", hint)
+	say := func() string {
+		fmt.Fprintf(s.err, "error: %s\n", strings.Join(text, "\n"))
+		if hint := hintFor(err); hint != "" {
+			fmt.Fprintf(s.err, "%s\n", hint)
+		}
+		return ""
+	}
+	if code == ExitInterrupted {
+		within(leaving, say, "")
+	} else {
+		say()
 	}
 	return code
+}
+
+// leaving bounds how long a program that leaves at once waits for whoever reads what it
+// says.
+const leaving = time.Second
+
+// within gives what f returns, or otherwise when that takes longer than d.
+func within(d time.Duration, f func() string, otherwise string) string {
+	done := make(chan string, 1)
+	go func() { done <- f() }()
+	select {
+	case s := <-done:
+		return s
+	case <-time.After(d):
+		return otherwise
+	}
 }
 
 // hintFor says what to do about an error whose text does not say it.

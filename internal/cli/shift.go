@@ -94,7 +94,7 @@ func (s *session) drive(cmd *cobra.Command, replace, plain, resume bool) (err er
 			first = nil
 			p.say(interruptText(d.spec.OnInterrupt))
 		case <-s.interrupts.second:
-			where := p.close()
+			where := within(leaving, p.close, "weights that could not be shown, because nobody reads")
 			return &exitError{ExitInterrupted, hinted(
 				errors.New("interrupted again: the traffic stays where it is, last seen at "+where),
 				"`norikae resume` goes on from there; `norikae abort` and then resume takes the traffic back.")}
