@@ -96,7 +96,8 @@ func TestAJournalThatIsNotThereHasNoState(t *testing.T) {
 func TestATornTailLosesOnlyItself(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	save(t, s, state(0), state(1))
+	small := func(step int) shift.State { return shift.State{ID: "SHIFT", Phase: shift.Shifting, Step: step} } // each byte costs some syncs
+	save(t, s, small(0), small(1))
 	closed(t, s)
 	whole, err := os.ReadFile(s.Path())
 	if err != nil {
@@ -120,7 +121,7 @@ func TestATornTailLosesOnlyItself(t *testing.T) {
 		if err != nil {
 			t.Fatalf("opened at %d bytes: %v", n, err)
 		}
-		save(t, torn, state(2), state(3))
+		save(t, torn, small(2), small(3))
 		closed(t, torn)
 		checkStep(t, fmt.Sprintf("gone on from %d bytes", n), 3, s.Path())
 		b, err := os.ReadFile(s.Path())
