@@ -57,7 +57,7 @@ func (r *Run) release(ctx context.Context) error {
 	case r.state.Phase == shift.Succeeded || r.state.Phase == shift.RolledBack:
 		return r.e.Router.ClearMark(ctx)
 	default:
-		return r.e.Router.Renew(ctx, shift.Lease{Owner: r.e.Owner, Expires: time.Now()})
+		return r.e.Router.Renew(ctx, shift.Lease{Owner: r.e.Owner, Expires: time.Now(), Course: r.state.Course()})
 	}
 }
 

@@ -324,3 +324,53 @@ func TestEveryVerifiedWriteIsToldOnceWithWhatIsLive(t *testing.T) {
 		})
 	}
 }
+
+// A rollback that cannot be written, whose run is then killed: the next run, on another
+// machine and on a route that looks well again, goes back all the same.
+func TestL06_AFailureOutlivesTheMachineThatSawIt(t *testing.T) {
+	for _, policy := range []shift.Policy{shift.Rollback, shift.Hold} {
+		t.Run(string(policy), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRoute()
+				failed := time.Time{}
+				r.fail = func(call string, _ int) (error, error) {
+					if r.live.Split.Weight("b") == 30 && failed.IsZero() {
+						failed = time.Now()
+					}
+					if !failed.IsZero() && time.Since(failed) > 10*time.Minute {
+						panic("killed")
+					}
+					if call == "Write" && !failed.IsZero() {
+						return errors.New("throttled"), nil
+					}
+					return nil, nil
+				}
+				func() {
+					defer func() { _ = recover(); r.mu.TryLock(); r.mu.Unlock() }()
+					e := newEngine(t, r, "m1/1/x", func(c *Config) {
+						c.Spec.OnFailure = policy
+						c.Analyzer = judge{window: 2 * time.Minute, bad: func(s traffic.Split) bool { return s.Weight("b") == 30 }}
+					})
+					_, _ = e.Run(t.Context())
+					t.Error("the first run was not killed")
+				}()
+				r.fail = nil
+				writes := len(r.writes)
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+				defer cancel()
+				res, err := newEngine(t, r, "m2/1/x", func(c *Config) {
+					c.Spec.OnFailure, c.Spec.OnInterrupt = policy, shift.Hold
+				}).Run(ctx)
+				if err != nil || slices.ContainsFunc(r.writes[writes:], func(s traffic.Split) bool { return s.Weight("b") > 30 }) {
+					t.Fatalf("advanced after a failure: %+v, %v; writes %v", res, err, r.writes)
+				}
+				if policy == shift.Rollback && (res.Phase != shift.RolledBack || !r.live.Split.Equal(ab(100, 0))) {
+					t.Errorf("%+v; live %s", res, r.live.Split)
+				}
+				if policy == shift.Hold && res.Phase != shift.Held {
+					t.Errorf("%+v", res)
+				}
+			})
+		})
+	}
+}

@@ -117,7 +117,7 @@ func (r *Run) setMark(ctx context.Context) error {
 }
 
 func (r *Run) lease(now time.Time) shift.Lease {
-	return shift.Lease{Owner: r.e.Owner, Expires: now.Add(r.e.Timing.Lease)}
+	return shift.Lease{Owner: r.e.Owner, Expires: now.Add(r.e.Timing.Lease), Course: r.state.Course()}
 }
 
 // lostError means that this run may not write the route's weights any more.

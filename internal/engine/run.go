@@ -41,6 +41,7 @@ type Run struct {
 	owned       bool        // the mark was read as ours since the last weight write
 	signal      shift.Signal
 	renewed     time.Time     // when the lease was last written
+	told        time.Time     // when the lease's course was last tried to be told
 	nextLook    time.Time     // when Decide wants to look again
 	verify      bool          // a write was made and is to be read back first
 	wrote       traffic.Split // the newest write, until it was seen live; nil: none
@@ -67,7 +68,7 @@ func (r *Run) Step(ctx context.Context) (wait time.Duration) {
 	}
 	ctx = context.WithoutCancel(ctx) // a rollback outlives the one who asked for it
 	now := time.Now()
-	if r.renewalDue(now) {
+	if r.renewalDue(now) || r.courseUntold(now) {
 		r.renew(ctx)
 		if r.signal == r.state.Heard && !r.interrupted && !r.state.Phase.Done() {
 			return r.untilNext()
@@ -96,6 +97,17 @@ func (r *Run) renewalDue(now time.Time) bool {
 	}
 	age := now.Sub(r.renewed)
 	return age >= 2*r.e.Timing.Renew || age >= r.e.Timing.Renew && now.Before(r.nextLook)
+}
+
+// courseUntold tells whether the lease on the route does not say yet that a failure was
+// seen. The rollback's first write goes before: it makes the word needless.
+func (r *Run) courseUntold(now time.Time) bool {
+	course := r.state.Course()
+	if !r.marked || r.leased.Course == course || course == shift.CourseBack && r.unwritten == nil || now.Sub(r.told) < r.e.Timing.Renew {
+		return false
+	}
+	r.told = now
+	return true
 }
 
 // renew reads the mark and prolongs the lease if it is still ours.
@@ -168,25 +180,28 @@ func (r *Run) answered(ctx context.Context) error {
 }
 
 // startAgain begins from what is live now where that is not what the start was decided
-// on: until the lease was ours, others may have written.
+// on: until the lease was ours, others may have written. The first step's weights are
+// those of a run of the same declaration that lost the race for the lease and could write
+// once: they are gone on from, and From stays what it was. Others are where a new shift
+// starts.
 func (r *Run) startAgain(ctx context.Context) error {
 	kind, before := r.starting, r.basis
 	r.starting = ""
-	if !r.live.Exists || sameRoute(before, *r.live) {
-		return nil
+	if !r.live.Exists || sameRoute(before, *r.live) || kind != shift.StartNew && kind != shift.StartResume {
+		return nil // a settled start makes no turn, an abort goes back from anywhere
 	}
-	var err error
-	switch kind {
-	case shift.StartNew:
+	m := r.mark(time.Now())
+	facts := shift.Facts{Now: time.Now(), Live: *r.live, Mark: &m}
+	if kind == shift.StartResume {
+		facts.Journal = &r.state
+	}
+	start, err := shift.Begin(r.plan.Spec, facts)
+	switch {
+	case err != nil:
+	case kind == shift.StartNew && start.State.Step != 0:
 		err = r.adopt(ctx, r.live.Split)
-	case shift.StartResume:
-		m := r.mark(time.Now())
-		var start shift.Start
-		start, err = shift.Begin(r.plan.Spec, shift.Facts{Now: time.Now(), Live: *r.live, Mark: &m, Journal: &r.state})
-		if err == nil {
-			r.state = start.State
-		}
-	case shift.StartSettled, shift.StartAbort: // the one makes no turn, the other goes back from anywhere
+	default:
+		r.state = start.State
 	}
 	if err != nil {
 		r.starting = kind

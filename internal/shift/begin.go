@@ -90,6 +90,9 @@ func resume(p Plan, f Facts) State {
 	if f.Journal != nil && f.Journal.ID == p.ID {
 		s = *f.Journal
 	}
+	if f.Mark != nil && s.Course() == CourseForward {
+		s.setCourse(f.Mark.Lease.Course, f.Now)
+	}
 	journalled := s.Step
 	s.remeasure(time.Time{})
 	s.At, s.BakeSince = f.Now, time.Time{}
@@ -118,6 +121,18 @@ func resume(p Plan, f Facts) State {
 		s.Phase, s.Step = Preparing, -1
 	}
 	return s
+}
+
+// setCourse takes over where the run before was heading, as its lease says.
+func (s *State) setCourse(c Course, now time.Time) {
+	switch c {
+	case CourseBack:
+		s.RollbackSince, s.Reason, s.Message = now, "RollbackUnfinished", "the run before was going back"
+	case CourseFailed:
+		s.Failed, s.Reason = true, "FailedBefore"
+		s.Message = "the run before saw a failure, which is held (onFailure: hold): norikae abort goes back, --replace starts anew"
+	case CourseForward:
+	}
 }
 
 // Anew is the state of a shift that starts anew, with another From, from the state that

@@ -101,6 +101,17 @@ func (s *State) hear(word Signal) {
 	}
 }
 
+// Course of the shift in this state, for its lease.
+func (s State) Course() Course {
+	switch {
+	case !s.RollbackSince.IsZero():
+		return CourseBack
+	case s.Failed:
+		return CourseFailed
+	}
+	return CourseForward
+}
+
 // Done tells whether the phase is an end.
 func (p Phase) Done() bool {
 	return p == Succeeded || p == RolledBack || p == Held || p == Unconfirmed

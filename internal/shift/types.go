@@ -102,7 +102,20 @@ type Mark struct {
 type Lease struct {
 	Owner   string    `json:"owner"` // MACHINE/PID/RANDOM
 	Expires time.Time `json:"expires"`
+	// Course goes with every renewal, so that a run on another machine, which has no
+	// journal, does not go forward after a failure that this one saw.
+	Course Course `json:"course,omitempty"`
 }
+
+// Course says where a run is heading.
+type Course string
+
+// The courses.
+const (
+	CourseForward Course = ""
+	CourseFailed  Course = "failed" // a failure is held: forward no more
+	CourseBack    Course = "back"   // to From
+)
 
 // Signal is a person's word to a running shift, left beside the mark.
 type Signal struct {

@@ -27,7 +27,7 @@ const (
 	tagStarted = tagPrefix + "started" // RFC 3339
 	tagFrom    = tagPrefix + "from"    // how many from-N there are; others are left-overs
 	tagFromN   = tagPrefix + "from-"   // from-1 …: "WEIGHT ARN"
-	tagLease   = tagPrefix + "lease"   // "OWNER EXPIRES", RFC 3339
+	tagLease   = tagPrefix + "lease"   // "OWNER EXPIRES", RFC 3339, and "failed" or "back" after a failure
 	tagSignal  = tagPrefix + "signal"  // "KIND [STEP [ID]]"; written by hand, KIND is enough
 )
 
@@ -79,7 +79,9 @@ func unwritable(err error) error {
 
 func encodeTime(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
-func encodeLease(l shift.Lease) string { return l.Owner + " " + encodeTime(l.Expires) }
+func encodeLease(l shift.Lease) string {
+	return strings.TrimSpace(l.Owner + " " + encodeTime(l.Expires) + " " + string(l.Course))
+}
 
 func encodeSignal(s shift.Signal, id string) string {
 	return fmt.Sprintf("%s %d %s", s.Kind, s.Step, id)
@@ -195,11 +197,14 @@ func (d *decoder) split() traffic.Split {
 
 func (d *decoder) lease() shift.Lease {
 	v := d.text(tagLease)
-	owner, expires, _ := strings.Cut(v, " ")
-	if !isWord(owner) || !isWord(expires) {
-		d.fail(tagLease, v, "want OWNER EXPIRES")
+	owner, rest, _ := strings.Cut(v, " ")
+	expires, word, _ := strings.Cut(rest, " ")
+	course := shift.Course(word)
+	known := course == shift.CourseForward || course == shift.CourseFailed || course == shift.CourseBack
+	if !isWord(owner) || !isWord(expires) || !known {
+		d.fail(tagLease, v, "want OWNER EXPIRES, and then nothing, failed or back")
 	}
-	return shift.Lease{Owner: owner, Expires: d.time(tagLease, v)}
+	return shift.Lease{Owner: owner, Expires: d.time(tagLease, expires), Course: course}
 }
 
 // signal for the shift with an ID. One that was meant for another shift is none.

@@ -31,7 +31,10 @@ func marks() *rapid.Generator[shift.Mark] {
 		}
 		m := shift.Mark{
 			ID: word.Draw(t, "id"), Name: rapid.StringMatching(`[a-z0-9.-]{0,253}`).Draw(t, "name"), Plan: word.Draw(t, "plan"),
-			Started: moment("started"), Lease: shift.Lease{Owner: word.Draw(t, "owner"), Expires: moment("expires")},
+			Started: moment("started"), Lease: shift.Lease{
+				Owner: word.Draw(t, "owner"), Expires: moment("expires"),
+				Course: rapid.SampledFrom([]shift.Course{shift.CourseForward, shift.CourseFailed, shift.CourseBack}).Draw(t, "course"),
+			},
 		}
 		for i := range rapid.IntRange(0, 5).Draw(t, "destinations") {
 			m.From = append(m.From, traffic.Weighted{ID: groupARN(i), Weight: rapid.IntRange(0, 999).Draw(t, "weight")})
