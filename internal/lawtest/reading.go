@@ -202,6 +202,7 @@ func readMark(tags []wire.Params) mark {
 			m.hasFrom, count = true, value
 		case name == "lease":
 			owner, expires, _ := strings.Cut(value, " ")
+			expires, _, _ = strings.Cut(expires, " ")
 			if at, err := time.Parse(time.RFC3339Nano, expires); err == nil {
 				m.owner, m.expires = owner, at
 			}
