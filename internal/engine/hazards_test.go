@@ -271,6 +271,26 @@ func TestFromIsWhatIsLiveWhenTheLeaseIsOurs(t *testing.T) {
 	})
 }
 
+func TestTheFirstStepOfARunThatLostTheRaceIsGoneOnFrom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoute()
+		raced := false
+		r.fail = func(call string, _ int) (error, error) {
+			if call == "SetMark" && !raced {
+				raced, r.live.Split = true, ab(90, 10)
+			}
+			return nil, nil
+		}
+		e := newEngine(t, r, "m/1/x", func(c *Config) {
+			c.Analyzer = judge{window: 2 * time.Minute, bad: func(s traffic.Split) bool { return s.Weight("b") > 60 }}
+		})
+		res, err := e.Run(t.Context())
+		if err != nil || res.Phase != shift.RolledBack || !res.From.Equal(ab(100, 0)) || !r.live.Split.Equal(ab(100, 0)) || len(r.writes) != 7 {
+			t.Fatalf("%+v, %v; live %s, writes %v", res, err, r.live.Split, r.writes)
+		}
+	})
+}
+
 func TestAResumeStandsWhereTheRouteIsWhenTheLeaseIsOurs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoute()
