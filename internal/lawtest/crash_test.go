@@ -175,7 +175,7 @@ func TestCrashSweep(t *testing.T) {
 	const lanes = 8
 	stride := 1
 	if raceEnabled {
-		stride = 11
+		stride = 31
 	}
 	ways := restarts()
 	for lane := range lanes {
@@ -205,7 +205,7 @@ func TestCrashSweepOfARollback(t *testing.T) {
 			t.Parallel()
 			stride := 2
 			if raceEnabled {
-				stride = 8
+				stride = 24
 			}
 			n := 1 + i%2
 			for !crash(t, n, way, sickShift()) {
@@ -255,7 +255,7 @@ func TestCrashSweepOfOtherShifts(t *testing.T) {
 			t.Parallel()
 			stride := 2
 			if raceEnabled {
-				stride = 14
+				stride = 34
 			}
 			n := 1
 			for !crash(t, n, restarts()[n/2%len(restarts())], d) {

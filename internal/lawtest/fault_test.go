@@ -97,7 +97,7 @@ func TestFaultSweep(t *testing.T) {
 				name, stride = name+", green is sick", 2
 			}
 			if raceEnabled {
-				stride *= 5
+				stride *= 11
 			}
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -125,7 +125,7 @@ func TestPassingFaultsOfTheWorld(t *testing.T) {
 			t.Parallel()
 			step := 2
 			if raceEnabled {
-				step = 11
+				step = 23
 			}
 			for at := 1; at < 32; at += step {
 				inWorld(t, LabPace(), nil, func(l *lab) {

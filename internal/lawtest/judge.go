@@ -114,8 +114,9 @@ type judge struct {
 	shift    string // ID of the mark that stands; "": none
 	owner    string // of the lease that stands; "": none
 	expires  time.Time
-	leaseOdd bool // a write of tags whose outcome nobody knows
-	back     bool // From was written after a failure, and the mark still stands
+	tagged   time.Time // when the last write of tags was answered
+	leaseOdd bool      // nobody knows whose tags stand: an outcome was lost, or two writes overlapped
+	back     bool      // From was written after a failure, and the mark still stands
 	backBy   string
 
 	idle map[string]bool // target groups whose traffic before the shift is known to be none
@@ -128,6 +129,7 @@ type caller struct {
 	fresh      bool     // that was after its last weight write
 	unread     *Exchange
 	owns       bool              // it read its own lease since its last weight write
+	ownsAt     time.Time         // when it asked for that
 	tagsFailed bool              // reading tags failed since then
 	marker     string            // of the route's listing, to be followed
 	markers    map[string]string // the same of other operations
@@ -255,6 +257,9 @@ func (j *judge) reads() {
 	c.read, c.fresh = &r, true
 	if c.knows == nil || !c.knows.sameShares(r.split) {
 		c.knows, c.since = r.split, x.Done
+	}
+	if j.live != nil && x.Begun.Before(j.live.at) {
+		return // it overlapped with a write: which of both came first is not known
 	}
 	if j.from == nil {
 		j.from = r.split

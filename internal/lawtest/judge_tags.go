@@ -14,12 +14,12 @@ func (j *judge) readsTags() {
 	for _, d := range j.x.Out.List("TagDescriptions") {
 		m := readMark(d.List("Tags"))
 		if m.owner != "" && m.owner == j.c.owner {
-			j.c.owns = true
+			j.c.owns, j.c.ownsAt = true, j.x.Begun
 		}
 		if m.owner != "" && m.owner != j.c.owner {
 			j.c.owns = false
 		}
-		if j.leaseOdd {
+		if j.leaseOdd && !j.x.Begun.Before(j.tagged) {
 			j.shift, j.owner, j.expires, j.leaseOdd = m.shift, m.owner, m.expires, false
 		}
 	}
@@ -87,8 +87,9 @@ func (j *judge) setMark(m mark) {
 			}
 			c.owner = m.owner
 		}
-		if j.x.Unknown() {
-			j.leaseOdd = true
+		j.leaseOdd = j.x.Unknown() || j.x.Begun.Before(j.tagged)
+		if j.x.Done.After(j.tagged) {
+			j.tagged = j.x.Done
 		}
 	}
 }

@@ -87,7 +87,9 @@ func (j *judge) leased(w *write) {
 	if w.x.Operation == "CreateRule" { // a priority is given once: a lock by itself
 		return
 	}
-	if j.owner != "" && !j.leaseOdd && j.owner != c.owner && j.x.Begun.Before(j.expires) {
+	// Tags have no compare-and-set: who lost the lease after it had looked may not know
+	// before its next look. That look comes before its next write, see owns.
+	if could := !c.ownsAt.Before(j.tagged); could && j.owner != "" && !j.leaseOdd && j.owner != c.owner && j.x.Begun.Before(j.expires) {
 		j.violate(LawLease, "%s holds the lease until %s", j.owner, j.expires.UTC().Format(time.TimeOnly))
 	}
 	if goesBack := j.from != nil && w.split.equal(j.from) && c.tagsFailed; !c.owns && !goesBack {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -52,7 +53,9 @@ type World struct {
 	served   chan error
 	endpoint string
 	network  memnet.Network
-	clients  []*http.Transport
+
+	mu      sync.Mutex
+	clients []*http.Transport
 }
 
 // NewWorld makes the world blue-green: the rule at priority 10 sends everything to blue.
@@ -102,6 +105,8 @@ func (w *World) Close() error {
 // bounded, as the product's own client bounds it.
 func (w *World) HTTP() *http.Client {
 	t := w.network.Transport()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.clients = append(w.clients, t)
 	return &http.Client{Transport: t, Timeout: 8 * time.Second}
 }

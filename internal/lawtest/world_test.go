@@ -1,6 +1,7 @@
 package lawtest
 
 import (
+	"errors"
 	"flag"
 	"os"
 	"strings"
@@ -25,7 +26,7 @@ func TestMain(m *testing.M) {
 	if raceEnabled {
 		checks = "4"
 	}
-	if err := flag.Set("rapid.checks", checks); err != nil {
+	if err := errors.Join(flag.Set("rapid.checks", checks), flag.Set("rapid.nofailfile", "true")); err != nil {
 		panic(err)
 	}
 	set("AWS_CONFIG_FILE", os.DevNull)
