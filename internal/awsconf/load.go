@@ -66,6 +66,7 @@ func Load(ctx context.Context, o Options) (aws.Config, error) {
 	if o.HTTPClient != nil { // given after loading: only the SDK's own client takes AWS_CA_BUNDLE
 		cfg.HTTPClient = o.HTTPClient
 	}
+	cfg.HTTPClient = PlainBodies(cfg.HTTPClient)
 	if cfg.Region == "" {
 		return aws.Config{}, fault.Terminal("NoRegion", errors.New(
 			"no AWS region: set aws.region in the manifest, AWS_REGION in the environment, or region in the profile"))

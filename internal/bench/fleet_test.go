@@ -1,11 +1,9 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -171,22 +169,7 @@ func newGroup(ctx context.Context, c *elb.Client, name string) (string, error) {
 
 // client bounds each attempt, as the product's own does.
 func (f *fleet) client() *http.Client {
-	return &http.Client{Transport: patient{f.transport}, Timeout: 8 * time.Second}
-}
-
-// patient sends a copy of each request's body. The SDK closes its own as soon as the
-// answer's header is there, which on a pipe can be before the transport has looked for
-// the body's end; the transport then takes the connection for broken.
-type patient struct{ http.RoundTripper }
-
-func (p patient) RoundTrip(r *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(r.Body)
-	if err = errors.Join(err, r.Body.Close()); err != nil {
-		return nil, err
-	}
-	r = r.Clone(r.Context())
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	return p.RoundTripper.RoundTrip(r)
+	return &http.Client{Transport: f.transport, Timeout: 8 * time.Second}
 }
 
 // engine of a shift of all traffic of a route to its second target group, in ten steps.

@@ -21,7 +21,6 @@ func (e *Engine) Preview(ctx context.Context) (Preview, error) {
 	if live.Ref != "" {
 		pv.Route = live.Ref
 	}
-	pv.Warnings = append(pv.Warnings, live.Notes...)
 	warnings, err := e.Router.Preflight(ctx)
 	pv.Warnings = append(pv.Warnings, warnings...)
 	pv.block(err)

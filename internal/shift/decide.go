@@ -308,6 +308,9 @@ func retryIn(held time.Duration) time.Duration { return min(max(held/2, minRetry
 
 // fail applies OnFailure.
 func fail(p Plan, s State, o Observation, reason, message string) Decision {
+	if s.Phase == Finishing { // the shift has passed; what is left moves no traffic
+		return end(s, Held, reason, message)
+	}
 	if p.OnFailure != Hold {
 		return startRollback(p, s, o, reason, message)
 	}

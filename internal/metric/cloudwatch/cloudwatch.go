@@ -7,8 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
 	"strconv"
 	"time"
@@ -133,7 +131,7 @@ func (s *Source) call(ctx context.Context, c *call, results []metric.Result) {
 func (s *Source) pages(ctx context.Context, in *cw.GetMetricDataInput) (*answer, error) {
 	got := &answer{series: map[seriesKey]*series{}}
 	for range maxPages {
-		out, err := s.api.GetMetricData(ctx, in, plainBodies)
+		out, err := s.api.GetMetricData(ctx, in)
 		if err != nil {
 			return nil, awsconf.Classify("GetMetricData", err)
 		}
@@ -269,23 +267,4 @@ func (q dataQuery) sdk() types.MetricDataQuery {
 		out.MetricStat = stat
 	}
 	return out
-}
-
-// plainBodies keeps net/http from seeing io.WriterTo on request bodies. The SDK closes a
-// body as soon as the answer begins; its WriteTo then gives io.EOF as an error (its Read
-// gives it as the end), which net/http takes for a failed write when it looks whether the
-// body is longer than it should be, and closes the connection in the middle of the
-// answer. Bodies above 4 KiB, as these are, run that race when the server is fast.
-func plainBodies(o *cw.Options) { o.HTTPClient = plainClient{o.HTTPClient} }
-
-type plainClient struct{ cw.HTTPClient }
-
-// Do sends a request whose body can only be read and closed.
-func (c plainClient) Do(r *http.Request) (*http.Response, error) {
-	if r.Body == nil || r.Body == http.NoBody {
-		return c.HTTPClient.Do(r)
-	}
-	plain := r.WithContext(r.Context())
-	plain.Body = struct{ io.ReadCloser }{r.Body}
-	return c.HTTPClient.Do(plain)
 }

@@ -15,6 +15,7 @@ import (
 	cw "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 
 	"github.com/norikae/norikae/internal/analysis"
+	"github.com/norikae/norikae/internal/awsconf"
 	simcw "github.com/norikae/norikae/internal/awssim/cloudwatch"
 	"github.com/norikae/norikae/internal/awssim/memnet"
 	"github.com/norikae/norikae/internal/awssim/model"
@@ -114,7 +115,7 @@ func (w *world) serve() {
 	w.client = cw.New(cw.Options{
 		BaseEndpoint: aws.String("http://127.0.0.1:80"), Region: "us-east-1", RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDFAKE", "fake", ""),
-		HTTPClient:  &http.Client{Transport: transport},
+		HTTPClient:  awsconf.PlainBodies(&http.Client{Transport: transport}),
 	})
 }
 
