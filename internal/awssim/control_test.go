@@ -259,7 +259,7 @@ func TestOperationsAreListedOnce(t *testing.T) {
 			t.Errorf("%s is listed twice", name)
 		}
 		seen[name] = true
-		if op.Fidelity == "simplified" && op.How == "" {
+		if op.Fidelity == wire.Simplified && op.How == "" {
 			t.Errorf("%s is simplified, but nothing says how", name)
 		}
 	}

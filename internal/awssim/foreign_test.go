@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/norikae/norikae/internal/awssim"
+	"github.com/norikae/norikae/internal/awssim/wire"
 )
 
 var update = flag.Bool("update", false, "write the lists of operations in testdata/driven anew")
@@ -58,7 +59,7 @@ func TestEveryOperationIsDrivenByBothClients(t *testing.T) {
 		driven := strings.Split(strings.TrimSpace(string(text)), "\n")
 		for _, op := range awssim.Operations() {
 			name := op.Service + " " + op.Name
-			if want := op.Fidelity != "absent" && !slices.Contains(unknown[client], name); want != slices.Contains(driven, name) {
+			if want := op.Fidelity != wire.Absent && !slices.Contains(unknown[client], name); want != slices.Contains(driven, name) {
 				t.Errorf("%s drove %s: %v, want %v", client, name, !want, want)
 			}
 		}

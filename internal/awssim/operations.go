@@ -4,28 +4,26 @@ import (
 	"github.com/norikae/norikae/internal/awssim/cloudwatch"
 	"github.com/norikae/norikae/internal/awssim/elbv2"
 	"github.com/norikae/norikae/internal/awssim/sts"
+	"github.com/norikae/norikae/internal/awssim/wire"
 )
 
 // Operation is what a reader of the lab's documentation needs to know of one API call.
 type Operation struct {
-	Service  string `json:"service"` // sts, elbv2, cloudwatch
-	Name     string `json:"name"`
-	Fidelity string `json:"fidelity"`      // simulated, simplified or absent
-	How      string `json:"how,omitempty"` // it is simplified
+	Service string `json:"service"` // sts, elbv2, cloudwatch
+	wire.Operation
 }
 
 // Operations of all services, by service and name. What is not listed, or listed as
 // absent, answers NotSimulated.
 func Operations() []Operation {
 	var out []Operation
-	for _, op := range sts.Operations() {
-		out = append(out, Operation{"sts", op.Name, string(op.Fidelity), op.How})
+	add := func(service string, operations []wire.Operation) {
+		for _, op := range operations {
+			out = append(out, Operation{service, op})
+		}
 	}
-	for _, op := range elbv2.Operations() {
-		out = append(out, Operation{"elbv2", op.Name, string(op.Fidelity), op.How})
-	}
-	for _, op := range cloudwatch.Operations() {
-		out = append(out, Operation{"cloudwatch", op.Name, string(op.Fidelity), op.How})
-	}
+	add("sts", sts.Operations())
+	add("elbv2", elbv2.Operations())
+	add("cloudwatch", cloudwatch.Operations())
 	return out
 }

@@ -37,7 +37,7 @@ func TestThePageTellsOfEveryOperationAndFault(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, op := range awssim.Operations() {
-		if !strings.Contains(string(text), "| `"+op.Name+"` | "+op.Fidelity+" |") {
+		if !strings.Contains(string(text), "| `"+op.Name+"` | "+string(op.Fidelity)+" |") {
 			t.Errorf("%s %s is missing", op.Service, op.Name)
 		}
 	}

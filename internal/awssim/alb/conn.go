@@ -55,13 +55,13 @@ type clientConn struct {
 
 func (c *clientConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.listener.stats.bytes.Add(uint64(max(n, 0)))
+	c.listener.stats.bytes.Add(int64(max(n, 0)))
 	return n, err
 }
 
 func (c *clientConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	c.listener.stats.bytes.Add(uint64(max(n, 0)))
+	c.listener.stats.bytes.Add(int64(max(n, 0)))
 	return n, err
 }
 

@@ -9,10 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/norikae/norikae/internal/awssim/albmetric"
 	"github.com/norikae/norikae/internal/awssim/model"
 )
-
-const namespace = "AWS/ApplicationELB"
 
 // groupStats collects the metrics of one target group behind one load balancer for
 // the current period.
@@ -28,11 +27,11 @@ type groupStats struct {
 // tally of the requests for which a target was chosen. A request is counted once its
 // outcome is known, in all metrics of the same period.
 type tally struct {
-	requests         uint64
-	classes          [6]uint64 // by status/100: 2XX is classes[2]
-	connectionErrors uint64
-	failOpen         uint64 // UnhealthyRoutingRequestCount
-	seconds          statistics
+	requests         int64
+	classes          [6]int64 // by status/100: 2XX is classes[2]
+	connectionErrors int64
+	failOpen         int64 // UnhealthyRoutingRequestCount
+	seconds          albmetric.Statistics
 	times            samples
 }
 
@@ -44,7 +43,7 @@ func (s *groupStats) answered(status int, d time.Duration, failOpen bool) {
 	if c := status / 100; c > 0 && c < len(s.classes) {
 		s.classes[c]++
 	}
-	s.seconds.add(d.Seconds())
+	s.seconds.Merge(albmetric.Of(d.Seconds()))
 	s.times.add(d.Seconds())
 }
 
@@ -80,14 +79,14 @@ func (t *tally) add(o tally) {
 	for i, n := range o.classes {
 		t.classes[i] += n
 	}
-	t.seconds.merge(o.seconds)
+	t.seconds.Merge(o.seconds)
 }
 
 // balancerStats collects what a load balancer does without a target. Gauges aside,
 // they hold the current period only.
 type balancerStats struct {
-	elb4xx, elb500, elb502, elb503, elb504, elb5xx atomic.Uint64 // elb5xx: the other 5XX
-	fixed, redirect, newConnections, bytes         atomic.Uint64
+	elb4xx, elb500, elb502, elb503, elb504, elb5xx atomic.Int64 // elb5xx: the other 5XX
+	fixed, redirect, newConnections, bytes         atomic.Int64
 	activeConnections                              atomic.Int64
 }
 
@@ -144,12 +143,14 @@ func (p *DataPlane) emit(start time.Time) {
 			{Name: "TargetGroup", Value: model.TargetGroupDimension(s.groupARN)},
 		}
 		t := s.take()
-		e := emitter{start: start, dims: dims}
-		e.tally(t, t.times.values)
+		e := albmetric.Sheet{Start: start, Dimensions: dims}
+		t.put(&e, t.times.values)
 		if s.active {
-			e.hosts(p.groups[s.groupARN].takeHosts())
+			if h, checked := p.groups[s.groupARN].takeHosts(); checked {
+				e.Hosts(h.healthy, h.unhealthy)
+			}
 		}
-		scopes[b.scope] = append(scopes[b.scope], e.data...)
+		scopes[b.scope] = append(scopes[b.scope], e.Data...)
 		if totals[b] == nil {
 			totals[b] = &tally{}
 		}
@@ -158,12 +159,12 @@ func (p *DataPlane) emit(start time.Time) {
 	}
 	p.mu.Unlock()
 	for _, b := range balancers {
-		e := emitter{start: start, dims: []model.Dimension{{Name: "LoadBalancer", Value: b.dimension}}}
+		e := albmetric.Sheet{Start: start, Dimensions: []model.Dimension{{Name: "LoadBalancer", Value: b.dimension}}}
 		if t := totals[b]; t != nil {
-			e.tally(*t, merge(times[b]))
+			t.put(&e, merge(times[b]))
 		}
-		e.balancer(&b.stats)
-		scopes[b.scope] = append(scopes[b.scope], e.data...)
+		b.stats.put(&e)
+		scopes[b.scope] = append(scopes[b.scope], e.Data...)
 	}
 	for _, scope := range slices.Sorted(maps.Keys(scopes)) {
 		if len(scopes[scope]) > 0 {
@@ -184,69 +185,34 @@ func (g *group) takeHosts() (hostGauge, bool) {
 	return h, g.conf.HealthCheck.Enabled && g.conf.InUse
 }
 
-// emitter makes the data of one set of dimensions, as sparse as AWS is: what did not
-// happen has no data point.
-type emitter struct {
-	start time.Time
-	dims  []model.Dimension
-	data  []model.Datum
-}
-
-func (e *emitter) put(name, unit string, s statistics, values []float64) {
-	e.data = append(e.data, model.Datum{
-		Namespace: namespace, Name: name, Dimensions: e.dims, Unit: unit, Timestamp: e.start,
-		Sum: s.sum, Min: s.min, Max: s.max, Count: s.count, Values: values,
-	})
-}
-
-// count puts a metric of which each event is a sample of 1, as AWS does: its Average
-// is 1 and only its Sum is of use.
-func (e *emitter) count(name string, n uint64) {
-	if n > 0 {
-		e.put(name, "Count", statistics{sum: float64(n), min: 1, max: 1, count: float64(n)}, nil)
+// put the requests down, and their response times of which times are some.
+func (t *tally) put(e *albmetric.Sheet, times []float64) {
+	e.Count("RequestCount", t.requests)
+	e.Count("HTTPCode_Target_2XX_Count", t.classes[2])
+	e.Count("HTTPCode_Target_3XX_Count", t.classes[3])
+	e.Count("HTTPCode_Target_4XX_Count", t.classes[4])
+	e.Count("HTTPCode_Target_5XX_Count", t.classes[5])
+	e.Count("TargetConnectionErrorCount", t.connectionErrors)
+	e.Count("UnhealthyRoutingRequestCount", t.failOpen)
+	if t.seconds.Count > 0 {
+		e.Put("TargetResponseTime", "Seconds", t.seconds, times)
 	}
 }
 
-func (e *emitter) tally(t tally, times []float64) {
-	e.count("RequestCount", t.requests)
-	e.count("HTTPCode_Target_2XX_Count", t.classes[2])
-	e.count("HTTPCode_Target_3XX_Count", t.classes[3])
-	e.count("HTTPCode_Target_4XX_Count", t.classes[4])
-	e.count("HTTPCode_Target_5XX_Count", t.classes[5])
-	e.count("TargetConnectionErrorCount", t.connectionErrors)
-	e.count("UnhealthyRoutingRequestCount", t.failOpen)
-	if t.seconds.count > 0 {
-		e.put("TargetResponseTime", "Seconds", t.seconds, times)
-	}
-}
-
-func (e *emitter) hosts(h hostGauge, checked bool) {
-	if checked {
-		e.put("HealthyHostCount", "Count", h.healthy, nil)
-		e.put("UnHealthyHostCount", "Count", h.unhealthy, nil)
-	}
-}
-
-func (e *emitter) balancer(s *balancerStats) {
+// put down what the load balancer did, and begin its counts anew.
+func (s *balancerStats) put(e *albmetric.Sheet) {
 	redirects := s.redirect.Swap(0)
-	e.count("HTTPCode_ELB_3XX_Count", redirects)
-	e.count("HTTP_Redirect_Count", redirects)
-	e.count("HTTPCode_ELB_4XX_Count", s.elb4xx.Swap(0))
+	e.Count("HTTPCode_ELB_3XX_Count", redirects)
+	e.Count("HTTP_Redirect_Count", redirects)
+	e.Count("HTTPCode_ELB_4XX_Count", s.elb4xx.Swap(0))
 	n500, n502, n503, n504 := s.elb500.Swap(0), s.elb502.Swap(0), s.elb503.Swap(0), s.elb504.Swap(0)
-	e.count("HTTPCode_ELB_5XX_Count", n500+n502+n503+n504+s.elb5xx.Swap(0))
-	e.count("HTTPCode_ELB_500_Count", n500)
-	e.count("HTTPCode_ELB_502_Count", n502)
-	e.count("HTTPCode_ELB_503_Count", n503)
-	e.count("HTTPCode_ELB_504_Count", n504)
-	e.count("HTTP_Fixed_Response_Count", s.fixed.Swap(0))
-	e.count("NewConnectionCount", s.newConnections.Swap(0))
-	e.single("ActiveConnectionCount", "Count", float64(s.activeConnections.Load()))
-	e.single("ProcessedBytes", "Bytes", float64(s.bytes.Swap(0)))
-}
-
-// single puts a metric of one sample.
-func (e *emitter) single(name, unit string, v float64) {
-	if v > 0 {
-		e.put(name, unit, statistics{sum: v, min: v, max: v, count: 1}, nil)
-	}
+	e.Count("HTTPCode_ELB_5XX_Count", n500+n502+n503+n504+s.elb5xx.Swap(0))
+	e.Count("HTTPCode_ELB_500_Count", n500)
+	e.Count("HTTPCode_ELB_502_Count", n502)
+	e.Count("HTTPCode_ELB_503_Count", n503)
+	e.Count("HTTPCode_ELB_504_Count", n504)
+	e.Count("HTTP_Fixed_Response_Count", s.fixed.Swap(0))
+	e.Count("NewConnectionCount", s.newConnections.Swap(0))
+	e.Single("ActiveConnectionCount", "Count", float64(s.activeConnections.Load()))
+	e.Single("ProcessedBytes", "Bytes", float64(s.bytes.Swap(0)))
 }

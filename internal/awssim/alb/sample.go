@@ -1,5 +1,7 @@
 package alb
 
+import "github.com/norikae/norikae/internal/awssim/albmetric"
+
 // maxSamples bounds the response times that are kept for percentiles in a period.
 const maxSamples = 1024
 
@@ -61,29 +63,11 @@ func merge(parts []samples) []float64 {
 	return out
 }
 
-// statistics is a statistic set. The zero value is empty.
-type statistics struct{ sum, min, max, count float64 }
-
-func (s *statistics) add(v float64) { s.merge(statistics{v, v, v, 1}) }
-
-func (s *statistics) merge(o statistics) {
-	switch {
-	case o.count == 0:
-		return
-	case s.count == 0:
-		*s = o
-		return
-	}
-	s.sum += o.sum
-	s.count += o.count
-	s.min, s.max = min(s.min, o.min), max(s.max, o.max)
-}
-
 // hostGauge collects the host counts of a period: a sample after each health check and
 // at both ends, so that a target that was lost for a moment shows in Minimum.
-type hostGauge struct{ healthy, unhealthy statistics }
+type hostGauge struct{ healthy, unhealthy albmetric.Statistics }
 
 func (h *hostGauge) sample(healthy, unhealthy int) {
-	h.healthy.add(float64(healthy))
-	h.unhealthy.add(float64(unhealthy))
+	h.healthy.Merge(albmetric.Of(float64(healthy)))
+	h.unhealthy.Merge(albmetric.Of(float64(unhealthy)))
 }

@@ -23,10 +23,10 @@ func TestOperationsSayWhatIsAnswered(t *testing.T) {
 		names = append(names, op.Name)
 		_, err := send(t, s, op.Name, wire.Params{})
 		notThere := err != nil && strings.HasPrefix(err.Error(), "NotSimulated: monitoring")
-		if notThere != (op.Fidelity == Absent) {
+		if notThere != (op.Fidelity == wire.Absent) {
 			t.Errorf("%s is said to be %s, answers %v", op.Name, op.Fidelity, err)
 		}
-		if op.Fidelity == Simplified && op.How == "" {
+		if op.Fidelity == wire.Simplified && op.How == "" {
 			t.Errorf("%s is simplified, but How is not said", op.Name)
 		}
 	}

@@ -3,6 +3,8 @@ package elbv2
 import (
 	"fmt"
 	"strings"
+
+	"github.com/norikae/norikae/internal/awssim/wire"
 )
 
 // Resource kinds as ARNs spell them.
@@ -31,18 +33,7 @@ func kindWord(kind string) string {
 func (s *Service) newID() string { return fmt.Sprintf("%016x", s.rand.Uint64()) }
 
 func (w *world) newARN(resource string) string {
-	return fmt.Sprintf("arn:%s:elasticloadbalancing:%s:%s:%s", partition(w.region), w.region, w.account, resource)
-}
-
-func partition(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
-	default:
-		return "aws"
-	}
+	return fmt.Sprintf("arn:%s:elasticloadbalancing:%s:%s:%s", wire.Partition(w.region), w.region, w.account, resource)
 }
 
 // resource is the part of an ARN after the account, "" when it is no ELBv2 ARN.

@@ -1,27 +1,15 @@
 package elbv2
 
-import "slices"
+import (
+	"cmp"
+	"slices"
 
-// Fidelity says how true an operation is to AWS.
-type Fidelity string
-
-// Fidelities of an operation.
-const (
-	Simulated  Fidelity = "simulated"
-	Simplified Fidelity = "simplified" // How says in what way
-	Absent     Fidelity = "absent"     // answers NotSimulated
+	"github.com/norikae/norikae/internal/awssim/wire"
 )
 
-// Operation of the ELBv2 API, for documentation.
-type Operation struct {
-	Name     string
-	Fidelity Fidelity
-	How      string
-}
-
 // Operations lists all operations of the API, sorted by name.
-func Operations() []Operation {
-	var out []Operation
+func Operations() []wire.Operation {
+	var out []wire.Operation
 	for _, op := range operations() {
 		out = append(out, op.Operation)
 	}
@@ -31,29 +19,24 @@ func Operations() []Operation {
 		"GetResourcePolicy", "GetTrustStoreCaCertificatesBundle", "GetTrustStoreRevocationContent",
 		"ModifyCapacityReservation", "ModifyIpPools", "ModifyTrustStore", "RemoveTrustStoreRevocations",
 	} {
-		out = append(out, Operation{Name: name, Fidelity: Absent})
+		out = append(out, wire.Operation{Name: name, Fidelity: wire.Absent})
 	}
-	slices.SortFunc(out, func(a, b Operation) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(out, func(a, b wire.Operation) int { return cmp.Compare(a.Name, b.Name) })
 	return out
 }
 
 type operation struct {
-	Operation
+	wire.Operation
 	handle handler
 }
 
 // operations is the table of what the service answers.
 func operations() []operation {
 	full := func(name string, h handler) operation {
-		return operation{Operation{Name: name, Fidelity: Simulated}, h}
+		return operation{wire.Operation{Name: name, Fidelity: wire.Simulated}, h}
 	}
 	partly := func(name, how string, h handler) operation {
-		return operation{Operation{Name: name, Fidelity: Simplified, How: how}, h}
+		return operation{wire.Operation{Name: name, Fidelity: wire.Simplified, How: how}, h}
 	}
 	const noEC2 = "subnets and security groups are checked by form only; each subnet counts as a zone of its own, in one fixed VPC"
 	const noACM = "any well-formed certificate ARN is accepted"

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/norikae/norikae/internal/awssim/elbv2"
+	"github.com/norikae/norikae/internal/awssim/wire"
 )
 
 func TestCreatingTheSameTwiceAnswersWithTheFirst(t *testing.T) {
@@ -147,12 +148,12 @@ func TestAnHTTPSListenerCanBecomeHTTP(t *testing.T) {
 }
 
 func TestOperationsListsTheWholeAPIOnce(t *testing.T) {
-	seen := map[string]elbv2.Fidelity{}
+	seen := map[string]wire.Fidelity{}
 	for _, op := range elbv2.Operations() {
 		if seen[op.Name] != "" {
 			t.Errorf("%s is listed twice", op.Name)
 		}
-		if (op.Fidelity == elbv2.Simplified) != (op.How != "") {
+		if (op.Fidelity == wire.Simplified) != (op.How != "") {
 			t.Errorf("%s is %s, and how: %q", op.Name, op.Fidelity, op.How)
 		}
 		seen[op.Name] = op.Fidelity
@@ -162,7 +163,7 @@ func TestOperationsListsTheWholeAPIOnce(t *testing.T) {
 	}
 	l := newLab(t)
 	for name, fidelity := range seen {
-		if fidelity == elbv2.Absent {
+		if fidelity == wire.Absent {
 			l.refuse(t, name, params{}, "NotSimulated", name)
 		}
 	}

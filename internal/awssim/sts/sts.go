@@ -30,41 +30,24 @@ var (
 	externalID  = regexp.MustCompile(`^[\w+=,.@:/-]{2,}$`) // and at most maxExternalID long
 )
 
-// Fidelity says how true an operation is to AWS.
-type Fidelity string
-
-// Fidelities of an operation.
-const (
-	Simulated  Fidelity = "simulated"
-	Simplified Fidelity = "simplified" // How says in what way
-	Absent     Fidelity = "absent"     // answers NotSimulated
-)
-
-// Operation of the STS API, for documentation.
-type Operation struct {
-	Name     string
-	Fidelity Fidelity
-	How      string
-}
-
 // Operations lists all operations of the API, sorted by name.
-func Operations() []Operation {
-	return []Operation{
+func Operations() []wire.Operation {
+	return []wire.Operation{
 		{
-			"AssumeRole", Simplified,
-			"Every role exists and can be assumed by everybody; session policies, MFA and the role's own maximum duration are ignored. " +
+			Name: "AssumeRole", Fidelity: wire.Simplified,
+			How: "Every role exists and can be assumed by everybody; session policies, MFA and the role's own maximum duration are ignored. " +
 				"The credentials expire as they say, for all services.",
 		},
-		{"AssumeRoleWithSAML", Absent, ""},
-		{"AssumeRoleWithWebIdentity", Absent, ""},
-		{"AssumeRoot", Absent, ""},
-		{"DecodeAuthorizationMessage", Absent, ""},
-		{"GetAccessKeyInfo", Absent, ""},
-		{"GetCallerIdentity", Simulated, "Also as a presigned URL, and in JSON where the caller accepts it."},
-		{"GetDelegatedAccessToken", Absent, ""},
-		{"GetFederationToken", Absent, ""},
-		{"GetSessionToken", Absent, ""},
-		{"GetWebIdentityToken", Absent, ""},
+		{Name: "AssumeRoleWithSAML", Fidelity: wire.Absent},
+		{Name: "AssumeRoleWithWebIdentity", Fidelity: wire.Absent},
+		{Name: "AssumeRoot", Fidelity: wire.Absent},
+		{Name: "DecodeAuthorizationMessage", Fidelity: wire.Absent},
+		{Name: "GetAccessKeyInfo", Fidelity: wire.Absent},
+		{Name: "GetCallerIdentity", Fidelity: wire.Simulated, How: "Also as a presigned URL, and in JSON where the caller accepts it."},
+		{Name: "GetDelegatedAccessToken", Fidelity: wire.Absent},
+		{Name: "GetFederationToken", Fidelity: wire.Absent},
+		{Name: "GetSessionToken", Fidelity: wire.Absent},
+		{Name: "GetWebIdentityToken", Fidelity: wire.Absent},
 	}
 }
 
@@ -151,18 +134,7 @@ func (s *Service) callerIdentity(r *wire.Request) wire.Struct {
 
 // CallerARN is who a caller with a long-term key is.
 func CallerARN(region, account string) string {
-	return fmt.Sprintf("arn:%s:iam::%s:user/lab", partition(region), account)
-}
-
-func partition(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
-	default:
-		return "aws"
-	}
+	return fmt.Sprintf("arn:%s:iam::%s:user/lab", wire.Partition(region), account)
 }
 
 func (s *Service) assumeRole(r *wire.Request) (wire.Struct, error) {

@@ -178,7 +178,7 @@ func TestOperationsTellWhatIsAnswered(t *testing.T) {
 	for _, op := range sts.Operations() {
 		_, err := client.Serve(t.Context(), &wire.Request{Operation: op.Name, Params: wire.Params{}})
 		e, _ := errors.AsType[*wire.Error](err)
-		if absent := e != nil && e.Code == "NotSimulated"; absent != (op.Fidelity == sts.Absent) {
+		if absent := e != nil && e.Code == "NotSimulated"; absent != (op.Fidelity == wire.Absent) {
 			t.Errorf("%s is said to be %s: %v", op.Name, op.Fidelity, err)
 		}
 	}

@@ -7,11 +7,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/norikae/norikae/internal/awssim/albmetric"
 	"github.com/norikae/norikae/internal/awssim/model"
 )
 
 const (
-	namespace      = "AWS/ApplicationELB"
 	defaultLatency = 10 * time.Millisecond
 	// maxValues bounds the single response times of a period.
 	maxValues = 100
@@ -151,25 +151,25 @@ func (p *DataPlane) report(end time.Time) {
 	for _, arn := range p.balancers() {
 		b, scope := p.book(arn), model.Scope(arn)
 		lb := model.Dimension{Name: "LoadBalancer", Value: model.LoadBalancerDimension(arn)}
-		total := emitter{start: start, dims: []model.Dimension{lb}}
+		total := albmetric.Sheet{Start: start, Dimensions: []model.Dimension{lb}}
 		var sum tally
 		for _, group := range p.groups(arn, b) {
-			e := emitter{start: start, dims: []model.Dimension{lb, {Name: "TargetGroup", Value: model.TargetGroupDimension(group)}}}
+			e := albmetric.Sheet{Start: start, Dimensions: []model.Dimension{lb, {Name: "TargetGroup", Value: model.TargetGroupDimension(group)}}}
 			if t := b.groups[group]; t != nil {
-				e.tally(t)
+				t.put(&e)
 				sum.add(t)
 				*t = tally{carry: t.carry}
 			}
 			p.hosts(&e, arn, group, end)
-			data[scope] = append(data[scope], e.data...)
+			data[scope] = append(data[scope], e.Data...)
 		}
-		total.tally(&sum)
-		total.count("HTTPCode_ELB_5XX_Count", b.elb502+b.elb503+b.elb504)
-		total.count("HTTPCode_ELB_502_Count", b.elb502)
-		total.count("HTTPCode_ELB_503_Count", b.elb503)
-		total.count("HTTPCode_ELB_504_Count", b.elb504)
+		sum.put(&total)
+		total.Count("HTTPCode_ELB_5XX_Count", int64(b.elb502+b.elb503+b.elb504))
+		total.Count("HTTPCode_ELB_502_Count", int64(b.elb502))
+		total.Count("HTTPCode_ELB_503_Count", int64(b.elb503))
+		total.Count("HTTPCode_ELB_504_Count", int64(b.elb504))
 		b.elb502, b.elb503, b.elb504 = 0, 0, 0
-		data[scope] = append(data[scope], total.data...)
+		data[scope] = append(data[scope], total.Data...)
 	}
 	for _, scope := range slices.Sorted(maps.Keys(data)) {
 		if len(data[scope]) > 0 {
@@ -208,7 +208,7 @@ func (p *DataPlane) groups(balancer string, b *book) []string {
 
 // hosts reports the host counts at the end of the period, if the group is checked and
 // the load balancer still forwards to it.
-func (p *DataPlane) hosts(e *emitter, balancer, group string, now time.Time) {
+func (p *DataPlane) hosts(e *albmetric.Sheet, balancer, group string, now time.Time) {
 	g := p.config.TargetGroups[group]
 	inForce := slices.ContainsFunc(p.routes, func(r *route) bool {
 		return r.balancer == balancer && slices.ContainsFunc(r.groups, func(w model.WeightedTargetGroup) bool { return w.ARN == group })
@@ -225,8 +225,7 @@ func (p *DataPlane) hosts(e *emitter, balancer, group string, now time.Time) {
 			unhealthy++
 		}
 	}
-	e.put("HealthyHostCount", "Count", statistics{healthy, healthy, healthy, 1}, nil)
-	e.put("UnHealthyHostCount", "Count", statistics{unhealthy, unhealthy, unhealthy, 1}, nil)
+	e.Hosts(albmetric.Of(healthy), albmetric.Of(unhealthy))
 }
 
 func (t *tally) add(o *tally) {
@@ -237,44 +236,20 @@ func (t *tally) add(o *tally) {
 	t.times = append(t.times, o.times...)
 }
 
-type statistics struct{ sum, min, max, count float64 }
-
-// emitter makes the data of one set of dimensions, as sparse as AWS is.
-type emitter struct {
-	start time.Time
-	dims  []model.Dimension
-	data  []model.Datum
-}
-
-func (e *emitter) put(name, unit string, s statistics, values []float64) {
-	e.data = append(e.data, model.Datum{
-		Namespace: namespace, Name: name, Dimensions: e.dims, Unit: unit, Timestamp: e.start,
-		Sum: s.sum, Min: s.min, Max: s.max, Count: s.count, Values: values,
-	})
-}
-
-// count puts a metric of which each event is a sample of 1, as AWS does.
-func (e *emitter) count(name string, n int) {
-	if n > 0 {
-		e.put(name, "Count", statistics{float64(n), 1, 1, float64(n)}, nil)
-	}
-}
-
-func (e *emitter) tally(t *tally) {
-	e.count("RequestCount", t.requests)
-	e.count("HTTPCode_Target_2XX_Count", t.ok)
-	e.count("HTTPCode_Target_5XX_Count", t.errors)
-	e.count("TargetConnectionErrorCount", t.connectionErrors)
+// put the requests down.
+func (t *tally) put(e *albmetric.Sheet) {
+	e.Count("RequestCount", int64(t.requests))
+	e.Count("HTTPCode_Target_2XX_Count", int64(t.ok))
+	e.Count("HTTPCode_Target_5XX_Count", int64(t.errors))
+	e.Count("TargetConnectionErrorCount", int64(t.connectionErrors))
 	if len(t.times) == 0 {
 		return
 	}
-	s := statistics{min: t.times[0].seconds, max: t.times[0].seconds}
+	var s albmetric.Statistics
 	for _, b := range t.times {
-		s.sum += float64(b.n) * b.seconds
-		s.count += float64(b.n)
-		s.min, s.max = min(s.min, b.seconds), max(s.max, b.seconds)
+		s.Merge(albmetric.Repeated(b.seconds, b.n))
 	}
-	e.put("TargetResponseTime", "Seconds", s, values(t.times, int(s.count)))
+	e.Put("TargetResponseTime", "Seconds", s, values(t.times, int(s.Count)))
 }
 
 // values are up to maxValues response times that represent the batches.
