@@ -63,7 +63,7 @@ func (p *player) say(at time.Time, format string, args ...any) {
 }
 
 // run a process, and write down what its engine decided.
-func (p *player) run(ctx context.Context, s Setup) Outcome {
+func (p *player) run(ctx context.Context, s Setup) {
 	out := p.l.Run(ctx, s)
 	last := ""
 	for _, e := range out.Events {
@@ -88,7 +88,6 @@ func (p *player) run(ctx context.Context, s Setup) Outcome {
 	default:
 		p.say(out.Finished, "end: %s %s, %d writes", out.Phase, out.Reason, out.Writes)
 	}
-	return out
 }
 
 // wire writes down every write of the trace.
@@ -146,10 +145,10 @@ func (p *player) text() string {
 	return b.String()
 }
 
-// onShare calls f once when a write gives a group at least a share in percent.
-func (l *lab) onShare(name string, percent int, f func()) {
+// onGreen calls f once when a write gives green at least a share in percent.
+func (l *lab) onGreen(percent int, f func()) {
 	var once sync.Once
-	id := l.Groups[name]
+	id := l.Groups["green"]
 	l.Faults().Intercept(func(_ context.Context, r *wire.Request, p wire.Phase) error {
 		if p == wire.After && (r.Operation == "ModifyRule" || r.Operation == "ModifyListener" || r.Operation == "CreateRule") {
 			w := parseWrite(&Exchange{Operation: r.Operation, In: r.Params})
@@ -172,8 +171,6 @@ func (l *lab) signal(word string) {
 }
 
 func after(d time.Duration, f func()) func() { return func() { time.Sleep(d); f() } }
-
-func ptr[T any](v T) *T { return &v }
 
 // simple plays one process over a changed quick manifest.
 func simple(change func(l *lab, m *v1alpha1.TrafficShift)) func(*lab, *player) Declared {
@@ -204,18 +201,18 @@ func scripts() map[string]script {
 		"lab-timing": {play: simple(nil)},
 		"fails-at-step-3": {RealPace(), func(l *lab, p *player) Declared {
 			m := l.Manifest(blueGreen(0, 100)...)
-			l.onShare("green", 30, func() { sick(l) })
+			l.onGreen(30, func() { sick(l) })
 			p.run(l.t.Context(), Setup{Manifest: m})
 			return l.declared(m)
 		}},
 		"fails-in-the-bake": {RealPace(), func(l *lab, p *player) Declared {
 			m := l.Manifest(blueGreen(0, 100)...)
-			l.onShare("green", 100, after(5*time.Minute, func() { sick(l) }))
+			l.onGreen(100, after(5*time.Minute, func() { sick(l) }))
 			p.run(l.t.Context(), Setup{Manifest: m})
 			return l.declared(m)
 		}},
 		"health-lost": {play: simple(func(l *lab, _ *v1alpha1.TrafficShift) {
-			l.onShare("green", 50, func() {
+			l.onGreen(50, func() {
 				if err := l.Synth().Set("green", synth.Behaviour{Unhealthy: true}); err != nil {
 					l.t.Error(err)
 				}
@@ -230,29 +227,29 @@ func scripts() map[string]script {
 		"fails-and-holds": {play: simple(func(l *lab, m *v1alpha1.TrafficShift) {
 			m.Spec.Strategy.OnFailure = "hold"
 			m.Spec.Strategy.MaxDuration = v1alpha1.Duration{Duration: 5 * time.Minute}
-			l.onShare("green", 50, func() { sick(l) })
-			l.onShare("green", 50, after(2*time.Minute, func() { l.signal("abort") }))
+			l.onGreen(50, func() { sick(l) })
+			l.onGreen(50, after(2*time.Minute, func() { l.signal("abort") }))
 		})},
 		"drift-held": {play: simple(func(l *lab, m *v1alpha1.TrafficShift) {
 			m.Spec.Strategy.MaxDuration = v1alpha1.Duration{Duration: 5 * time.Minute}
 			meddleAt(20*time.Second, 7, 93)(l)
 		})},
 		"drift-gone": {play: simple(func(l *lab, _ *v1alpha1.TrafficShift) {
-			l.onShare("green", 40, after(2*time.Second, func() {
+			l.onGreen(40, after(2*time.Second, func() {
 				meddleAt(0, 7, 93)(l)
 				meddleAt(time.Minute, 60, 40)(l)
 			}))
 		})},
 		"drift-adopted": {play: simple(func(l *lab, m *v1alpha1.TrafficShift) {
 			m.Spec.Strategy.OnDrift = AdoptDrift
-			l.onShare("green", 40, after(2*time.Second, func() { meddleAt(0, 50, 50)(l) }))
+			l.onGreen(40, after(2*time.Second, func() { meddleAt(0, 50, 50)(l) }))
 		})},
 		"drift-overruled": {play: simple(func(l *lab, m *v1alpha1.TrafficShift) {
 			m.Spec.Strategy.OnDrift = OverruleDrift
-			l.onShare("green", 40, after(2*time.Second, func() { meddleAt(0, 7, 93)(l) }))
+			l.onGreen(40, after(2*time.Second, func() { meddleAt(0, 7, 93)(l) }))
 		})},
 		"aborted": {play: simple(func(l *lab, _ *v1alpha1.TrafficShift) {
-			l.onShare("green", 60, after(2*time.Second, func() { l.signal("abort") }))
+			l.onGreen(60, after(2*time.Second, func() { l.signal("abort") }))
 		})},
 		"approved": {play: simple(func(l *lab, m *v1alpha1.TrafficShift) {
 			pausing(m)
@@ -344,7 +341,7 @@ func scripts() map[string]script {
 			m.Spec.Strategy.StepWeight = 50
 		})},
 		"without-metrics": {play: simple(func(_ *lab, m *v1alpha1.TrafficShift) {
-			m.Spec.Analysis.Builtin = ptr(false)
+			m.Spec.Analysis.Builtin = new(false)
 			m.Spec.Strategy.StepInterval = v1alpha1.Duration{Duration: 10 * time.Second}
 			m.Spec.Strategy.StepWeight = 50
 		})},

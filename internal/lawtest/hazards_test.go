@@ -26,7 +26,7 @@ import (
 func stepsAt(m *v1alpha1.TrafficShift, percents ...int) {
 	m.Spec.Strategy.StepInterval = v1alpha1.Duration{}
 	for _, p := range percents {
-		m.Spec.Strategy.Steps = append(m.Spec.Strategy.Steps, v1alpha1.Step{SetWeight: ptr(p)})
+		m.Spec.Strategy.Steps = append(m.Spec.Strategy.Steps, v1alpha1.Step{SetWeight: new(p)})
 	}
 }
 
@@ -69,7 +69,7 @@ func TestS02AFailureAtAnyOddStepGoesAllTheWayBack(t *testing.T) {
 		t.Run(fmt.Sprintf("at %d percent", at), func(t *testing.T) {
 			t.Parallel()
 			inWorld(t, LabPace(), nil, func(l *lab) {
-				l.onShare("green", at, func() { sick(l) })
+				l.onGreen(at, func() { sick(l) })
 				m := l.quick()
 				stepsAt(m, 33, 67, 100)
 				l.ended(l.run(Setup{Manifest: m}), shift.RolledBack, "AnalysisFailed")
@@ -307,7 +307,7 @@ func TestS16SixTargetGroupsAreRefusedBeforeTheFirstWrite(t *testing.T) {
 			l.t.Errorf("%+v, %v", out.Result, out.Err)
 		}
 		trace, err := l.Trace()
-		if n, _ := weightWrites(trace); n > 0 || err != nil {
+		if n := weightWrites(trace); n > 0 || err != nil {
 			l.t.Errorf("%d weight writes, %v", n, err)
 		}
 	})
@@ -418,7 +418,7 @@ func TestS19AnotherActiveRunIsRefused(t *testing.T) {
 		go func() {
 			defer close(done)
 			time.Sleep(10 * time.Second)
-			second = l.Run(context.Background(), Setup{Manifest: m, Machine: "m2"})
+			second = l.Run(l.t.Context(), Setup{Manifest: m, Machine: "m2"})
 		}()
 		l.ended(l.run(Setup{Manifest: m}), shift.Succeeded, "Succeeded")
 		<-done

@@ -19,7 +19,6 @@ import (
 // slow delays every call by up to most, before its effect and again after it.
 func (l *lab) slow(seed uint64, most time.Duration) {
 	var mu sync.Mutex
-	//nolint:gosec // G404: a repeatable race is wanted
 	r := rand.New(rand.NewPCG(seed, 1))
 	l.Faults().Intercept(func(ctx context.Context, _ *wire.Request, _ wire.Phase) error {
 		mu.Lock()

@@ -2,6 +2,7 @@ package lawtest
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,9 +62,7 @@ func readActions(at time.Time, actions, conditions []wire.Params) reading {
 	var rest []string
 	for _, a := range actions {
 		keep := map[string]any{}
-		for k, v := range a {
-			keep[k] = v
-		}
+		maps.Copy(keep, a)
 		switch a.Str("Type") {
 		case "forward":
 			r.readForward(a, keep)
@@ -81,9 +80,7 @@ func readActions(at time.Time, actions, conditions []wire.Params) reading {
 func (r *reading) readForward(a wire.Params, keep map[string]any) {
 	delete(keep, "TargetGroupArn")
 	config := map[string]any{}
-	for k, v := range a.Struct("ForwardConfig") {
-		config[k] = v
-	}
+	maps.Copy(config, a.Struct("ForwardConfig"))
 	delete(config, "TargetGroups")
 	if off, ok := asMap(config["TargetGroupStickinessConfig"]); ok && (off.Str("Enabled") == "false" || off.Str("Enabled") == "") {
 		delete(config, "TargetGroupStickinessConfig") // absent and off are the same
@@ -128,18 +125,20 @@ func conditionsOf(conditions []wire.Params) []string {
 	var out []string
 	for _, c := range conditions {
 		values := c.Strings("Values")
-		header := ""
+		var header []string
 		for k, v := range c {
 			if config, ok := asMap(v); ok && strings.HasSuffix(k, "Config") {
 				values = append(values, config.Strings("Values")...)
-				header += config.Str("HttpHeaderName")
+				if h := config.Str("HttpHeaderName"); h != "" {
+					header = append(header, h)
+				}
 				for _, q := range config.List("Values") {
 					values = append(values, q.Str("Key")+"="+q.Str("Value"))
 				}
 			}
 		}
 		slices.Sort(values)
-		out = append(out, c.Str("Field")+" "+header+" "+strings.Join(slices.Compact(values), "|"))
+		out = append(out, strings.Join(append([]string{c.Str("Field")}, header...), " ")+" "+strings.Join(slices.Compact(values), "|"))
 	}
 	slices.Sort(out)
 	return out

@@ -97,7 +97,9 @@ func (w *World) Close() error {
 		t.CloseIdleConnections()
 	}
 	err := w.server.Close()
-	<-w.served
+	if served := <-w.served; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
 	return errors.Join(err, w.Lab.Close())
 }
 
