@@ -183,7 +183,7 @@ type CloudWatchMetric struct {
 // DD_API_KEY and DD_APP_KEY.
 type DatadogMetric struct {
 	Query string `json:"query"`          // such as sum:trace.http.request.errors{*}.as_rate(), templated
-	Site  string `json:"site,omitempty"` // default datadoghq.com; us3, us5, ap1, ap2.datadoghq.com, datadoghq.eu, ddog-gov.com, us2.ddog-gov.com
+	Site  string `json:"site,omitempty"` // default datadoghq.com; us3, us5, ap1, ap2, uk1.datadoghq.com, datadoghq.eu, ddog-gov.com, us2.ddog-gov.com
 	// Address overrides https://api.SITE.
 	Address string `json:"address,omitempty"`
 }

@@ -365,7 +365,7 @@ func TestBadManifestsAreExplained(t *testing.T) {
 		},
 		"a Datadog site that does not exist": {
 			[]string{prom, "datadog: {query: x, site: datadog.eu}"},
-			"web.yaml:16: spec.analysis.metrics[0].datadog.site = \"datadog.eu\": want datadoghq.com, us3.datadoghq.com, us5.datadoghq.com, datadoghq.eu, ap1.datadoghq.com, ap2.datadoghq.com, ddog-gov.com or us2.ddog-gov.com; did you mean \"datadoghq.eu\"?",
+			"web.yaml:16: spec.analysis.metrics[0].datadog.site = \"datadog.eu\": want datadoghq.com, us3.datadoghq.com, us5.datadoghq.com, ap1.datadoghq.com, ap2.datadoghq.com, uk1.datadoghq.com, datadoghq.eu, ddog-gov.com or us2.ddog-gov.com; did you mean \"datadoghq.eu\"?",
 		},
 		"a period of 0": {
 			[]string{"    metrics:", "    timing: {period: 0s}\n    metrics:"},

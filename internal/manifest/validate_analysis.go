@@ -110,7 +110,7 @@ func (v *validator) query(path, q, want string) {
 }
 
 func (v *validator) datadog(path string, d *v1alpha1.DatadogMetric) {
-	sites := datadogSites()
+	sites := DatadogSites()
 	if d.Site != "" && !slices.Contains(sites, d.Site) {
 		v.oneOf(path+".site", d.Site, sites...)
 	}
@@ -119,11 +119,12 @@ func (v *validator) datadog(path string, d *v1alpha1.DatadogMetric) {
 	}
 }
 
-// datadogSites are those of https://docs.datadoghq.com/getting_started/site/.
-func datadogSites() []string {
+// DatadogSites are those of https://docs.datadoghq.com/getting_started/site/. The
+// adapter has the same; a test of internal/app holds them equal.
+func DatadogSites() []string {
 	return []string{
-		"datadoghq.com", "us3.datadoghq.com", "us5.datadoghq.com", "datadoghq.eu",
-		"ap1.datadoghq.com", "ap2.datadoghq.com", "ddog-gov.com", "us2.ddog-gov.com",
+		"datadoghq.com", "us3.datadoghq.com", "us5.datadoghq.com", "ap1.datadoghq.com", "ap2.datadoghq.com",
+		"uk1.datadoghq.com", "datadoghq.eu", "ddog-gov.com", "us2.ddog-gov.com",
 	}
 }
 

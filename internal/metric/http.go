@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -22,6 +23,19 @@ type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
+}
+
+// Address parses field, the base URL of a source: http or https, a host, perhaps a
+// prefix of paths, and no query.
+func Address(field, text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", field, err)
+	case u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "":
+		return nil, fmt.Errorf("%s: %q is not http(s)://HOST[:PORT]", field, u.Redacted())
+	}
+	return u, nil
 }
 
 // Client makes a copy of c (nil: one on Go's default transport, which verifies TLS)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"time"
@@ -119,13 +120,39 @@ func (s *Source) call(ctx context.Context, c *call, results []metric.Result) {
 	}
 	got, err := s.pages(ctx, in)
 	for _, m := range c.members {
-		if err != nil {
-			results[m.index].Err = err
-			continue
+		r := metric.Result{Err: err}
+		if err == nil {
+			r = got.result(m, analysis.Window{Start: c.start, End: c.end})
 		}
-		results[m.index] = got.result(m, analysis.Window{Start: c.start, End: c.end})
+		if !c.alone {
+			r = unprefixed(r)
+		}
+		results[m.index] = r
 	}
 }
+
+// prefixes of Ids, as pack puts them.
+var prefixes = regexp.MustCompile(`\bq\d+_`)
+
+// unprefixed is a result whose texts name the Ids as the user wrote them.
+func unprefixed(r metric.Result) metric.Result {
+	for i, n := range r.Notes {
+		r.Notes[i] = prefixes.ReplaceAllString(n, "")
+	}
+	for i, s := range r.Series {
+		r.Series[i].Label = prefixes.ReplaceAllString(s.Label, "")
+	}
+	if r.Err != nil {
+		r.Err = &userError{r.Err}
+	}
+	return r
+}
+
+// userError is an error whose text names Ids as the user wrote them.
+type userError struct{ error }
+
+func (e *userError) Error() string { return prefixes.ReplaceAllString(e.error.Error(), "") }
+func (e *userError) Unwrap() error { return e.error }
 
 // pages reads an answer to its end.
 func (s *Source) pages(ctx context.Context, in *cw.GetMetricDataInput) (*answer, error) {

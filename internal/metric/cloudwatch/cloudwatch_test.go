@@ -83,6 +83,7 @@ func TestAnswersOfGetMetricData(t *testing.T) {
 		"even with one label":                               {answers(results(result("q0_m1", "a", types.StatusCodeComplete, 5), result("q0_m1", "a", types.StatusCodeComplete, 6))), [][]float64{{5}, {6}}, true, "", 1},
 		"a point that sticks out of the window is left out": {answers(results(late)), [][]float64{nil}, true, "", 1},
 		"InternalError is an error":                         {answers(results(result("q0_m1", "a", types.StatusCodeInternalError, 5))), nil, false, "InternalError for a", 1},
+		"an error names the Id as it was written":           {answers(results(result("q0_m1", "q0_m1", types.StatusCodeInternalError, 5))), nil, false, "InternalError for m1", 1},
 		"Forbidden is an error":                             {answers(results(result("q0_m1", "a", types.StatusCodeForbidden))), nil, false, "access denied: GetMetricData answered Forbidden", 1},
 		"an unknown status is an error":                     {answers(results(result("q0_m1", "a", "Tired", 5))), nil, false, `status "Tired"`, 1},
 		"a query left out is an error":                      {answers(results()), nil, false, "left the query out", 1},
@@ -136,13 +137,14 @@ func TestErrorsOfTheCallAreClassified(t *testing.T) {
 		"wrong value":   {&smithy.GenericAPIError{Code: "InvalidParameterValueException", Message: "no"}, false, true},
 		"throttled":     {&smithy.GenericAPIError{Code: "ThrottlingException", Message: "no"}, false, false},
 		"no connection": {errors.New("connection refused"), false, false},
+		"wrong Id":      {&smithy.GenericAPIError{Code: "ValidationError", Message: "Error in expression 'q0_f': …"}, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			api := &fakeAPI{answers: []func(*cw.GetMetricDataInput) (*cw.GetMetricDataOutput, error){
 				func(*cw.GetMetricDataInput) (*cw.GetMetricDataOutput, error) { return nil, tc.err },
 			}}
 			got := New(api).Query(t.Context(), []metric.Query{one()})[0]
-			if got.Err == nil || errors.Is(got.Err, fault.ErrDenied) != tc.denied || fault.IsTerminal(got.Err) != tc.terminal || !strings.Contains(got.Err.Error(), "GetMetricData") {
+			if got.Err == nil || errors.Is(got.Err, fault.ErrDenied) != tc.denied || fault.IsTerminal(got.Err) != tc.terminal || !strings.Contains(got.Err.Error(), "GetMetricData") || strings.Contains(got.Err.Error(), "q0_") {
 				t.Errorf("got %v", got.Err)
 			}
 		})

@@ -91,12 +91,12 @@ func address(cfg Config) (*url.URL, error) {
 		}
 		return &url.URL{Scheme: "https", Host: "api." + site}, nil
 	}
-	u, err := url.Parse(cfg.Address)
+	u, err := metric.Address("datadog.address", cfg.Address)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("datadog.address: %w", err)
-	case u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.User != nil:
-		return nil, fmt.Errorf("datadog.address: %q is not https://HOST[:PORT]", u.Redacted())
+		return nil, err
+	case u.User != nil:
+		return nil, fmt.Errorf("datadog.address: %q holds a user, which Datadog does not want: use https://HOST[:PORT]", u.Redacted())
 	case u.Scheme == "http" && !loopback(u.Hostname()):
 		return nil, fmt.Errorf("datadog.address: %q would send the keys in clear: use https (http is possible on this machine only)", cfg.Address)
 	}

@@ -280,7 +280,7 @@ func TestM10_WrongSettings(t *testing.T) {
 		"no keys":                 {Config{}, "set the environment variables DD_API_KEY and DD_APP_KEY"},
 		"half of the keys":        {Config{APIKey: "a"}, "DD_APP_KEY"},
 		"an address without TLS":  {Config{Address: "http://dd.example.com", APIKey: "a", AppKey: "b"}, "would send the keys in clear"},
-		"an address that is none": {Config{Address: "dd.example.com", APIKey: "a", AppKey: "b"}, "is not https://HOST"},
+		"an address that is none": {Config{Address: "dd.example.com", APIKey: "a", AppKey: "b"}, "is not http(s)://HOST"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := New(tc.cfg)

@@ -31,12 +31,9 @@ type Source struct {
 // New makes a Source of an address such as http://prometheus:9090 or, below a prefix,
 // https://host/select/0/prometheus. client nil is one on Go's default transport.
 func New(address string, client *http.Client) (*Source, error) {
-	u, err := url.Parse(address)
-	switch {
-	case err != nil:
-		return nil, fault.Terminal("InvalidPrometheus", fmt.Errorf("prometheus.address: %w", err))
-	case u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "":
-		return nil, fault.Terminal("InvalidPrometheus", fmt.Errorf("prometheus.address: %q is not http(s)://HOST:PORT", u.Redacted()))
+	u, err := metric.Address("prometheus.address", address)
+	if err != nil {
+		return nil, fault.Terminal("InvalidPrometheus", err)
 	}
 	return &Source{u, metric.Client(client)}, nil
 }
