@@ -126,7 +126,8 @@ func (s *session) root() *cobra.Command {
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	root.PersistentFlags().StringVarP(&s.output, "output", "o", outputText, "print text or json")
-	root.PersistentFlags().StringVar(&s.logLevel, "log-level", "warn", "log to stderr from this level on: debug, info, warn or error")
+	// A failed call is an event, too, which a run prints in any case: once is enough.
+	root.PersistentFlags().StringVar(&s.logLevel, "log-level", "error", "log to stderr from this level on: debug, info, warn or error")
 	root.SetFlagErrorFunc(flagError)
 	for _, c := range []*cobra.Command{
 		s.planCommand(), s.shiftCommand(), s.statusCommand(), s.approveCommand(), s.promoteCommand(),
@@ -166,7 +167,7 @@ func (s *session) level() (slog.Level, error) {
 func (s *session) logger(w io.Writer) *slog.Logger {
 	level, err := s.level()
 	if err != nil {
-		level = slog.LevelWarn // checkFlags has refused it before
+		level = slog.LevelError // checkFlags has refused it before
 	}
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -145,6 +146,7 @@ type fakeRun struct {
 	until func(RunOptions)
 	waits bool // Preview waits for its context to end
 
+	log      *slog.Logger
 	options  *RunOptions
 	signals  []shift.Signal
 	closed   bool
@@ -167,9 +169,12 @@ func (f *fakeRun) Signal(_ context.Context, s shift.Signal) error {
 	return f.err
 }
 
-func (f *fakeRun) Run(_ context.Context, o RunOptions) (engine.Result, error) {
+func (f *fakeRun) Run(ctx context.Context, o RunOptions) (engine.Result, error) {
 	f.options = &o
 	for _, e := range f.events {
+		if e.Kind == engine.EventFault {
+			f.log.WarnContext(ctx, "call failed", "error", e.Message) // as the engine does
+		}
 		o.Recorder.Record(e)
 	}
 	if f.until != nil {
@@ -196,8 +201,9 @@ func (c call) do(t *testing.T) (code int, out, errOut string) {
 		c.run = &fakeRun{}
 	}
 	deps := Deps{
-		Open: func(context.Context, *v1alpha1.TrafficShift, OpenOptions) (Run, error) {
+		Open: func(_ context.Context, _ *v1alpha1.TrafficShift, o OpenOptions) (Run, error) {
 			c.run.openings++
+			c.run.log = o.Log
 			if c.openErr != nil {
 				return nil, c.openErr
 			}

@@ -177,6 +177,16 @@ func TestTheTerminalIsDrawnOnOnlyWhereItIsOne(t *testing.T) {
 	}
 }
 
+func TestAFailedCallIsShownOnce(t *testing.T) {
+	for _, output := range []string{"text", "json"} {
+		run := &fakeRun{events: testEvents(), result: engine.Result{Phase: shift.Succeeded}}
+		code, out, errOut := call{args: []string{"shift", "-f", "-", "-o", output}, in: shiftYAML, run: run}.do(t)
+		if code != ExitDone || strings.Count(out, "Throttling: Rate exceeded") != 1 || errOut != "" {
+			t.Errorf("%s: exit code %d, stdout:\n%s\nstderr:\n%s", output, code, out, errOut)
+		}
+	}
+}
+
 func TestLogLinesStandAboveTheBlock(t *testing.T) {
 	var out, errOut strings.Builder
 	spec, names := testSpec(t)
