@@ -154,19 +154,19 @@ func asJSON(cmd *cobra.Command) bool {
 
 // base is the URL of the lab that the commands talk to: on loopback, or it is none.
 func (c *labCommand) base() (string, error) {
-	e := c.endpoint
+	from, e := "--endpoint", c.endpoint
 	if e == "" {
-		e = c.getenv("AWS_ENDPOINT_URL")
+		from, e = "AWS_ENDPOINT_URL", c.getenv("AWS_ENDPOINT_URL")
 	}
 	if e == "" {
 		return "", errors.New("no lab is known: export what `norikae lab up` printed, or name the lab with --endpoint http://127.0.0.1:PORT")
 	}
 	u, err := url.Parse(e)
 	if err != nil || u.Scheme != "http" || u.Host == "" {
-		return "", fmt.Errorf("--endpoint %q is not a lab's URL: want http://127.0.0.1:PORT", e)
+		return "", fmt.Errorf("%s %q is not a lab's URL: want http://127.0.0.1:PORT", from, e)
 	}
 	if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return "", fmt.Errorf("--endpoint %q is not on this machine: a lab is on 127.0.0.1", e)
+		return "", fmt.Errorf("%s %q is not on this machine: a lab is on 127.0.0.1", from, e)
 	}
 	return strings.TrimSuffix(e, "/") + awssim.ControlPrefix, nil
 }
