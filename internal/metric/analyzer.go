@@ -24,6 +24,15 @@ const (
 type measured struct {
 	analysis.Measurement
 	again time.Time // when to ask again, while it is not conclusive
+	// reported: the step that it belongs to has counted it.
+	reported bool
+}
+
+// userState is what is known by a user's metric of the weights live since a moment.
+type userState struct {
+	lifetime
+
+	windows map[int]*measured
 }
 
 // settled tells whether a window need not be asked for again. newer counts the complete
@@ -65,20 +74,34 @@ func (a *Analyzer) Analyze(ctx context.Context, req analysis.Request) analysis.R
 // reset forgets the windows of the step before.
 func (a *Analyzer) reset(since time.Time) {
 	a.since = since
-	a.users = make([]map[int]*measured, len(a.metrics))
-	for i := range a.users {
-		a.users[i] = map[int]*measured{}
+	a.lateUsers, a.users = a.users, a.newUsers(since)
+	a.late, a.builtin = a.builtin, builtinState{lifetime: lifetime{since: since}}
+	for _, st := range a.lateUsers {
+		for _, m := range st.windows {
+			m.reported = true
+		}
 	}
-	a.late, a.builtin = a.builtin, builtinState{since: since}
 }
 
-// follow keeps the built-in windows of the weights before these, which the source
-// completes only now. Without its memory it fetches them again.
+func (a *Analyzer) newUsers(since time.Time) []userState {
+	users := make([]userState, len(a.metrics))
+	for i := range users {
+		users[i] = userState{lifetime{since: since}, map[int]*measured{}}
+	}
+	return users
+}
+
+// follow keeps the windows of the weights before these, which the source completes only
+// now. Without its memory it fetches them again.
 func (a *Analyzer) follow(req analysis.Request) {
 	if !a.late.since.Equal(req.Before) {
-		a.late = builtinState{since: req.Before}
+		a.late = builtinState{lifetime: lifetime{since: req.Before}}
+		a.lateUsers = a.newUsers(req.Before)
 	}
 	a.late.until = req.Since
+	for i := range a.lateUsers {
+		a.lateUsers[i].until = req.Since
+	}
 }
 
 // plan is how a user metric is measured in a request.
@@ -109,25 +132,30 @@ func (a *Analyzer) prepare(u *userMetric, req analysis.Request) plan {
 
 // planUser puts a metric's missing windows into the batch.
 func (a *Analyzer) planUser(b *batch, i int, req analysis.Request) plan {
-	u, known := &a.metrics[i], a.users[i]
-	p := a.prepare(u, req)
-	n := p.sched.Complete(req.Since, req.Now)
+	p := a.prepare(&a.metrics[i], req)
+	a.planUserWindows(b, &a.metrics[i], req, p, a.lateUsers[i])
+	a.planUserWindows(b, &a.metrics[i], req, p, a.users[i])
+	return p
+}
+
+func (a *Analyzer) planUserWindows(b *batch, u *userMetric, req analysis.Request, p plan, st userState) {
+	n := st.complete(p.sched, req.Now)
 	for k := max(0, n-catchUp); k < n; k++ {
-		if m := known[k]; m != nil && settled(m.Verdict, m.again, req.Now, n-1-k) {
+		m := st.windows[k]
+		if m != nil && settled(m.Verdict, m.again, req.Now, n-1-k) {
 			continue
 		}
-		w := p.sched.Window(req.Since, k)
+		w := p.sched.Window(st.since, k)
 		if p.err != nil {
-			known[k] = &measured{Measurement: broken(w, p.err)}
+			st.windows[k] = &measured{Measurement: broken(w, p.err)}
 			continue
 		}
-		take := a.takeUser(u, req, p, w, func(m measured) { known[k] = &m })
+		take := a.takeUser(u, req, p, w, func(m measured) { st.windows[k] = &m })
 		b.add(u.Source, Query{u.Name, p.text, w.Start, w.End}, take.value)
 		if u.MinRequests > 0 {
 			a.addRequests(b, req, w, take)
 		}
 	}
-	return p
 }
 
 // userTake collects the answers that one measurement is made of.
@@ -150,7 +178,7 @@ func (a *Analyzer) takeUser(u *userMetric, req analysis.Request, p plan, w analy
 		if m.Verdict == analysis.Error {
 			again = req.Now // the source's own wish is kept by its cool-down
 		}
-		done(measured{m, again})
+		done(measured{Measurement: m, again: again})
 	}
 	t.value = func(r Result) { value = r; finish() }
 	t.request = func(r Result) { requests = append(requests, r); finish() }
@@ -214,9 +242,10 @@ func (a *Analyzer) report(req analysis.Request, plans []plan) analysis.Report {
 	}
 	for i, p := range plans {
 		j := analysis.Judged{Name: a.metrics[i].Name, FailureLimit: a.metrics[i].FailureLimit, First: p.sched.Due(p.sched.Window(req.Since, 0))}
-		n := p.sched.Complete(req.Since, req.Now)
+		next = append(next, a.lateFailures(i, req, p, &j)...)
+		n := a.users[i].complete(p.sched, req.Now)
 		for k := range n {
-			m := a.users[i][k]
+			m := a.users[i].windows[k]
 			if m == nil {
 				continue
 			}
@@ -230,6 +259,27 @@ func (a *Analyzer) report(req analysis.Request, plans []plan) analysis.Report {
 	r.Next = earliest(next)
 	r.Rates = a.rates(req)
 	return r
+}
+
+// lateFailures adds what the weights before turn out to have failed, and tells when to
+// look for more.
+func (a *Analyzer) lateFailures(i int, req analysis.Request, p plan, j *analysis.Judged) (next []time.Time) {
+	st := a.lateUsers[i]
+	n := st.complete(p.sched, req.Now)
+	if at, ok := st.next(p.sched, n); ok {
+		next = append(next, at)
+	}
+	for k := range n {
+		m := st.windows[k]
+		if m == nil || m.reported {
+			continue
+		}
+		if m.Verdict == analysis.Failed {
+			j.Measurements = append(j.Measurements, m.Measurement)
+		}
+		next = append(next, a.again(m.Verdict, m.again, req.Now, a.metrics[i].Source, p.sched, n-1-k)...)
+	}
+	return next
 }
 
 // rates of the destinations in the newest window that is known.

@@ -22,25 +22,9 @@ const rangeLimit = 1440
 // builtinState is what is known by the built-in analysis of the weights live since a
 // moment.
 type builtinState struct {
-	since   time.Time       // zero: there are none
-	until   time.Time       // no window begins then or later; zero: there is no end
+	lifetime
+
 	windows []builtinWindow // number k is at index k
-}
-
-// complete counts the windows that are complete at the source by now.
-func (st *builtinState) complete(s analysis.Schedule, now time.Time) int {
-	if st.since.IsZero() {
-		return 0
-	}
-	n := s.Complete(st.since, now)
-	for n > 0 && st.ended(s.Window(st.since, n-1)) {
-		n--
-	}
-	return n
-}
-
-func (st *builtinState) ended(w analysis.Window) bool {
-	return !st.until.IsZero() && !w.Start.Before(st.until)
 }
 
 type builtinWindow struct {
@@ -178,12 +162,9 @@ func (a *Analyzer) judgeBuiltin(req analysis.Request) ([]analysis.Judged, []time
 // judgeLate adds the failures of the weights before, and tells when to look for more.
 func (a *Analyzer) judgeLate(req analysis.Request, out []analysis.Judged) (next []time.Time) {
 	s, st := a.builtinSchedule(), &a.late
-	if st.since.IsZero() {
-		return nil
-	}
 	n := st.complete(s, req.Now)
-	if w := s.Window(st.since, n); !st.ended(w) {
-		next = append(next, s.Due(w))
+	if at, ok := st.next(s, n); ok {
+		next = append(next, at)
 	}
 	for k := range st.windows[:n] {
 		w := &st.windows[k]

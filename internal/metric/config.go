@@ -64,13 +64,15 @@ type Analyzer struct {
 	cfg     Config
 	metrics []userMetric
 
-	mu       sync.Mutex
-	since    time.Time // of the step that users and builtin are about
-	users    []map[int]*measured
-	builtin  builtinState
-	late     builtinState // of the weights before
-	baseline baselineState
-	cooling  map[Source]coolDown
+	mu      sync.Mutex
+	since   time.Time   // of the step that users and builtin are about
+	users   []userState // by metric
+	builtin builtinState
+	// What is known of the weights before, which the source completes only now.
+	lateUsers []userState
+	late      builtinState
+	baseline  baselineState
+	cooling   map[Source]coolDown
 }
 
 // userMetric is a Metric and what is derived from it.

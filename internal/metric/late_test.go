@@ -81,3 +81,44 @@ func TestLateDataOfTheWeightsBeforeFailTheStepAndNeverPassIt(t *testing.T) {
 		})
 	}
 }
+
+// A user's metric is followed in the same way, and counts a failure once: one that the
+// step before has counted is not counted again.
+func TestLateDataOfTheWeightsBeforeCountOnceInAUsersMetric(t *testing.T) {
+	for name, tc := range map[string]struct {
+		sick   int
+		limit  int
+		failed map[float64]int // failures in the report at each minute
+	}{
+		"known only after the next write": {3, 0, map[float64]int{6: 1, 7: 1, 8: 1, 9: 1}},
+		"counted by the step before":      {1, 1, map[float64]int{6: 0, 7: 0, 8: 0, 9: 0}},
+		"of these weights":                {6, 0, map[float64]int{6: 0, 7: 0, 8: 0, 9: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			src := &fakeSource{answer: func(q Query) Result {
+				v := 0.0
+				if minute(q.Start) == tc.sick {
+					v = 20
+				}
+				return value(v)(q)
+			}}
+			m := errorsBelow(src)
+			m.FailureLimit = tc.limit
+			a := mustNew(t, Config{Metrics: []Metric{m}})
+			for now := 3.0; now <= 5; now++ {
+				a.Analyze(t.Context(), request(now))
+			}
+			for now := 6.0; now <= 9; now++ {
+				req := request(now)
+				req.Before, req.Since = req.Since, at(5.1)
+				r := a.Analyze(t.Context(), req)
+				if got := r.Metrics[0].Failed; got != tc.failed[now] || (r.Verdict == analysis.Failed) != (got > tc.limit) {
+					t.Errorf("minute %v: %d failures, want %d; %s %q", now, got, tc.failed[now], r.Verdict, r.Message)
+				}
+				if next := at(now + 1); now < 8 && !r.Next.Equal(next) {
+					t.Errorf("minute %v: looks again at %s, want %s", now, r.Next, next)
+				}
+			}
+		})
+	}
+}
