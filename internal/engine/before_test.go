@@ -25,8 +25,8 @@ func (l *listener) Analyze(ctx context.Context, req analysis.Request) analysis.R
 func TestAnAnalyzerIsToldSinceWhenTheWeightsBeforeWereLive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, l := newRoute(), &listener{judge: judge{window: 2 * time.Minute}}
-		time.AfterFunc(22*time.Minute, func() { r.live.Split = ab(33, 67) }) // in the fifth step
-		time.AfterFunc(23*time.Minute, func() { r.live.Split = ab(50, 50) })
+		time.AfterFunc(22*time.Minute, func() { r.drift(ab(33, 67)) }) // in the fifth step
+		time.AfterFunc(23*time.Minute, func() { r.drift(ab(50, 50)) })
 		res, err := newEngine(t, r, "m/1/x", func(c *Config) { c.Analyzer = l }).Run(t.Context())
 		if err != nil || res.Phase != shift.Succeeded {
 			t.Fatalf("%+v, %v", res, err)

@@ -112,6 +112,13 @@ func (j judge) Analyze(_ context.Context, req analysis.Request) analysis.Report 
 	return analysis.Report{Verdict: analysis.Successful, Next: req.Now.Add(j.window), Metrics: []analysis.MetricReport{{Name: "errors", Passed: 1}}}
 }
 
+// drift is somebody else's write.
+func (r *route) drift(s traffic.Split) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.live.Split = s
+}
+
 func ab(a, b int) traffic.Split { return traffic.Split{{ID: "a", Weight: a}, {ID: "b", Weight: b}} }
 
 func newRoute() *route {
@@ -340,9 +347,7 @@ func TestADriftIsHeldAndNamedAndNotFought(t *testing.T) {
 		r := newRoute()
 		go func() {
 			time.Sleep(12 * time.Minute)
-			r.mu.Lock()
-			r.live.Split = ab(13, 87)
-			r.mu.Unlock()
+			r.drift(ab(13, 87))
 		}()
 		res, err := newEngine(t, r, "m/1/x", nil).Run(t.Context())
 		if err != nil || res.Phase != shift.Held || !r.live.Split.Equal(ab(13, 87)) {
