@@ -18,7 +18,7 @@ type rule struct {
 
 // Groups of packages that the rules speak of, from the bottom up.
 var (
-	pure = []string{"internal/traffic", "internal/shift", "internal/analysis", "internal/gate"}
+	pure = []string{"internal/traffic", "internal/shift", "internal/analysis"}
 	core = slices.Concat(pure, []string{"internal/engine", "internal/fault"})
 	// shared is what every adapter may use.
 	shared = slices.Concat(core, []string{"internal/arn", "internal/awsconf"})
@@ -35,7 +35,6 @@ var rules = []rule{
 	{"internal/fault", nil, nil, "it holds the classes of errors that everybody may know"},
 	{"internal/arn", []string{"internal/fault"}, nil, "it reads text"},
 	{"internal/analysis", []string{"internal/traffic"}, nil, "it is pure and judges numbers that others fetched"},
-	{"internal/gate", []string{"internal/traffic"}, nil, "it is pure and checks facts that others fetched"},
 	{"internal/shift", []string{"internal/traffic", "internal/analysis"}, nil, "it is pure and decides"},
 	{"internal/engine", core, nil, "it owns the ports; adapters come to it as values"},
 
@@ -78,7 +77,8 @@ var rules = []rule{
 	},
 
 	{
-		"tools/clidoc", []string{"internal/app"},
+		"tools/clidoc",
+		[]string{"internal/app"},
 		[]string{"github.com/spf13/cobra", "github.com/spf13/pflag"},
 		"it describes the commands as they are put together, and is no part of the product",
 	},
@@ -185,9 +185,9 @@ func TestImportRulesCatchViolations(t *testing.T) {
 		"analysis may use traffic":                      {"internal/analysis/x.go", module + "/internal/traffic", ""},
 		"shift may use analysis":                        {"internal/shift/x.go", module + "/internal/analysis", ""},
 		"analysis may not use shift":                    {"internal/analysis/x.go", module + "/internal/shift", "is pure"},
-		"a pure package takes no other module":          {"internal/gate/x.go", "github.com/google/go-cmp/cmp", "is pure"},
-		"its tests may compare with go-cmp":             {"internal/gate/x_test.go", "github.com/google/go-cmp/cmp", ""},
-		"its tests may not use other assertion modules": {"internal/gate/x_test.go", "github.com/stretchr/testify/require", "is pure"},
+		"a pure package takes no other module":          {"internal/shift/x.go", "github.com/google/go-cmp/cmp", "is pure"},
+		"its tests may compare with go-cmp":             {"internal/shift/x_test.go", "github.com/google/go-cmp/cmp", ""},
+		"its tests may not use other assertion modules": {"internal/shift/x_test.go", "github.com/stretchr/testify/require", "is pure"},
 		"its tests may not reach for an adapter":        {"internal/shift/x_test.go", module + "/internal/store/memory", "is pure"},
 		"the engine knows no adapter":                   {"internal/engine/x.go", module + "/internal/router/elbv2", "owns the ports"},
 		"the engine's tests may use one":                {"internal/engine/x_test.go", module + "/internal/store/memory", ""},

@@ -10,7 +10,7 @@ import (
 
 var elb = Limits{MaxWeight: 999, MaxDestinations: 5}
 
-// split makes a Split with the IDs a, b, c …
+// split makes a Split whose IDs are a, b, c and so on.
 func split(weights ...int) Split {
 	s := make(Split, len(weights))
 	for i, w := range weights {
@@ -27,35 +27,51 @@ func TestPath(t *testing.T) {
 		want     []Split
 	}{
 		"a whole swap reads as percent": {
-			split(100, 0), split(0, 100), []int{10, 50, 100}, elb,
+			split(100, 0), split(0, 100),
+			[]int{10, 50, 100},
+			elb,
 			[]Split{split(90, 10), split(50, 50), split(0, 100)},
 		},
 		"percent is of the move, not of the traffic": {
-			split(50, 50), split(90, 10), []int{0, 50, 100}, elb,
+			split(50, 50), split(90, 10),
+			[]int{0, 50, 100},
+			elb,
 			[]Split{split(50, 50), split(70, 30), split(90, 10)},
 		},
 		"the last split keeps the declared integers": {
-			split(1, 0), split(0, 7), []int{50, 100}, elb,
+			split(1, 0), split(0, 7),
+			[]int{50, 100},
+			elb,
 			[]Split{split(50, 50), split(0, 7)},
 		},
 		"the first split keeps the original integers": {
-			split(3, 3), split(0, 1), []int{0, 100}, elb,
+			split(3, 3), split(0, 1),
+			[]int{0, 100},
+			elb,
 			[]Split{split(3, 3), split(0, 1)},
 		},
 		"a finer total where 100 is not exact": {
-			split(90, 10), split(10, 90), []int{1, 100}, elb,
+			split(90, 10), split(10, 90),
+			[]int{1, 100},
+			elb,
 			[]Split{split(223, 27), split(10, 90)},
 		},
 		"thirds stay thirds": {
-			split(1, 1, 1), split(0, 1, 2), []int{50, 100}, elb,
+			split(1, 1, 1), split(0, 1, 2),
+			[]int{50, 100},
+			elb,
 			[]Split{split(17, 34, 51), split(0, 1, 2)},
 		},
 		"a destination only in to is attached at 0": {
-			split(100), split(0, 100), []int{0, 25, 100}, elb,
+			split(100), split(0, 100),
+			[]int{0, 25, 100},
+			elb,
 			[]Split{split(100, 0), split(75, 25), split(0, 100)},
 		},
 		"within Route 53's resolution": {
-			split(200, 0), split(0, 255), []int{1, 100}, Limits{MaxWeight: 255, MaxDestinations: 100},
+			split(200, 0), split(0, 255),
+			[]int{1, 100},
+			Limits{MaxWeight: 255, MaxDestinations: 100},
 			[]Split{split(99, 1), split(0, 255)},
 		},
 	} {
