@@ -134,17 +134,27 @@ func (w *world) countRules(lb *loadBalancer) int {
 	return n
 }
 
-func (c *call) modifyRule() (wire.Struct, error) {
+// numberedRule is the rule that RuleArn names, which is not the default one; deed is
+// what cannot be done to that.
+func (c *call) numberedRule(deed string) (*listener, *rule, error) {
 	arn, err := c.arnOf("RuleArn", kindRule)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	l, r, err := c.rule(arn)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if r.isDefault() {
-		return nil, wire.Errorf("OperationNotPermitted", "Default rule '%s' cannot be modified", arn)
+		return nil, nil, wire.Errorf("OperationNotPermitted", "Default rule '%s' cannot be %s", arn, deed)
+	}
+	return l, r, nil
+}
+
+func (c *call) modifyRule() (wire.Struct, error) {
+	l, r, err := c.numberedRule("modified")
+	if err != nil {
+		return nil, err
 	}
 	next := *r
 	if c.p.Has("Conditions") {
@@ -183,16 +193,9 @@ func (c *call) modifyRule() (wire.Struct, error) {
 }
 
 func (c *call) deleteRule() (wire.Struct, error) {
-	arn, err := c.arnOf("RuleArn", kindRule)
+	l, r, err := c.numberedRule("deleted")
 	if err != nil {
 		return nil, err
-	}
-	l, r, err := c.rule(arn)
-	if err != nil {
-		return nil, err
-	}
-	if r.isDefault() {
-		return nil, wire.Errorf("OperationNotPermitted", "Default rule '%s' cannot be deleted", arn)
 	}
 	l.rules = slices.DeleteFunc(l.rules, func(x *rule) bool { return x == r })
 	c.changed = true
