@@ -92,7 +92,7 @@ func previewText(spec shift.Spec, names namer, pv engine.Preview) string {
 		rows = append(rows, []string{"unfinished", unfinished(*m)})
 	}
 	if !pv.Settled && pv.Ideal > 0 {
-		rows = append(rows, []string{"takes", takes(pv)})
+		rows = append(rows, []string{"takes", takes(spec, pv)})
 	}
 	rows = append(rows, []string{"policies", fmt.Sprintf("onFailure %s, onDrift %s, onInterrupt %s", spec.OnFailure, spec.OnDrift, spec.OnInterrupt)})
 	b.WriteString(table(rows))
@@ -122,8 +122,11 @@ func unfinished(m shift.Mark) string {
 	return fmt.Sprintf("shift %q, started %s, driven by %s until %s", clean(m.Name), stamp(m.Started), clean(m.Lease.Owner), stamp(m.Lease.Expires))
 }
 
-func takes(pv engine.Preview) string {
+func takes(spec shift.Spec, pv engine.Preview) string {
 	text := short(pv.Ideal)
+	if p := spec.Timing.Period; p > 0 { // measurements are aligned to whole periods
+		text += fmt.Sprintf(", up to %s more per step", short(p))
+	}
 	if slices.ContainsFunc(pv.Writes, func(w engine.PlannedWrite) bool { return w.Approval }) {
 		text += " and the time until it is approved"
 	}
