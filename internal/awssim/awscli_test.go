@@ -29,17 +29,13 @@ func (f fixture) aws(t *testing.T, args ...string) (stdout, stderr string, ok bo
 	return out.String(), errs.String(), err == nil
 }
 
+// What TestTheAWSCLIDrivesEveryOperation leaves out: the lab's world, and refusals.
 func TestTheAWSCLIWorksAgainstTheLab(t *testing.T) {
 	f, end := start(t, awssim.Fast(), nil)
 	defer end()
 	w := f.World()
 
-	out, errs, ok := f.aws(t, "sts", "get-caller-identity")
-	if !ok || !strings.Contains(out, `"Account": "000000000000"`) {
-		t.Errorf("sts get-caller-identity: %s%s", out, errs)
-	}
-
-	out, errs, _ = f.aws(t, "elbv2", "describe-rules", "--listener-arn", w.ListenerARN)
+	out, errs, _ := f.aws(t, "elbv2", "describe-rules", "--listener-arn", w.ListenerARN)
 	var rules struct {
 		Rules []struct {
 			RuleArn, Priority string
@@ -72,16 +68,10 @@ func TestTheAWSCLIWorksAgainstTheLab(t *testing.T) {
 	if _, errs, ok := f.aws(t, "cloudwatch", "describe-alarms"); ok || !strings.Contains(errs, "(NotSimulated)") {
 		t.Errorf("an operation that is not there: %s", errs)
 	}
-	if out, errs, ok := f.aws(t, "cloudwatch", "list-metrics", "--namespace", "AWS/ApplicationELB"); !ok || !strings.Contains(out, `"Metrics"`) {
-		t.Errorf("cloudwatch list-metrics: %s%s", out, errs)
-	}
 	if _, errs, ok := f.aws(t, "ec2", "describe-instances"); ok || !strings.Contains(errs, "NotSimulated") {
 		t.Errorf("a service that is not there: %s", errs)
 	}
 	if _, errs, ok := f.aws(t, "eks", "list-clusters"); ok || !strings.Contains(errs, "NotSimulated") {
-		t.Errorf("a REST service that is not there: %s", errs)
-	}
-	if _, errs, ok := f.aws(t, "route53", "list-hosted-zones"); ok || !strings.Contains(errs, "NotSimulated") {
 		t.Errorf("a REST service that is not there: %s", errs)
 	}
 }

@@ -17,6 +17,11 @@ var nan = math.NaN()
 // evalWith evaluates an expression over series with a period of 60 s, one value for
 // each minute from 0, NaN for none.
 func evalWith(expression string, metrics map[string][]float64) (value, error) {
+	return evalAfter(0, expression, metrics)
+}
+
+// evalAfter is evalWith when other expressions have computed so many points before.
+func evalAfter(points int, expression string, metrics map[string][]float64) (value, error) {
 	parsed, err := parseExpr(expression)
 	if err != nil {
 		return value{}, err
@@ -50,7 +55,7 @@ func evalWith(expression string, metrics map[string][]float64) (value, error) {
 		isMetric: func(id string) bool { return all[id].period > 0 },
 		grid:     func(int64) (start, end int64) { return 0, int64(minutes) * 60 },
 		period:   60,
-		work:     new(int),
+		work:     new(points),
 	}
 	return e.eval(parsed)
 }
@@ -249,14 +254,16 @@ func TestBadExpressionsSayWhatIsWrong(t *testing.T) {
 }
 
 func TestWorkIsBounded(t *testing.T) {
-	long := make([]float64, 5000)
 	metrics := map[string][]float64{}
 	for i := range 60 {
-		metrics[fmt.Sprintf("m%d", i)] = long
+		metrics[fmt.Sprintf("m%d", i)] = make([]float64, 500)
 	}
-	e := "SUM(METRICS())" + strings.Repeat("+SUM(METRICS())", 100)
-	if _, err := evalWith(e, metrics); err == nil || err.Error() != errTooMuchWork.Error() {
-		t.Errorf("30 million points: error %v, want %v", err, errTooMuchWork)
+	e := "SUM(METRICS())" + strings.Repeat("+SUM(METRICS())", 10)
+	if _, err := evalAfter(maxWork-1_000_000, e, metrics); err != nil {
+		t.Errorf("fewer points than are left: %v", err)
+	}
+	if _, err := evalAfter(maxWork-100_000, e, metrics); err == nil || err.Error() != errTooMuchWork.Error() {
+		t.Errorf("more points than are left: error %v, want %v", err, errTooMuchWork)
 	}
 }
 
