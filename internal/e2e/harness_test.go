@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -34,7 +35,19 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "64"); err != nil {
 		panic(err)
 	}
+	hearSignals()
 	os.Exit(run(m))
+}
+
+// hearSignals makes the processes that are started here hear all signals, even when the
+// tests themselves run under nohup or in the background: a signal that is handled here
+// is a default one for them, an ignored one they would inherit.
+func hearSignals() {
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGHUP, syscall.SIGTERM} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 }
 
 // run builds the binary once, and takes from the process all that it knows of the real

@@ -93,7 +93,9 @@ func TestARollbackOutlivesWhoeverReadsAboutIt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.CommandContext(context.WithoutCancel(t.Context()), os.Getenv(binaryVar), "shift", "-f", "-")
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 2*time.Minute)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, os.Getenv(binaryVar), "shift", "-f", "-")
 			cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = l.env(t.TempDir()), strings.NewReader(l.manifest("web", 0, 100, pausing)), write, write
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
