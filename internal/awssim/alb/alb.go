@@ -35,8 +35,6 @@ type Config struct {
 	Sink model.Sink
 	// MetricPeriod is how often metrics are reported, aligned to the clock; 0: 1 minute.
 	MetricPeriod time.Duration
-	// ConnectTimeout for connections to targets; 0: 10 s, as AWS has it.
-	ConnectTimeout time.Duration
 	// Seed makes the choice of target groups repeatable.
 	Seed uint64
 	// Logger; nil: none.
@@ -87,9 +85,6 @@ func New(cfg Config) *DataPlane {
 	}
 	if cfg.MetricPeriod <= 0 {
 		cfg.MetricPeriod = time.Minute
-	}
-	if cfg.ConnectTimeout <= 0 {
-		cfg.ConnectTimeout = 10 * time.Second
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

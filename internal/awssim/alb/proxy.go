@@ -77,10 +77,13 @@ func (p *DataPlane) newProxy(b *balancer, s proxySettings) *proxy {
 	return x
 }
 
+// connectTimeout of connections to targets, as AWS has it.
+const connectTimeout = 10 * time.Second
+
 // targetDialer limits the time to connect and marks failures as connectError.
 func (p *DataPlane) targetDialer(b *balancer) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		ctx, cancel := context.WithTimeout(ctx, p.cfg.ConnectTimeout)
+		ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 		defer cancel()
 		c, err := p.cfg.Dial(ctx, network, addr)
 		if err != nil {

@@ -60,15 +60,13 @@ func (s *Service) Registration() wire.Registration {
 
 // Config of a Service.
 type Config struct {
-	Seed uint64                          // of the keys that are issued
-	Now  func() time.Time                // default time.Now
-	Home func(accessKeyID string) string // account of keys that were not issued here; default 000000000000
+	Seed uint64           // of the keys that are issued
+	Now  func() time.Time // default time.Now
 }
 
 // Service answers STS calls and knows the keys that it has issued.
 type Service struct {
 	now  func() time.Time
-	home func(string) string
 	keys *keys
 }
 
@@ -77,18 +75,16 @@ func New(cfg Config) *Service {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if cfg.Home == nil {
-		cfg.Home = func(string) string { return wire.DefaultAccountID }
-	}
-	return &Service{now: cfg.Now, home: cfg.Home, keys: newKeys(cfg.Seed)}
+	return &Service{now: cfg.Now, keys: newKeys(cfg.Seed)}
 }
 
-// Resolve is the account that an access key belongs to.
+// Resolve is the account that an access key belongs to: one that was not issued here is
+// of the lab's own.
 func (s *Service) Resolve(accessKeyID string) string {
 	if k, ok := s.keys.get(accessKeyID); ok {
 		return k.account
 	}
-	return s.home(accessKeyID)
+	return wire.DefaultAccountID
 }
 
 // Check refuses keys that were issued here and have expired, or that come without
