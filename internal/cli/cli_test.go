@@ -90,7 +90,7 @@ func TestWrongUsageIsExplained(t *testing.T) {
 		errOut string
 	}{
 		"an unknown command":           {[]string{"shfit", "-f", "x"}, "", nil, "error: there is no command \"shfit\"\nDid you mean `norikae shift`?\n"},
-		"a command like no other":      {[]string{"frobnicate"}, "", nil, "error: there is no command \"frobnicate\"\nThe commands are abort, approve, completion, plan, promote, resume, shift, status, version; see norikae --help.\n"},
+		"a command like no other":      {[]string{"frobnicate"}, "", nil, "error: there is no command \"frobnicate\"\nThe commands are abort, approve, completion, plan, promote, resume, shift, status, version; see `norikae --help`.\n"},
 		"an unknown flag":              {[]string{"shift", "--repalce"}, "", nil, "error: norikae shift has no flag --repalce\nDid you mean --replace? See `norikae shift --help`.\n"},
 		"a flag like no other":         {[]string{"plan", "--zzzzzzzz"}, "", nil, "error: norikae plan has no flag --zzzzzzzz\nSee `norikae plan --help`.\n"},
 		"a short flag":                 {[]string{"plan", "-x"}, "", nil, "error: norikae plan has no flag -x\nSee `norikae plan --help`.\n"},
@@ -98,8 +98,8 @@ func TestWrongUsageIsExplained(t *testing.T) {
 		"a file without -f":            {[]string{"plan", "shift.yaml"}, "", nil, "error: norikae plan takes no argument \"shift.yaml\"\nDid you mean `norikae plan -f shift.yaml`?\n"},
 		"no file":                      {[]string{"plan"}, "", nil, "error: -f is missing: name the manifest\nFor example `norikae plan -f shift.yaml`, or -f - to read it from stdin.\n"},
 		"a file that is not there":     {[]string{"plan", "-f", missing}, "", nil, "error: reading the manifest: open " + missing + ": no such file or directory\nName the file with -f, or use -f - to read it from stdin.\n"},
-		"an output that is none":       {[]string{"plan", "-f", "-", "-o", "yaml"}, shiftYAML, nil, "error: --output \"yaml\": want text or json\nsee norikae --help\n"},
-		"a log level that is none":     {[]string{"plan", "-f", "-", "--log-level", "loud"}, shiftYAML, nil, "error: --log-level \"loud\": want debug, info, warn or error\nsee norikae --help\n"},
+		"an output that is none":       {[]string{"plan", "-f", "-", "-o", "yaml"}, shiftYAML, nil, "error: --output \"yaml\": want text or json\nSee `norikae --help`.\n"},
+		"a log level that is none":     {[]string{"plan", "-f", "-", "--log-level", "loud"}, shiftYAML, nil, "error: --log-level \"loud\": want debug, info, warn or error\nSee `norikae --help`.\n"},
 		"a shell that is none":         {[]string{"completion", "cmd"}, "", nil, "error: completion needs one shell: bash, zsh, fish or powershell, not [\"cmd\"]\nFor example `source <(norikae completion bash)`.\n"},
 		"a manifest with two problems": {[]string{"shift", "-f", "-"}, strings.NewReplacer("weight: 100", "weight: 1000", "bake", "bkae").Replace(shiftYAML), nil, "error: stdin:11: spec.destinations[1].weight = 1000: want 0–999; weights are relative, so 90 and 10 say the same as 900 and 100\nstdin:12: spec.strategy.bkae: there is no such field; did you mean \"bake\"?\nNothing was sent to AWS. The fields are explained in docs/trafficshift.md.\n"},
 		"an empty manifest":            {[]string{"shift", "-f", "-"}, "", nil, "error: stdin: the file is empty: it must declare a TrafficShift of norikae.dev/v1alpha1\nNothing was sent to AWS. The fields are explained in docs/trafficshift.md.\n"},

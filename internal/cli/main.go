@@ -93,7 +93,7 @@ func hinted(err error, hint string) error { return &hintError{err, hint} }
 
 // usage is an error in how the program was called.
 func usage(format string, args ...any) error {
-	return hinted(fmt.Errorf(format, args...), "see norikae --help")
+	return hinted(fmt.Errorf(format, args...), "See `norikae --help`.")
 }
 
 // fail prints err and what to do, and gives the exit code; 0 when err is nil.
@@ -209,7 +209,7 @@ func unknownCommand(root *cobra.Command, args []string) error {
 	if near := manifest.Nearest(name, names); near != "" {
 		return hinted(fmt.Errorf("there is no command %q", name), fmt.Sprintf("Did you mean `norikae %s`?", near))
 	}
-	return hinted(fmt.Errorf("there is no command %q", name), "The commands are "+strings.Join(names, ", ")+"; see norikae --help.")
+	return hinted(fmt.Errorf("there is no command %q", name), "The commands are "+strings.Join(names, ", ")+"; see `norikae --help`.")
 }
 
 // flagError names the flag that was probably meant.
