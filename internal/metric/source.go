@@ -13,7 +13,7 @@ import (
 // nothing of one metric can leak into another. The analyzer asks a Source for all of a
 // moment's windows in one Query; it compares Sources with ==, so they are pointers.
 type Source interface {
-	// Validate checks the form of a rendered query without asking anybody. period is
+	// Validate checks the form of a rendered query, which is not blank, without asking anybody. period is
 	// the coarsest period that the query's own points are aligned to; 0: not known.
 	Validate(text string) (period time.Duration, err error)
 	// Query answers with one Result for each query, in their order. It never blocks

@@ -82,6 +82,9 @@ func (q queryTemplate) render(f Facts) (string, error) {
 	if err := q.t.Execute(&out, f); err != nil {
 		return "", fmt.Errorf("%w; %s", err, vocabulary)
 	}
+	if strings.TrimSpace(out.String()) == "" {
+		return "", errors.New("the query is empty once its template is filled in")
+	}
 	return out.String(), nil
 }
 

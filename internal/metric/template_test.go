@@ -60,6 +60,7 @@ func TestTemplatesThatAreRefused(t *testing.T) {
 		"deep loops":                {"{{range .Losing}}{{range $.Losing}}{{range $.Losing}}{{end}}{{end}}{{end}}", "at most 2 deep"},
 		"definitions":               {`{{define "x"}}{{template "x"}}{{end}}`, "define and block"},
 		"a call of a template":      {`{{template "x"}}`, "is not possible"},
+		"one that comes to nothing": {"{{if .New}} {{end}}", "empty once"},
 		"one that grows":            {"{{range .Losing}}" + strings.Repeat("x", maxTemplate) + "{{end}}", "at most"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -108,13 +108,8 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Validate a query. Its grammar is known to Datadog alone: Preflight asks.
-func (s *Source) Validate(text string) (time.Duration, error) {
-	if strings.TrimSpace(text) == "" {
-		return 0, errors.New("is empty")
-	}
-	return 0, nil
-}
+// Validate takes any query: its grammar is known to Datadog alone, which Preflight asks.
+func (s *Source) Validate(string) (time.Duration, error) { return 0, nil }
 
 // Query asks for each window. Once Datadog wants to be left alone, the rest is not asked.
 func (s *Source) Query(ctx context.Context, queries []metric.Query) []metric.Result {

@@ -123,9 +123,6 @@ func TestWrongSettings(t *testing.T) {
 			t.Errorf("%q: %v", address, err)
 		}
 	}
-	if _, err := new(Source).Validate(""); err == nil {
-		t.Error("an empty query is valid")
-	}
 }
 
 func TestThePasswordOfAnAddressIsNotTold(t *testing.T) {
