@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/norikae/norikae/internal/manifest"
 	"github.com/norikae/norikae/internal/traffic"
 )
 
@@ -56,14 +57,7 @@ func short(d time.Duration) string {
 	if d >= time.Second {
 		d = d.Round(time.Second)
 	}
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
+	return manifest.Duration(d)
 }
 
 // stamp is a moment as people read it, the same on every machine.

@@ -172,7 +172,7 @@ func fromEnv(getenv func(string) string, name string, least time.Duration, out *
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < least || d > maxDuration {
-		return fmt.Errorf("environment variable %s = %q: want a duration of %s–%s with its unit, such as 1s; or unset it", name, s, short(least), short(maxDuration))
+		return fmt.Errorf("environment variable %s = %q: want a duration of %s–%s with its unit, such as 1s; or unset it", name, s, Duration(least), Duration(maxDuration))
 	}
 	*out = d
 	return nil

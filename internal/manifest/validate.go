@@ -210,14 +210,14 @@ func orList(words []string) string {
 // duration checks one that lies between least and maxDuration.
 func (v *validator) duration(path string, d, least time.Duration) {
 	if d < least || d > maxDuration {
-		v.bad(path, short(d), "want %s–%s", short(least), short(maxDuration))
+		v.bad(path, Duration(d), "want %s–%s", Duration(least), Duration(maxDuration))
 	}
 }
 
 // positive checks a duration that must be above 0.
 func (v *validator) positive(path string, d time.Duration) {
 	if d <= 0 || d > maxDuration {
-		v.bad(path, short(d), "want a duration above 0s, at most %s", short(maxDuration))
+		v.bad(path, Duration(d), "want a duration above 0s, at most %s", Duration(maxDuration))
 	}
 }
 
@@ -228,8 +228,8 @@ func (v *validator) optional(path string, d time.Duration) {
 	}
 }
 
-// short is a duration without the zeros at its end: 1h, not 1h0m0s.
-func short(d time.Duration) string {
+// Duration is d as a manifest would write it, without zeros at its end: 1h, not 1h0m0s.
+func Duration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")
