@@ -127,7 +127,7 @@ func (j ALB) looks(s ALBStep, what string, of func(ALBWindow) (now, old Counts),
 		}
 		msg := j.explain(what, now, old, before, Window{s.Windows[n-k].Start, s.Windows[n-1].End})
 		if out == Worse {
-			return Worse, msg + fmt.Sprintf("; chance explains it with p < %.2g", level)
+			return Worse, msg + fmt.Sprintf("; by chance alone with p < %.2g", level)
 		}
 		doubt, why = Doubtful, msg+"; it could still be chance"
 	}
@@ -207,8 +207,12 @@ func (j ALB) explain(what string, now, old, before Counts, w Window) string {
 	if ref.trials() == 0 {
 		against = "0% (nothing to compare with)"
 	}
-	return fmt.Sprintf("%s: %s against %s in %s; tolerated: %s percentage points more",
-		what, now, against, w, num(100*j.Rule.Margin))
+	unit := "percentage points"
+	if j.Rule.Margin == 0.01 {
+		unit = "percentage point"
+	}
+	return fmt.Sprintf("%s: %s against %s in %s; tolerated: %s %s more",
+		what, now, against, w, num(100*j.Rule.Margin), unit)
 }
 
 func (s ALBStep) newest() (ALBWindow, Measurement) {

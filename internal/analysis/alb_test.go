@@ -43,7 +43,7 @@ func TestJudgingTargetErrors(t *testing.T) {
 		"no errors pass": {func(*ALBStep) {}, Successful, ""},
 		"more errors than the other side fail, with values, counts, bound and window": {
 			func(s *ALBStep) { s.Windows[1].Gaining[0].Errors = new(25.0) }, Failed,
-			"target 5XX and connection errors of the gaining side: 5.00% (25 of 500) against the losing side's 0.00% (0 of 500) in 12:02:00–12:03:00Z; tolerated: 1 percentage points more; chance explains it with p < 7.6e-05",
+			"target 5XX and connection errors of the gaining side: 5.00% (25 of 500) against the losing side's 0.00% (0 of 500) in 12:02:00–12:03:00Z; tolerated: 1 percentage point more; by chance alone with p < 7.6e-05",
 		},
 		"connection errors count": {func(s *ALBStep) { s.Windows[1].Gaining[0].ConnectionErrors = new(25.0) }, Failed, "5.00% (25 of 500)"},
 		"errors in each window that only together are beyond chance fail": {
@@ -59,7 +59,7 @@ func TestJudgingTargetErrors(t *testing.T) {
 			func(s *ALBStep) {
 				s.Windows = []ALBWindow{blueGreen(1, 50, 50)}
 				s.Windows[0].Gaining[0].Errors = new(5.0)
-			}, Inconclusive, "10.00% (5 of 50) against the losing side's 0.00% (0 of 50) in 12:01:00–12:02:00Z; tolerated: 1 percentage points more; it could still be chance",
+			}, Inconclusive, "10.00% (5 of 50) against the losing side's 0.00% (0 of 50) in 12:01:00–12:02:00Z; tolerated: 1 percentage point more; it could still be chance",
 		},
 		"a side that breaks after hours without errors fails at once": {
 			func(s *ALBStep) {

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -115,7 +114,7 @@ spec:
 		Getenv: func(string) string { return "" }, Endpoint: lab.Endpoint(), HTTPClient: &http.Client{Transport: transport},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDTEST", "fake", ""),
 	}
-	parts, err := Build(context.Background(), env, ts)
+	parts, err := Build(t.Context(), env, ts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,7 +80,9 @@ func (r *route) SetMark(_ context.Context, m shift.Mark) error {
 func (r *route) Renew(_ context.Context, l shift.Lease) error {
 	return r.do("Renew", func() { r.mark.Lease = l })
 }
+
 func (r *route) ClearMark(context.Context) error { return r.do("ClearMark", func() { r.mark = nil }) }
+
 func (r *route) SetSignal(_ context.Context, s shift.Signal) error {
 	return r.do("SetSignal", func() { r.mark.Signal = s })
 }

@@ -23,8 +23,10 @@ func (e *Engine) waitForLease(ctx context.Context, live shift.Live, mark *shift.
 	for mark != nil && !e.free(mark.Lease, time.Now()) {
 		held := mark.Lease
 		left := time.Until(held.Expires)
-		e.Recorder.Record(Event{At: time.Now(), Kind: EventWaiting, Phase: shift.Preparing, Step: -1, Next: held.Expires,
-			Message: fmt.Sprintf("the lease of %s ends in %s", held.Owner, left.Round(time.Second))})
+		e.Recorder.Record(Event{
+			At: time.Now(), Kind: EventWaiting, Phase: shift.Preparing, Step: -1, Next: held.Expires,
+			Message: fmt.Sprintf("the lease of %s ends in %s", held.Owner, left.Round(time.Second)),
+		})
 		select {
 		case <-ctx.Done():
 			return live, mark, fmt.Errorf("waiting for the lease of %s: %w", held.Owner, ctx.Err())

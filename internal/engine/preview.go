@@ -34,7 +34,7 @@ func (e *Engine) Preview(ctx context.Context) (Preview, error) {
 	start, err := shift.Begin(e.Spec, shift.Facts{Now: time.Now(), Live: live, Mark: mark, Journal: journal, Replace: e.Replace, ID: rand.Text()})
 	pv.block(err)
 	if err != nil {
-		return pv, nil
+		return pv, nil //nolint:nilerr // the blocker says it
 	}
 	p := start.Plan
 	pv.From, pv.Settled = p.From, start.Kind == shift.StartSettled

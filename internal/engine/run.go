@@ -56,9 +56,6 @@ type Run struct {
 	finished    time.Time
 }
 
-// State of the run.
-func (r *Run) State() shift.State { return r.state }
-
 // Step makes one turn: it observes, decides, saves, acts, and says how long to wait for
 // the next turn. A turn makes at most two calls to the route besides a write; health
 // and metrics come on top.

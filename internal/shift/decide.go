@@ -2,6 +2,7 @@ package shift
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/norikae/norikae/internal/analysis"
@@ -403,15 +404,7 @@ func end(s State, phase Phase, reason, message string) Decision {
 
 // ours tells whether a split is one that this shift writes.
 func (p Plan) ours(s traffic.Split) bool {
-	if p.ForeignSteps || s.SameShares(p.From) || s.SameShares(p.Final) {
-		return true
-	}
-	for _, w := range p.Splits {
-		if s.SameShares(w) {
-			return true
-		}
-	}
-	return false
+	return p.ForeignSteps || s.SameShares(p.From) || s.SameShares(p.Final) || slices.ContainsFunc(p.Splits, s.SameShares)
 }
 
 // carrying are the gaining destinations that have traffic in s.

@@ -79,8 +79,10 @@ func step(i int) func(State) bool {
 
 func (h *history) restart(journal *State) {
 	h.t.Helper()
-	again, err := Begin(h.p.Spec, Facts{Now: h.now, Live: h.live, Journal: journal, ID: "s2",
-		Mark: &Mark{ID: h.p.ID, Plan: h.p.Hash(), From: h.p.From, Started: h.p.Started}})
+	again, err := Begin(h.p.Spec, Facts{
+		Now: h.now, Live: h.live, Journal: journal, ID: "s2",
+		Mark: &Mark{ID: h.p.ID, Plan: h.p.Hash(), From: h.p.From, Started: h.p.Started},
+	})
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -108,8 +108,10 @@ func TestLawsOfAShift(t *testing.T) {
 					journal = nil
 					failed = false // what was not on the route is forgotten: the step is judged anew
 				}
-				again, err := Begin(spec, Facts{Now: now, Live: live, Journal: journal, ID: "s2",
-					Mark: &Mark{ID: p.ID, Plan: spec.Hash(), From: p.From, Started: p.Started}})
+				again, err := Begin(spec, Facts{
+					Now: now, Live: live, Journal: journal, ID: "s2",
+					Mark: &Mark{ID: p.ID, Plan: spec.Hash(), From: p.From, Started: p.Started},
+				})
 				if err != nil {
 					t.Fatal(err)
 				}

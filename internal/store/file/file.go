@@ -105,7 +105,7 @@ func (s *Store) open() error {
 		err = f.Truncate(s.end)
 	}
 	if err == nil && long {
-		err = s.Save(context.Background(), newest)
+		err = s.write(newest)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("readying the journal %s: %w", s.path, err), f.Close())
@@ -129,7 +129,9 @@ func (s *Store) moveAside() (newest shift.State, ok bool, err error) {
 }
 
 // Save appends a state and syncs it to disk. What a failed write left is written over.
-func (s *Store) Save(_ context.Context, st shift.State) error {
+func (s *Store) Save(_ context.Context, st shift.State) error { return s.write(st) }
+
+func (s *Store) write(st shift.State) error {
 	b, err := json.Marshal(st)
 	if err != nil {
 		return fmt.Errorf("encoding the state: %w", err)
