@@ -454,3 +454,24 @@ func TestAssumedCredentialsExpireForEveryService(t *testing.T) {
 		}
 	})
 }
+
+func TestTargetsAreSlowAtTheGivenRate(t *testing.T) {
+	onEachNetwork(t, func(t *testing.T, f fixture) {
+		if _, err := f.Faults().Add(fault.Rule{Kind: fault.TargetFailure, TargetGroup: "blue", Latency: 100 * time.Millisecond, SlowRate: 0.5}); err != nil {
+			t.Fatal(err)
+		}
+		slow := 0
+		for range 10 {
+			begin := time.Now()
+			if status, body := f.get(t, http.MethodGet, f.World().URL, "", "Host", awssim.Host); status != http.StatusOK {
+				t.Fatal(status, body)
+			}
+			if time.Since(begin) >= 100*time.Millisecond {
+				slow++
+			}
+		}
+		if slow != 5 {
+			t.Errorf("%d of 10 answers were slow, want 5", slow)
+		}
+	})
+}

@@ -1,6 +1,8 @@
 package awssim
 
 import (
+	"cmp"
+	"errors"
 	"time"
 
 	"github.com/norikae/norikae/internal/awssim/alb"
@@ -68,10 +70,10 @@ func (l *Lab) setTargetFaults(faults map[string]fault.Target) {
 func (l *Lab) setTargetFault(name string, f fault.Target) {
 	var err error
 	if l.plane.synth != nil {
-		err = l.plane.synth.Set(name, synth.Behaviour{ErrorRate: f.FailRate, Latency: f.Latency})
+		err = l.plane.synth.Set(name, synth.Behaviour{ErrorRate: f.FailRate, Latency: f.Latency, SlowRate: f.SlowRate})
 	} else if c := l.Cluster(name); c != nil {
 		c.SetLatency(f.Latency)
-		err = c.SetFailRate(f.FailRate)
+		err = errors.Join(c.SetFailRate(f.FailRate), c.SetSlowRate(cmp.Or(f.SlowRate, 1)))
 	}
 	if err != nil {
 		l.cfg.Logger.Error("setting a target's fault", "error", err)

@@ -51,6 +51,7 @@ type show struct {
 	lab   *awssim.Lab
 	load  *load.Load
 	world awssim.World
+	steps int // taken forward, over all shifts
 }
 
 // Run plays the demo. It fails when anything ended otherwise than it should: a request
@@ -146,6 +147,10 @@ func (s *show) shift(ctx context.Context, name, to string, stepWeight int, want 
 	if err != nil {
 		return res, err
 	}
+	s.steps += res.Writes
+	if res.Phase == shift.RolledBack {
+		s.steps-- // the last write went back
+	}
 	s.say("%s: %s after %s, %d weight writes", name, res.Phase, res.Finished.Sub(res.Started).Round(100*time.Millisecond), res.Writes)
 	if res.Phase != want {
 		return res, fmt.Errorf("%s ended as %s (%s: %s), it should have %s", name, res.Phase, res.Reason, res.Message, want)
@@ -180,7 +185,7 @@ func (s *show) summary(client load.Counts) error {
 	}
 	s.say("requests: %d by the client, %d by the load balancer, %d by the targets", client.Sent, received, targets)
 	s.say("answered: %d well, %d with a 5xx (green's fault); lost: %d", client.OK, client.ServerErrors, client.Lost)
-	s.say("API calls: %d, of which %d wrote weights", len(calls), writes)
+	s.say("steps taken: %d; API calls: %d, of which %d wrote weights", s.steps, len(calls), writes)
 	if client.Lost != 0 || client.Sent != received || received != targets || answered != received {
 		return fmt.Errorf("requests were lost: client %+v, load balancer received %d and answered %d, targets %d", client, received, answered, targets)
 	}

@@ -102,7 +102,7 @@ var meanings = map[fault.Kind]string{
 	fault.WeightsDelay:  "changes of the control plane reach the traffic `duration` late",
 	fault.MetricDelay:   "metric data can be read `duration` later than otherwise",
 	fault.MetricMissing: "metrics whose name matches the glob `name` lose their data",
-	fault.TargetFailure: "targets of the group named `targetGroup` answer the share `failRate` (0–1) with 500, and answer `latency` late",
+	fault.TargetFailure: "targets of the group named `targetGroup` answer the share `failRate` (0–1) with 500, and answer `latency` late (the share `slowRate` of them; without it, all)",
 	fault.Lose:          "the load balancer counts, but never forwards, the next `count` requests",
 }
 

@@ -56,7 +56,8 @@ type Rule struct {
 	Name        string        // metric-missing: glob of metric names, e.g. HTTPCode_*
 	TargetGroup string        // target: name of a target group
 	FailRate    float64       // target: share of requests answered 500, 0–1
-	Latency     time.Duration // target: added to each answer; up to MaxDuration
+	Latency     time.Duration // target: added to each answer, or to the share SlowRate; up to MaxDuration
+	SlowRate    float64       // target: share of answers that Latency is added to, 0–1; 0: all
 	Count       int           // lose: 1–1,000,000
 }
 
@@ -74,6 +75,7 @@ type ruleJSON struct {
 	TargetGroup *string   `json:"targetGroup,omitempty"`
 	FailRate    *float64  `json:"failRate,omitempty"`
 	Latency     *duration `json:"latency,omitempty"`
+	SlowRate    *float64  `json:"slowRate,omitempty"`
 	Count       *int      `json:"count,omitempty"`
 }
 
@@ -97,7 +99,7 @@ func (r Rule) MarshalJSON() ([]byte, error) {
 		ID: r.ID, Kind: r.Kind, Service: unlessZero(r.Service), Operation: unlessZero(r.Operation),
 		Skip: unlessZero(r.Skip), Times: unlessZero(r.Times), Probability: r.Probability,
 		Duration: unlessZero(duration(r.Duration)), Name: unlessZero(r.Name), TargetGroup: unlessZero(r.TargetGroup),
-		FailRate: unlessZero(r.FailRate), Latency: unlessZero(duration(r.Latency)), Count: unlessZero(r.Count),
+		FailRate: unlessZero(r.FailRate), Latency: unlessZero(duration(r.Latency)), SlowRate: unlessZero(r.SlowRate), Count: unlessZero(r.Count),
 	})
 }
 
@@ -134,7 +136,7 @@ func Parse(r io.Reader) (Rule, error) {
 	rule := Rule{
 		Kind: j.Kind, Service: orZero(j.Service), Operation: orZero(j.Operation), Skip: orZero(j.Skip), Times: orZero(j.Times),
 		Probability: j.Probability, Duration: time.Duration(orZero(j.Duration)), Name: orZero(j.Name),
-		TargetGroup: orZero(j.TargetGroup), FailRate: orZero(j.FailRate), Latency: time.Duration(orZero(j.Latency)), Count: orZero(j.Count),
+		TargetGroup: orZero(j.TargetGroup), FailRate: orZero(j.FailRate), Latency: time.Duration(orZero(j.Latency)), SlowRate: orZero(j.SlowRate), Count: orZero(j.Count),
 	}
 	if j.ID != "" {
 		return Rule{}, errors.New("id: it is given by the lab, leave it out")
@@ -147,7 +149,7 @@ func describeJSON(err error) error {
 		return fmt.Errorf("%s: a JSON %s is not of type %s", e.Field, e.Value, e.Type)
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return fmt.Errorf("unknown field %s; fields are kind, service, operation, skip, times, probability, duration, name, targetGroup, failRate, latency, count", name)
+		return fmt.Errorf("unknown field %s; fields are kind, service, operation, skip, times, probability, duration, name, targetGroup, failRate, latency, slowRate, count", name)
 	}
 	return fmt.Errorf("the fault is not a JSON object: %w", err)
 }
@@ -161,7 +163,7 @@ func fieldsOf() map[Kind][]string {
 		WeightsDelay:  {"duration"},
 		MetricDelay:   {"duration"},
 		MetricMissing: {"name"},
-		TargetFailure: {"targetGroup", "failRate", "latency"},
+		TargetFailure: {"targetGroup", "failRate", "latency", "slowRate"},
 		Lose:          {"count"},
 	}
 }
@@ -230,6 +232,7 @@ func (r Rule) set() []string {
 		{"name", r.Name != ""},
 		{"targetGroup", r.TargetGroup != ""},
 		{"failRate", r.FailRate != 0},
+		{"slowRate", r.SlowRate != 0},
 		{"latency", r.Latency != 0},
 		{"count", r.Count != 0},
 	} {
@@ -267,6 +270,10 @@ func (r Rule) validateTarget() error {
 		return fmt.Errorf("failRate: %v is not in 0–1", r.FailRate)
 	case r.Latency < 0 || r.Latency > MaxDuration:
 		return fmt.Errorf("latency: %v is not in [0s, %v]", r.Latency, MaxDuration)
+	case !(r.SlowRate >= 0 && r.SlowRate <= 1):
+		return fmt.Errorf("slowRate: %v is not in 0–1", r.SlowRate)
+	case r.SlowRate != 0 && r.Latency == 0:
+		return errors.New("slowRate: it says which share of the answers is late; give latency, too")
 	case r.FailRate == 0 && r.Latency == 0:
 		return errors.New("failRate: the kind target needs failRate or latency")
 	}

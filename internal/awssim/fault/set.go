@@ -22,6 +22,7 @@ import (
 type Target struct {
 	FailRate float64 // share of requests answered 500, 0–1
 	Latency  time.Duration
+	SlowRate float64 // share of the answers that are Latency late, 0–1; 0: all
 }
 
 // Config of a Set.
@@ -119,7 +120,7 @@ func (s *Set) tell(r Rule) {
 		all := map[string]Target{}
 		for _, a := range s.rules {
 			if a.Rule.Kind == TargetFailure {
-				all[a.Rule.TargetGroup] = Target{FailRate: a.Rule.FailRate, Latency: a.Rule.Latency}
+				all[a.Rule.TargetGroup] = Target{FailRate: a.Rule.FailRate, Latency: a.Rule.Latency, SlowRate: a.Rule.SlowRate}
 			}
 		}
 		s.cfg.Targets(all)

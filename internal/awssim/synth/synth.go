@@ -43,6 +43,7 @@ type Behaviour struct {
 	ResetRate           float64       // connection reset before the answer: ELB 502
 	TimeoutRate         float64       // ELB 504
 	Latency             time.Duration // of the target's answers; 0: 10 ms
+	SlowRate            float64       // share (0–1) of the answers with that Latency, the others take 10 ms; 0: all
 	Unhealthy           bool          // targets fail their health checks
 }
 
@@ -56,6 +57,7 @@ func (b Behaviour) validate() error {
 		{"ConnectionErrorRate", b.ConnectionErrorRate},
 		{"ResetRate", b.ResetRate},
 		{"TimeoutRate", b.TimeoutRate},
+		{"SlowRate", b.SlowRate},
 		{"sum of all rates", b.ErrorRate + b.ConnectionErrorRate + b.ResetRate + b.TimeoutRate},
 	} {
 		if !(r.rate >= 0 && r.rate <= 1) { // also refuses NaN

@@ -170,7 +170,8 @@ func TestFaultsShowInTheMetricsOfTheirGroup(t *testing.T) {
 			map[string]float64{"HTTPCode_Target_2XX_Count": 594},
 			map[string]float64{"HTTPCode_ELB_5XX_Count": 6, "HTTPCode_ELB_504_Count": 6},
 		},
-		"slow answers": {Behaviour{Latency: time.Second}, map[string]float64{"HTTPCode_Target_2XX_Count": 600, "TargetResponseTime": 600}, nil},
+		"a tenth of slow answers": {Behaviour{Latency: time.Second, SlowRate: 0.1}, map[string]float64{"HTTPCode_Target_2XX_Count": 600, "TargetResponseTime": 65.4}, nil},
+		"slow answers":            {Behaviour{Latency: time.Second}, map[string]float64{"HTTPCode_Target_2XX_Count": 600, "TargetResponseTime": 600}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, Config{}, func(t *testing.T, p *DataPlane, s *sink, start time.Time) {

@@ -139,8 +139,12 @@ func (b *book) send(t *tally, n int, how Behaviour) {
 	b.elb504 += timeout
 	t.errors += errors
 	t.ok += left
-	if answered := errors + left; answered > 0 {
-		t.times = append(t.times, batch{answered, cmp.Or(how.Latency, defaultLatency).Seconds()})
+	answered := errors + left
+	slow := int(math.Round(cmp.Or(how.SlowRate, 1) * float64(answered)))
+	for _, b := range []batch{{slow, cmp.Or(how.Latency, defaultLatency).Seconds()}, {answered - slow, defaultLatency.Seconds()}} {
+		if b.n > 0 {
+			t.times = append(t.times, b)
+		}
 	}
 }
 
