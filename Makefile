@@ -100,6 +100,10 @@ fmt: $(GOLANGCI) ## Format the Go files as make lint wants them.
 deadcode: $(DEADCODE) ## List functions that neither a command nor a test reaches.
 	@$(DEADCODE) -test $(PACKAGES)
 
+.PHONY: vulncheck
+vulncheck: ## Look for known vulnerabilities (asks vuln.go.dev; CI does not run it).
+	@$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
+
 .PHONY: generate
 generate: ## Make the generated files anew.
 	@$(GO) generate $(PACKAGES)
