@@ -173,21 +173,25 @@ func marksLeft(trace []Exchange) bool {
 // ways of starting again are tried on every state, and all of them in turn.
 func TestCrashSweep(t *testing.T) {
 	const lanes = 8
-	stride := 1
-	if raceEnabled {
-		stride = 31
-	}
+	stride := stride(1, 31)
 	ways := restarts()
 	for lane := range lanes {
 		t.Run(fmt.Sprintf("lane %d", lane), func(t *testing.T) {
 			t.Parallel()
 			killed := 0
 			for n := 1 + lane*stride; ; n += lanes * stride {
-				way := ways[n%2]
+				tried := []restart{ways[n%2]}
 				if n%10 >= 8 {
-					way = ways[2+n/10%3]
+					tried[0] = ways[2+n/10%3]
 				}
-				if crash(t, n, way, healthyShift()) {
+				if full() {
+					tried = ways
+				}
+				over := false
+				for _, way := range tried {
+					over = crash(t, n, way, healthyShift()) || over
+				}
+				if over {
 					break
 				}
 				killed++
@@ -203,10 +207,7 @@ func TestCrashSweepOfARollback(t *testing.T) {
 	for i, way := range restarts() {
 		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()
-			stride := 2
-			if raceEnabled {
-				stride = 24
-			}
+			stride := stride(2, 24)
 			n := 1 + i%2
 			for !crash(t, n, way, sickShift()) {
 				n += stride
@@ -253,10 +254,7 @@ func TestCrashSweepOfOtherShifts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			stride := 2
-			if raceEnabled {
-				stride = 34
-			}
+			stride := stride(2, 34)
 			n := 1
 			for !crash(t, n, restarts()[n/2%len(restarts())], d) {
 				n += stride
@@ -270,7 +268,13 @@ func TestCrashSweepOfOtherShifts(t *testing.T) {
 // of its journal is left, it reads as one of the states that were saved, or as none, and
 // with each of them the shift is resumed lawfully.
 func TestEveryPrefixOfTheJournal(t *testing.T) {
-	for _, n := range []int{150, 360} {
+	instants := []int{150, 360}
+	if full() {
+		for n := 60; n < 360; n += 60 {
+			instants = append(instants, n)
+		}
+	}
+	for _, n := range instants {
 		t.Run(fmt.Sprintf("killed at instant %d", n), func(t *testing.T) {
 			t.Parallel()
 			whole := &journal{dir: t.TempDir()}
@@ -299,7 +303,7 @@ func TestEveryPrefixOfTheJournal(t *testing.T) {
 			t.Logf("%d prefixes read as %d states", len(whole.bytes)+1, len(loads))
 			cuts := slices.Sorted(maps.Values(loads))
 			for i, k := range cuts {
-				if n > 150 && i%7 != 0 || raceEnabled && i%20 != 0 {
+				if !full() && (n > 150 && i%7 != 0 || raceEnabled && i%20 != 0) {
 					continue
 				}
 				crash(t, n, restart{fmt.Sprintf("with %d bytes of the journal", k), "m1", func(j *journal, _ int) *journal { return j.cut(k) }}, healthyShift())

@@ -86,14 +86,12 @@ func oneFault(t *testing.T, kind fault.Kind, index, times int, isSick bool) (cam
 // TestFaultSweep puts each fault on each call, strided: one that clears within the retry
 // budget ends exactly at To, and with a sick green exactly at From.
 func TestFaultSweep(t *testing.T) {
+	sickStride := stride(2, 22)
 	for i, kind := range callFaults() {
 		for _, isSick := range []bool{false, true} {
-			name, stride := string(kind), 7
+			name, stride := string(kind), stride(7, 77)
 			if isSick {
-				name, stride = name+", green is sick", 2
-			}
-			if raceEnabled {
-				stride *= 11
+				name, stride = name+", green is sick", sickStride
 			}
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -119,10 +117,7 @@ func TestPassingFaultsOfTheWorld(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			step := 2
-			if raceEnabled {
-				step = 23
-			}
+			step := stride(2, 23)
 			for at := 1; at < 32; at += step {
 				inWorld(t, LabPace(), nil, func(l *lab) {
 					time.AfterFunc(time.Duration(at)*time.Second, func() { l.fault(rule) })

@@ -18,7 +18,7 @@ import (
 // A fixed seed makes this exact; the bound is one that chance would break for less
 // than one seed in a million (chi-square, 2 degrees of freedom: 27.63).
 func TestWeightsAreMetPerRequest(t *testing.T) {
-	const n = 80000
+	const n = 200000
 	for seed := range uint64(5) {
 		var r random
 		r.state.Store(seed)
@@ -53,7 +53,7 @@ func TestWeightsAreMetPerRequest(t *testing.T) {
 // deviations, which chance would break for less than one seed in a million.
 func TestWeightsAreMetOnOneConnection(t *testing.T) {
 	virtual(t, split("blue", 70, "green", 30), func(t *testing.T, l *lab) {
-		const n = 8000
+		const n = 20000
 		for range n {
 			if a := l.client.get(t, "/"); a.status != http.StatusOK {
 				t.Fatalf("status %d", a.status)
