@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/norikae/norikae/internal/analysis"
 	"github.com/norikae/norikae/internal/shift"
@@ -44,6 +45,12 @@ type Router interface {
 // it needs to know. Preview asks it.
 type Adviser interface {
 	Advise(ctx context.Context) (warnings []string, err error)
+}
+
+// Lagging is a Router whose clients follow its weights late: resolvers keep DNS answers
+// for their TTL. The lag counts from the verified write; no step is judged before.
+type Lagging interface {
+	Lag(ctx context.Context) (time.Duration, error)
 }
 
 // Analyzer measures and judges.

@@ -82,6 +82,12 @@ type Live struct {
 	Ref string `json:"ref,omitempty"`
 	// Notes are for people: stickiness, unusual actions that are kept.
 	Notes []string `json:"notes,omitempty"`
+	// Pending: the split is written, and is not in force everywhere yet (a Route 53
+	// change that is not INSYNC). It counts as live only when it is not pending.
+	Pending bool `json:"pending,omitempty"`
+	// Others are the splits of the route's other parts where they differ from Split (the
+	// record types of a DNS name); nil: all agree, as they always do after our writes.
+	Others []traffic.Split `json:"others,omitempty"`
 }
 
 // Mark is what a shift leaves where the traffic is decided, so that every driver on any

@@ -145,6 +145,12 @@ type TargetHealth struct {
 	Description string
 }
 
+// Resource is what the tagging service knows of a resource.
+type Resource struct {
+	ARN  string
+	Tags map[string]string // empty for one that never had tags, which the service never shows
+}
+
 // DataPlane carries the traffic that a Config describes.
 type DataPlane interface {
 	// Apply makes c the desired configuration. It must not block on I/O and must
