@@ -61,6 +61,8 @@ type Request struct {
 	Live    traffic.Split
 	Gaining []string
 	Losing  []string
+	// Drain asks for the drain's metric too.
+	Drain bool
 }
 
 // Report is what is known about a step's weights at a moment.
@@ -79,9 +81,26 @@ type Report struct {
 	// Rates are the requests per second of each destination in the newest window that
 	// the built-in analysis knows, by ID; for displays.
 	Rates map[string]float64 `json:"rates,omitempty"`
+	// Drain is the newest measurement of the drain's metric; nil: there is none, or it was
+	// not asked for. It has no part in the verdict.
+	Drain *Measurement `json:"drain,omitempty"`
 	// Message explains a verdict that is not Successful: the metric, both sides'
 	// values, the bound.
 	Message string `json:"message,omitempty"`
+}
+
+// Drained tells whether the drain's metric passes.
+func (r Report) Drained() bool { return r.Drain != nil && r.Drain.Verdict == Successful }
+
+// DrainText says what the drain's metric says.
+func (r Report) DrainText() string {
+	switch {
+	case r.Drain == nil:
+		return "not measured yet"
+	case r.Drain.Message != "":
+		return r.Drain.Message
+	}
+	return "verdict: " + string(r.Drain.Verdict)
 }
 
 // MetricReport counts one metric's measurements of this step by verdict.

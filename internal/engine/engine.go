@@ -110,7 +110,11 @@ func (e *Engine) Start(ctx context.Context) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	start, err := shift.Begin(e.Spec, shift.Facts{Now: time.Now(), Live: live, Mark: mark, Journal: journal, Replace: e.Replace, ID: rand.Text()})
+	spec, err := e.spec(ctx)
+	if err != nil {
+		return nil, err
+	}
+	start, err := shift.Begin(spec, shift.Facts{Now: time.Now(), Live: live, Mark: mark, Journal: journal, Replace: e.Replace, ID: rand.Text()})
 	if err != nil {
 		return nil, fault.Terminal("Refused", err)
 	}
@@ -150,6 +154,19 @@ func (e *Engine) read(ctx context.Context) (shift.Live, *shift.Mark, error) {
 	return live, &m, nil
 }
 
+// spec is the declared one with what the route itself adds to it.
+func (e *Engine) spec(ctx context.Context) (shift.Spec, error) {
+	spec := e.Spec
+	if l, ok := e.Router.(Lagging); ok {
+		lag, err := l.Lag(ctx)
+		if err != nil {
+			return spec, fmt.Errorf("reading how late clients follow the route: %w", err)
+		}
+		spec.Lag = lag
+	}
+	return spec, nil
+}
+
 func (e *Engine) journal(ctx context.Context) (*shift.State, error) {
 	s, ok, err := e.Store.Load(ctx)
 	if err != nil {
@@ -163,9 +180,16 @@ func (e *Engine) journal(ctx context.Context) (*shift.State, error) {
 
 // request asks for the measurements of the weights that the run holds live.
 func (r *Run) request(now time.Time) analysis.Request {
-	req := analysis.Request{Started: r.plan.Started, Since: r.state.WrittenAt, Before: r.before, Now: now, Gaining: r.plan.Gaining(), Losing: r.plan.Losing()}
+	req := analysis.Request{
+		Started: r.plan.Started, Since: r.state.WrittenAt, Before: r.before, Now: now,
+		Gaining: r.plan.Gaining(), Losing: r.plan.Losing(), Drain: r.state.Phase == shift.Draining,
+	}
 	if req.Since.IsZero() {
 		req.Since = now
+	}
+	req.Since = req.Since.Add(r.plan.Lag)
+	if !req.Before.IsZero() {
+		req.Before = req.Before.Add(r.plan.Lag)
 	}
 	if r.live != nil {
 		req.Live = r.live.Split

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/norikae/norikae/internal/fault"
 	"github.com/norikae/norikae/internal/shift"
+	"github.com/norikae/norikae/internal/traffic"
 )
 
 // Tags have no compare-and-set, so the lease is a protocol of reads and writes: write
@@ -170,7 +172,8 @@ func (r *Run) ready(ctx context.Context) error {
 }
 
 func sameRoute(a, b shift.Live) bool {
-	return a.Exists == b.Exists && a.Conforms == b.Conforms && a.Ref == b.Ref && a.Split.Equal(b.Split)
+	return a.Exists == b.Exists && a.Conforms == b.Conforms && a.Ref == b.Ref && a.Split.Equal(b.Split) &&
+		slices.EqualFunc(a.Others, b.Others, traffic.Split.Equal)
 }
 
 // secure makes sure, before a weight write, that the lease is ours. A rollback does not

@@ -31,7 +31,12 @@ func (e *Engine) Preview(ctx context.Context) (Preview, error) {
 	if err != nil {
 		return pv, err
 	}
-	start, err := shift.Begin(e.Spec, shift.Facts{Now: time.Now(), Live: live, Mark: mark, Journal: journal, Replace: e.Replace, ID: rand.Text()})
+	spec, err := e.spec(ctx)
+	if err != nil {
+		pv.block(err)
+		return pv, nil
+	}
+	start, err := shift.Begin(spec, shift.Facts{Now: time.Now(), Live: live, Mark: mark, Journal: journal, Replace: e.Replace, ID: rand.Text()})
 	pv.block(err)
 	if err != nil {
 		return pv, nil //nolint:nilerr // the blocker says it
@@ -43,7 +48,7 @@ func (e *Engine) Preview(ctx context.Context) (Preview, error) {
 	if pv.Settled || len(pv.Blockers) > 0 {
 		return pv, nil
 	}
-	pv.Warnings = append(pv.Warnings, paceWarning(p)...)
+	pv.Warnings = append(pv.Warnings, append(paceWarning(p), drainNote(p)...)...)
 	if p.Judged() && start.Kind != shift.StartAbort {
 		r := &Run{e: e, plan: p, state: start.State, live: &live}
 		pv.block(e.Analyzer.Preflight(ctx, r.request(time.Now())))
@@ -81,14 +86,26 @@ func (pv *Preview) block(err error) {
 
 // paceWarning explains steps that take longer than was asked for.
 func paceWarning(p shift.Plan) []string {
-	window := p.Timing.Window()
+	window := p.Lag + p.Timing.Window()
 	for _, s := range p.Steps {
 		if p.Judged() && s.Hold < window {
-			return []string{fmt.Sprintf("steps shorter than %s will take that long: new weights settle for %s, a measurement covers %s, and its data is complete %s later (analysis.timing)",
-				window, p.Timing.Settle, p.Timing.Period, p.Timing.Delay)}
+			lag := ""
+			if p.Lag > 0 {
+				lag = fmt.Sprintf("clients follow a change up to %s late (the records' TTL), ", p.Lag)
+			}
+			return []string{fmt.Sprintf("steps shorter than %s will take that long: %snew weights settle for %s, a measurement covers %s, and its data is complete %s later (analysis.timing)",
+				window, lag, p.Timing.Settle, p.Timing.Period, p.Timing.Delay)}
 		}
 	}
 	return nil
+}
+
+// drainNote says what becomes of connections that weights do not move.
+func drainNote(p shift.Plan) []string {
+	if p.DrainText() == "" {
+		return nil
+	}
+	return []string{"connections that are open stay where they are; after the bake the shift is " + p.DrainText() + " (strategy.drain), and only then says that it may be retired"}
 }
 
 // plannedWrites lists what is still to be written from a state on.

@@ -53,8 +53,11 @@ func Begin(spec Spec, f Facts) (Start, error) {
 	if err != nil {
 		return Start{}, err
 	}
+	if len(f.Live.Others) > 0 {
+		return Start{}, fmt.Errorf("the parts of the route have different shares (%s): make them alike, then run this again", p.DescribeLive(f.Live))
+	}
 	s := State{ID: f.ID, Phase: Preparing, Step: -1, At: f.Now, Reason: "Started", Message: "from " + p.Describe(p.From) + " to " + p.Describe(p.Final)}
-	if f.Mark == nil && f.Live.Exists && f.Live.Conforms && f.Live.Split.Equal(p.Final) {
+	if f.Mark == nil && f.Live.Exists && f.Live.Conforms && p.exactly(f.Live, p.Final) {
 		s.Phase, s.Reason, s.Message = Succeeded, "Settled", "the declared weights are live; nothing was written"
 		return Start{Kind: StartSettled, Plan: p, State: s}, nil
 	}
@@ -95,16 +98,16 @@ func resume(p Plan, f Facts) State {
 	}
 	journalled := s.Step
 	s.remeasure(time.Time{})
-	s.At, s.BakeSince = f.Now, time.Time{}
+	s.At, s.BakeSince, s.DrainSince = f.Now, time.Time{}, time.Time{}
 	if !s.RollbackSince.IsZero() { // wherever it ended: the mark says that it is not over
 		s.Phase, s.RollbackSince = RollingBack, f.Now
 		return s
 	}
 	if !s.Failed { // a failure that is held goes on being told
-		s.Reason, s.Message = "Resumed", "from "+p.Describe(p.From)+" to "+p.Describe(p.Final)+", live "+p.Describe(f.Live.Split)
+		s.Reason, s.Message = "Resumed", "from "+p.Describe(p.From)+" to "+p.Describe(p.Final)+", live "+p.DescribeLive(f.Live)
 	}
 	// Only what comes after the bake takes the undeclared destinations off the route.
-	detached := f.Live.Split.Equal(p.Final) && len(p.Final) < len(p.Attach)
+	detached := len(p.Final) < len(p.Attach) && p.exactly(f.Live, p.Final)
 	if !p.Judged() || detached || s.Phase == Finishing || s.Phase == Succeeded {
 		s.Phase, s.Step = Finishing, len(p.Steps)-1
 		return s
@@ -112,7 +115,7 @@ func resume(p Plan, f Facts) State {
 	switch at, ok := p.locate(f.Live.Split, journalled); {
 	case ok && at >= 0:
 		s.Phase, s.Step = Shifting, at
-		if f.Live.Conforms && (at < len(p.Splits)-1 || f.Live.Split.Equal(p.Splits[at])) {
+		if f.Live.Conforms && (at < len(p.Splits)-1 || p.exactly(f.Live, p.Splits[at])) {
 			s.WrittenAt = f.Now // verified just now
 		}
 	case !ok && journalled >= 0: // somebody else's weights: Decide will see the drift

@@ -2,7 +2,6 @@ package shift
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/norikae/norikae/internal/analysis"
@@ -45,7 +44,7 @@ type Decision struct {
 
 // Wants says which facts beyond the live split Decide needs in this state.
 func (s State) Wants() (health, report bool) {
-	judging := (s.Phase == Shifting || s.Phase == Baking) && !s.WrittenAt.IsZero() && !s.Drifted
+	judging := (s.Phase == Shifting || s.Phase == Baking || s.Phase == Draining) && !s.WrittenAt.IsZero() && !s.Drifted
 	return s.Phase == Preparing || judging, judging
 }
 
@@ -97,7 +96,7 @@ func proceed(p Plan, s State, o Observation) Decision {
 		return prepare(p, s, o)
 	case Shifting:
 		return advanceTo(p, s, o)
-	case Baking:
+	case Baking, Draining:
 		return judge(p, s, o)
 	case Finishing:
 		return finish(p, s, o)
@@ -124,7 +123,7 @@ func unreadable(p Plan, s State, o Observation) Decision {
 func prepare(p Plan, s State, o Observation) Decision {
 	live := o.Live
 	switch {
-	case live.Split.SameShares(p.From):
+	case live.shares(p.From):
 	case live.Exists:
 		return drift(p, s, o, p.Attach)
 	default: // what serves the requests of a route still to be created is another split now
@@ -162,12 +161,15 @@ func advanceTo(p Plan, s State, o Observation) Decision {
 	want, live := p.Splits[s.Step], o.Live
 	last := s.Step == len(p.Splits)-1
 	switch {
-	case live.Exists && live.Conforms && live.Split.SameShares(want) && (!last || live.Split.Equal(want)):
-		s.remeasure(o.Now)
+	case live.Exists && live.Conforms && live.shares(want) && (!last || p.exactly(*live, want)):
 		s.Drifted = false
+		if live.Pending {
+			return hold(p, s, o, "Propagating", propagating(p, live))
+		}
+		s.remeasure(o.Now)
 		s.Reason, s.Message = "Written", "live: "+p.Describe(live.Split)
 		return Decision{Next: s}
-	case live.Exists && live.Conforms && (live.Split.SameShares(p.before(s.Step)) || live.Split.SameShares(want)):
+	case live.Exists && live.Conforms && (live.shares(p.before(s.Step)) || live.shares(want)):
 		return attempt(p, s, o, want, "Shifting", fmt.Sprintf("step %d/%d: %s", s.Step+1, len(p.Splits), p.Describe(want)))
 	}
 	return drift(p, s, o, want)
@@ -176,12 +178,20 @@ func advanceTo(p Plan, s State, o Observation) Decision {
 // judge decides on weights that were verified to be live.
 func judge(p Plan, s State, o Observation) Decision {
 	want := p.Splits[s.Step]
-	if !o.Live.Exists || !o.Live.Conforms || !o.Live.Split.SameShares(want) {
+	if !o.Live.Exists || !o.Live.Conforms || !o.Live.shares(want) {
 		return drift(p, s, o, want)
+	}
+	if o.Live.Pending { // a run before this one wrote, and was killed: it is not in force yet
+		s.Phase = Shifting
+		s.remeasure(time.Time{})
+		return advanceTo(p, s, o)
 	}
 	if s.Drifted { // ours again: what was measured meanwhile counts for nothing
 		s.Drifted = false
 		s.remeasure(o.Now)
+		if s.Phase == Draining {
+			s.Phase = Baking
+		}
 		if s.Phase == Baking {
 			s.BakeSince = o.Now
 		}
@@ -229,19 +239,25 @@ func pace(p Plan, s State, o Observation) Decision {
 		s.HoldSince = time.Time{}
 		s.Reason, s.Message = "Paused", fmt.Sprintf("step %d/%d waits for approval (norikae approve)", s.Step+1, len(p.Splits))
 		return Decision{Next: s, Wait: max(next, minRetry)}
+	case s.Phase == Draining && p.DrainMetric && !o.Report.Drained():
+		s.HoldSince = time.Time{} // it may take as long as MaxDuration: nothing is wrong
+		s.Reason, s.Message = "Draining", "the losing side is not drained yet: "+o.Report.DrainText()
+		return Decision{Next: s, Wait: max(next, minRetry)}
 	}
 	return advance(p, s, o)
 }
 
 // earliest is when the weights have been live for as long as was declared.
 func (p Plan) earliest(s State) time.Time {
-	if s.Phase == Baking {
+	switch {
+	case s.Phase == Draining:
+		return s.DrainSince.Add(p.Drain)
+	case s.Phase == Baking:
 		return s.BakeSince.Add(p.Bake)
+	case s.Promoted:
+		return s.WrittenAt.Add(p.Lag)
 	}
-	if s.Promoted {
-		return s.WrittenAt
-	}
-	return s.WrittenAt.Add(p.Steps[s.Step].Hold)
+	return s.WrittenAt.Add(max(p.Steps[s.Step].Hold, p.Lag))
 }
 
 // advance leaves a step that passed.
@@ -259,6 +275,11 @@ func advance(p Plan, s State, o Observation) Decision {
 			return Decision{Next: s, Wait: min(p.Bake, max(o.Report.Next.Sub(o.Now), minRetry))}
 		}
 	}
+	if s.Phase == Baking && p.drains() {
+		s.Phase, s.DrainSince = Draining, o.Now
+		s.Reason, s.Message = "Draining", "the shift has passed; "+p.DrainText()
+		return Decision{Next: s, Wait: min(max(p.Drain, minRetry), max(o.Report.Next.Sub(o.Now), minRetry))}
+	}
 	s.Phase = Finishing
 	return finish(p, s, o)
 }
@@ -268,13 +289,20 @@ func advance(p Plan, s State, o Observation) Decision {
 func finish(p Plan, s State, o Observation) Decision {
 	live := o.Live
 	switch {
-	case live.Exists && live.Conforms && live.Split.Equal(p.Final):
+	case live.Exists && live.Conforms && p.exactly(*live, p.Final):
+		if live.Pending {
+			return hold(p, s, o, "Propagating", propagating(p, live))
+		}
 		return end(s, Succeeded, "Succeeded", "live: "+p.Describe(live.Split))
-	case !live.Exists && s.WrittenAt.IsZero() && !p.Judged(), live.Split.Sum() == 0, live.Split.SameShares(p.Final),
-		!p.Judged() && live.Split.SameShares(p.From):
+	case !live.Exists && s.WrittenAt.IsZero() && !p.Judged(), live.Split.Sum() == 0, live.shares(p.Final),
+		!p.Judged() && live.shares(p.From):
 		return attempt(p, s, o, p.Final, "Finishing", "writing the declared weights "+p.Describe(p.Final))
 	}
 	return drift(p, s, o, p.Final)
+}
+
+func propagating(p Plan, l *Live) string {
+	return p.Describe(l.Split) + " is written and not in force everywhere yet"
 }
 
 // attempt writes, unless that was tried for too long.
@@ -325,12 +353,12 @@ func fail(p Plan, s State, o Observation, reason, message string) Decision {
 // drift applies OnDrift: somebody else wrote. restore is what ours would be.
 func drift(p Plan, s State, o Observation, restore traffic.Split) Decision {
 	s.Drifted, s.HoldSince = true, time.Time{}
-	message := fmt.Sprintf("somebody else wrote the route: live %s, ours %s", p.Describe(o.Live.Split), p.Describe(restore))
+	message := fmt.Sprintf("somebody else wrote the route: live %s, ours %s", p.DescribeLive(*o.Live), p.Describe(restore))
 	if !o.Live.Exists { // nothing to write to: wait for a person whatever the policy
 		s.Reason, s.Message = "RouteGone", "somebody else removed the route"
 		return Decision{Next: s, Wait: maxRetry}
 	}
-	if o.Live.Split.SameShares(restore) {
+	if o.Live.shares(restore) {
 		message = "somebody else changed the route's conditions"
 	}
 	switch {
@@ -339,7 +367,7 @@ func drift(p Plan, s State, o Observation, restore traffic.Split) Decision {
 		s.remeasure(time.Time{})
 		s.Reason, s.Message = "DriftOverruled", message
 		return Decision{Next: s, Write: restore}
-	case p.OnDrift == Adopt && o.Live.Conforms && o.Live.Split.Sum() > 0: // a route cut off, or with other conditions, is for a person
+	case p.OnDrift == Adopt && o.Live.Conforms && o.Live.Split.Sum() > 0 && len(o.Live.Others) == 0: // a route cut off, torn, or with other conditions, is for a person
 		s.Reason, s.Message = "DriftAdopted", message
 		return Decision{Next: s, Adopt: o.Live.Split}
 	}
@@ -347,64 +375,9 @@ func drift(p Plan, s State, o Observation, restore traffic.Split) Decision {
 	return Decision{Next: s, Wait: maxRetry}
 }
 
-func startRollback(p Plan, s State, o Observation, reason, message string) Decision {
-	s.Phase, s.RollbackSince, s.Reason, s.Message = RollingBack, o.Now, reason, message
-	s.HoldSince, s.Drifted = time.Time{}, false
-	if o.Live == nil {
-		return Decision{Next: s}
-	}
-	return rollBack(p, s, o)
-}
-
-// rollBack writes From until it is live. Reason and Message stay those of the failure.
-func rollBack(p Plan, s State, o Observation) Decision {
-	live := o.Live
-	switch {
-	case live.Exists && live.Split.Equal(p.From), !live.Exists && live.Split.SameShares(p.From):
-		s.Drifted = false
-		return end(s, RolledBack, s.Reason, s.Message)
-	case p.From.Sum() == 0: // nothing forwarded before: there is no split to go back to
-		return end(s, Held, s.Reason, s.Message+"; nothing was forwarded before, so there is nothing to go back to")
-	case p.ours(live.Split) && live.Exists:
-		return retryRollback(p, s, o, "")
-	}
-	s.Drifted = true
-	switch {
-	case p.OnDrift == Overrule && live.Exists:
-		return retryRollback(p, s, o, "")
-	case p.OnDrift == Adopt:
-		return end(s, Held, s.Reason, fmt.Sprintf("%s; not rolled back: somebody else's weights %s were adopted", s.Message, p.Describe(live.Split)))
-	case o.Now.Sub(s.RollbackSince) > p.RollbackTimeout:
-		return end(s, Held, s.Reason, fmt.Sprintf("%s; not rolled back: somebody else wrote %s", s.Message, p.Describe(live.Split)))
-	}
-	return Decision{Next: s, Wait: maxRetry}
-}
-
-// retryRollback writes From, or waits when the route cannot be read, until
-// RollbackTimeout.
-func retryRollback(p Plan, s State, o Observation, unreadable string) Decision {
-	since := o.Now.Sub(s.RollbackSince)
-	if since > p.RollbackTimeout {
-		why := unreadable
-		if why == "" {
-			why = o.Fault
-		}
-		return end(s, Unconfirmed, s.Reason, fmt.Sprintf("%s; the rollback could not be confirmed within %s: %s", s.Message, p.RollbackTimeout, why))
-	}
-	if unreadable != "" {
-		return Decision{Next: s, Wait: retryIn(since / 4)}
-	}
-	return Decision{Next: s, Write: p.From}
-}
-
 func end(s State, phase Phase, reason, message string) Decision {
 	s.Phase, s.Reason, s.Message = phase, reason, message
 	return Decision{Next: s}
-}
-
-// ours tells whether a split is one that this shift writes.
-func (p Plan) ours(s traffic.Split) bool {
-	return p.ForeignSteps || s.SameShares(p.From) || s.SameShares(p.Final) || slices.ContainsFunc(p.Splits, s.SameShares)
 }
 
 // carrying are the gaining destinations that have traffic in s.

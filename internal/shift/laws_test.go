@@ -21,8 +21,12 @@ func drawSpec(t *rapid.T) Spec {
 		OnFailure: rapid.SampledFrom([]Policy{Rollback, Hold}).Draw(t, "onFailure"),
 		OnDrift:   rapid.SampledFrom([]Policy{Hold, Overrule, Adopt}).Draw(t, "onDrift"),
 		MaxHold:   10 * time.Minute, RollbackTimeout: 15 * time.Minute, OnInterrupt: Rollback,
-		Timing: analysis.Timing{Settle: 10 * time.Second, Period: time.Minute, Delay: time.Minute},
-		Limits: traffic.Limits{MaxWeight: 999, MaxDestinations: 5},
+		Timing:         analysis.Timing{Settle: 10 * time.Second, Period: time.Minute, Delay: time.Minute},
+		Limits:         traffic.Limits{MaxWeight: 999, MaxDestinations: 5},
+		Lag:            rapid.SampledFrom([]time.Duration{0, 0, 5 * time.Minute}).Draw(t, "lag"),
+		Drain:          rapid.SampledFrom([]time.Duration{0, 0, 6 * time.Minute}).Draw(t, "drain"),
+		DrainMetric:    rapid.IntRange(0, 3).Draw(t, "drainMetric") == 0,
+		KeepUndeclared: rapid.Bool().Draw(t, "keepUndeclared"),
 	}
 	sum := 0
 	for i := range n {
@@ -81,17 +85,31 @@ func TestLawsOfAShift(t *testing.T) {
 			if _, report := s.Wants(); report {
 				v := rapid.SampledFrom([]analysis.Verdict{analysis.Successful, analysis.Successful, analysis.Successful, analysis.Inconclusive, analysis.Error, analysis.Failed}).Draw(t, "verdict")
 				o.Report = &analysis.Report{Verdict: v, Next: now.Add(time.Minute)}
-				if v == analysis.Successful {
+				if rapid.Bool().Draw(t, "drained") {
+					o.Report.Drain = &analysis.Measurement{Verdict: analysis.Successful}
+				}
+				if v == analysis.Successful && now.Sub(s.WrittenAt) >= spec.Lag {
 					verdictNow = live.Split
 				}
+			}
+			if live.Pending && rapid.Bool().Draw(t, "in force") {
+				live.Pending = false
 			}
 			switch rapid.IntRange(0, 30).Draw(t, "event") {
 			case 0:
 				o.Live, o.Fault = nil, "throttled"
 			case 1:
 				if s.Phase != RollingBack {
-					live.Split = drawLive(t)
+					live.Split, live.Others, live.Pending = drawLive(t), nil, false
 				}
+			case 6: // a part of the route alone
+				if s.Phase != RollingBack {
+					if other := drawLive(t); !other.Equal(live.Split) {
+						live.Others = []traffic.Split{other}
+					}
+				}
+			case 7: // put right again
+				live.Others = nil
 			case 2:
 				if _, report := s.Wants(); report {
 					for _, id := range p.carrying(live.Split) {
@@ -138,9 +156,13 @@ func TestLawsOfAShift(t *testing.T) {
 				continue
 			}
 			if d.Write != nil {
-				checkWrite(t, p, live.Split, d, o, failed, passed)
+				checkWrite(t, p, live, d, o, failed, passed)
 				if rapid.IntRange(0, 9).Draw(t, "write lost") > 0 {
-					live.Split = d.Write
+					live.Split, live.Others = d.Write, nil
+					if spec.KeepUndeclared {
+						live.Split = live.Split.With(p.From.IDs()...)
+					}
+					live.Pending = rapid.Bool().Draw(t, "pending")
 				}
 			}
 			s = d.Next
@@ -148,22 +170,29 @@ func TestLawsOfAShift(t *testing.T) {
 		}
 		switch s.Phase {
 		case Succeeded:
-			if failed || !live.Split.Equal(p.Final) {
+			if failed || !p.exactly(live, p.Final) || live.Pending {
 				t.Fatalf("succeeded at %s, declared %s, failed before: %v", live.Split, p.Final, failed)
 			}
 		case RolledBack:
-			if !live.Split.Equal(p.From) || !p.From.Equal(from) && !adopted {
+			if !p.exactly(live, p.From) || live.Pending || !p.From.Equal(from) && !adopted {
 				t.Fatalf("rolled back to %s, from %s", live.Split, from)
 			}
-		case Preparing, Shifting, Baking, Finishing, RollingBack, Held, Unconfirmed:
+		case Preparing, Shifting, Baking, Draining, Finishing, RollingBack, Held, Unconfirmed:
 		}
 	})
 }
 
 // checkWrite holds one write against the laws.
-func checkWrite(t *rapid.T, p Plan, live traffic.Split, d Decision, o Observation, failed bool, passed []traffic.Split) {
+func checkWrite(t *rapid.T, p Plan, on Live, d Decision, o Observation, failed bool, passed []traffic.Split) {
+	live := on.Split
 	if o.Live == nil {
 		t.Fatal("a blind write")
+	}
+	if len(on.Others) > 0 && !failed && d.Next.Reason != "DriftOverruled" && !on.shares(p.From) && !on.shares(d.Write) && !on.shares(p.before(d.Next.Step)) {
+		t.Fatalf("wrote %s over a route whose parts differ: %s and %s", d.Write, live, on.Others)
+	}
+	if on.Pending && !failed && d.Next.Step > 0 && !live.SameShares(d.Write) && d.Next.Reason != "DriftOverruled" {
+		t.Fatalf("advanced from %s to %s while it was not in force", live, d.Write)
 	}
 	if err := d.Write.Validate(p.Limits); err != nil {
 		t.Fatalf("write %s: %v", d.Write, err)

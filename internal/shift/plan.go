@@ -38,6 +38,9 @@ func NewPlan(spec Spec, from traffic.Split, id string, started, began time.Time)
 		return Plan{}, fmt.Errorf("destinations: %w", err)
 	}
 	p := Plan{Spec: spec, ID: id, Started: started, Began: began, From: from, Final: to}
+	if spec.KeepUndeclared {
+		p.Final = to.With(from.IDs()...)
+	}
 	p.Attach = from.With(to.IDs()...)
 	if n := len(p.Attach); n > spec.Limits.MaxDestinations {
 		return Plan{}, fmt.Errorf("destinations: %d declared and %d that are live only make %d: the route holds 1–%d; first remove one that has no traffic: %s",
@@ -48,7 +51,7 @@ func NewPlan(spec Spec, from traffic.Split, id string, started, began time.Time)
 		for i, s := range spec.Steps {
 			percents[i] = s.Percent
 		}
-		p.Splits = traffic.Path(from, to, percents, spec.Limits)
+		p.Splits = traffic.Path(from, p.Final, percents, spec.Limits)
 	}
 	if p.MaxDuration == 0 {
 		p.MaxDuration = 3*p.Ideal() + time.Hour
@@ -73,6 +76,9 @@ func (p Plan) Ideal() time.Duration {
 		return 0
 	}
 	sum := p.Bake
+	if p.drains() {
+		sum += p.Drain
+	}
 	for _, s := range p.Steps {
 		sum += p.StepTime(s)
 	}
@@ -80,7 +86,38 @@ func (p Plan) Ideal() time.Duration {
 }
 
 // StepTime is the shortest time a step can take.
-func (p Plan) StepTime(s Step) time.Duration { return max(s.Hold, p.Timing.Window()) }
+func (p Plan) StepTime(s Step) time.Duration { return max(s.Hold, p.Lag+p.Timing.Window()) }
+
+// drains tells whether the shift waits, after the bake, for what the losing side still
+// carries: only a destination that has lost all of its traffic can be retired.
+func (p Plan) drains() bool { return (p.Drain > 0 || p.DrainMetric) && len(p.Retiring()) > 0 }
+
+// Retiring are the destinations that the shift takes all traffic from.
+func (p Plan) Retiring() []string {
+	var ids []string
+	for _, w := range p.From {
+		if w.Weight > 0 && p.Final.Weight(w.ID) == 0 {
+			ids = append(ids, w.ID)
+		}
+	}
+	return ids
+}
+
+// DrainText says what the drain waits for; "" when the shift has none.
+func (p Plan) DrainText() string {
+	if !p.drains() {
+		return ""
+	}
+	var names []string
+	for _, id := range p.Retiring() {
+		names = append(names, p.NameOf(id))
+	}
+	text := fmt.Sprintf("waiting %s for the connections that %s still has", p.Drain, strings.Join(names, ", "))
+	if p.DrainMetric {
+		text += ", and for the drain's metric to pass"
+	}
+	return text
+}
 
 // before is the split that precedes step i's.
 func (p Plan) before(i int) traffic.Split {
@@ -100,6 +137,15 @@ func (p Plan) Describe(s traffic.Split) string {
 		parts[i] = fmt.Sprintf("%s=%d", p.NameOf(w.ID), w.Weight)
 	}
 	return strings.Join(parts, " ")
+}
+
+// DescribeLive names what is live, each part of the route where they differ.
+func (p Plan) DescribeLive(l Live) string {
+	text := p.Describe(l.Split)
+	for _, o := range l.Others {
+		text += " and " + p.Describe(o)
+	}
+	return text
 }
 
 // NameOf is a destination's declared name; for one that is not declared, its ID

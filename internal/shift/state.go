@@ -15,6 +15,7 @@ const (
 	Preparing   Phase = "Preparing"   // attach, conform, wait for health: shares are From's
 	Shifting    Phase = "Shifting"    // a step's weights are being written or judged
 	Baking      Phase = "Baking"      // To is live, rollback is still armed
+	Draining    Phase = "Draining"    // passed; the losing side's connections end, rollback is still armed
 	Finishing   Phase = "Finishing"   // undeclared destinations leave, the mark goes
 	RollingBack Phase = "RollingBack" // From is being written and verified
 	Succeeded   Phase = "Succeeded"
@@ -39,6 +40,8 @@ type State struct {
 	RollbackSince time.Time `json:"rollbackSince,omitzero"`
 	// BakeSince is when the last step passed and the bake began.
 	BakeSince time.Time `json:"bakeSince,omitzero"`
+	// DrainSince is when the bake passed and the drain began.
+	DrainSince time.Time `json:"drainSince,omitzero"`
 	// Failed: a failure was seen and OnFailure is Hold: nothing advances any more.
 	Failed bool `json:"failed,omitempty"`
 	// Drifted: the live weights were not ours at the last look.

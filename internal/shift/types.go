@@ -39,6 +39,17 @@ type Spec struct {
 	RollbackTimeout time.Duration
 	Timing          analysis.Timing
 	Limits          traffic.Limits
+	// Lag is how long after a verified write the clients follow it: the TTL of DNS
+	// records. No step is judged, and none ends, before.
+	Lag time.Duration
+	// Drain is how long the shift waits after the bake, rollback still armed, for
+	// connections that a destination without traffic still has, before it may be retired.
+	Drain time.Duration
+	// DrainMetric: besides, the analyzer's drain metric must pass.
+	DrainMetric bool
+	// KeepUndeclared: destinations that are live and not declared end at weight 0 and
+	// stay on the route (DNS records, which are not ours to delete).
+	KeepUndeclared bool
 }
 
 // Destination of a route, as declared.

@@ -1,0 +1,33 @@
+package shift
+
+import (
+	"slices"
+
+	"github.com/norikae/norikae/internal/traffic"
+)
+
+// shares tells whether the whole route, each of its parts, has the shares of s.
+func (l Live) shares(s traffic.Split) bool {
+	return l.Split.SameShares(s) && !slices.ContainsFunc(l.Others, func(o traffic.Split) bool { return !o.SameShares(s) })
+}
+
+// exactly tells whether the whole route has the very integers of s. Where destinations
+// stay on the route for good, those that are not in s and have no traffic do not count.
+func (p Plan) exactly(l Live, s traffic.Split) bool {
+	if len(l.Others) > 0 {
+		return false
+	}
+	split := l.Split
+	if p.KeepUndeclared {
+		split = slices.DeleteFunc(slices.Clone(split), func(w traffic.Weighted) bool { return w.Weight == 0 && !s.Has(w.ID) })
+	}
+	return split.Equal(s)
+}
+
+// ours tells whether each part of the route has a split that this shift writes.
+func (p Plan) ours(l Live) bool {
+	written := func(s traffic.Split) bool {
+		return s.SameShares(p.From) || s.SameShares(p.Final) || slices.ContainsFunc(p.Splits, s.SameShares)
+	}
+	return p.ForeignSteps || written(l.Split) && !slices.ContainsFunc(l.Others, func(s traffic.Split) bool { return !written(s) })
+}
