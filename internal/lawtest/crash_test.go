@@ -5,10 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"testing"
 
@@ -262,61 +260,4 @@ func TestCrashSweepOfOtherShifts(t *testing.T) {
 			t.Logf("killed up to instant %d, at every %d of them", n-1, stride)
 		})
 	}
-}
-
-// TestEveryPrefixOfTheJournal kills a shift in the middle and at its end: whatever part
-// of its journal is left, it reads as one of the states that were saved, or as none, and
-// with each of them the shift is resumed lawfully.
-func TestEveryPrefixOfTheJournal(t *testing.T) {
-	instants := []int{150, 360}
-	if full() {
-		for n := 60; n < 360; n += 60 {
-			instants = append(instants, n)
-		}
-	}
-	for _, n := range instants {
-		t.Run(fmt.Sprintf("killed at instant %d", n), func(t *testing.T) {
-			t.Parallel()
-			whole := &journal{dir: t.TempDir()}
-			inWorld(t, LabPace(), nil, func(l *lab) {
-				l.run(Setup{Manifest: l.quick(), Store: whole, Die: func(i Instant) bool { return i.N == n }})
-			})
-			saved := map[string]bool{"": true}
-			for line := range bytes.Lines(whole.bytes) {
-				saved[string(bytes.TrimSpace(line))] = true
-			}
-			loads := map[string]int{} // a prefix by the state that it reads as
-			for k := range len(whole.bytes) + 1 {
-				s, ok, err := whole.cut(k).Load(t.Context())
-				if err != nil {
-					t.Fatalf("prefix of %d bytes: %v", k, err)
-				}
-				text := ""
-				if ok {
-					text = encode(t, s)
-				}
-				if !saved[text] {
-					t.Fatalf("the prefix of %d bytes reads as a state that was never saved: %s", k, text)
-				}
-				loads[text] = k
-			}
-			t.Logf("%d prefixes read as %d states", len(whole.bytes)+1, len(loads))
-			cuts := slices.Sorted(maps.Values(loads))
-			for i, k := range cuts {
-				if !full() && (n > 150 && i%7 != 0 || raceEnabled && i%20 != 0) {
-					continue
-				}
-				crash(t, n, restart{fmt.Sprintf("with %d bytes of the journal", k), "m1", func(j *journal, _ int) *journal { return j.cut(k) }}, healthyShift())
-			}
-		})
-	}
-}
-
-func encode(t *testing.T, s shift.State) string {
-	t.Helper()
-	b, err := json.Marshal(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
 }
