@@ -31,7 +31,7 @@ type Metadata struct {
 // TrafficShiftSpec is what a user declares.
 type TrafficShiftSpec struct {
 	Route        Route         `json:"route"`
-	Destinations []Destination `json:"destinations"` // 1–5, names and target groups each once
+	Destinations []Destination `json:"destinations"` // 1–5 target groups, or 1–100 records; each once
 	Strategy     Strategy      `json:"strategy,omitzero"`
 	Analysis     Analysis      `json:"analysis,omitzero"`
 	AWS          AWS           `json:"aws,omitzero"`
@@ -53,7 +53,9 @@ type AssumeRole struct {
 
 // Route is the place where traffic is split. Exactly one member is set.
 type Route struct {
-	ALB *ALBRoute `json:"alb,omitempty"` // a rule of an Application Load Balancer's listener
+	ALB     *ALBRoute     `json:"alb,omitempty"`     // a rule of an Application Load Balancer's listener
+	NLB     *NLBRoute     `json:"nlb,omitempty"`     // a Network Load Balancer's listener
+	Route53 *Route53Route `json:"route53,omitempty"` // the weighted records of a DNS name
 }
 
 // ALBRoute is a rule of an Application Load Balancer's listener. Exactly one of rule,
@@ -66,6 +68,21 @@ type ALBRoute struct {
 	// Adopt takes over a rule that is there, was not made by norikae, and has other
 	// conditions than those declared here.
 	Adopt bool `json:"adopt,omitempty"`
+}
+
+// NLBRoute is the default action of a Network Load Balancer's listener (TCP, TLS, UDP or
+// TCP_UDP). Connections that are open stay where they are; new ones follow the weights.
+type NLBRoute struct {
+	ListenerARN string `json:"listenerARN"` // of the listener
+}
+
+// Route53Route is the weighted records of one name in one hosted zone. The records exist
+// already; a shift changes their weights and nothing else, all record types of the name
+// in one change.
+type Route53Route struct {
+	HostedZoneID string   `json:"hostedZoneID"`    // such as Z0123456789ABCDEFGHIJ
+	Name         string   `json:"name"`            // of the records, such as api.example.com or *.example.com
+	Types        []string `json:"types,omitempty"` // such as A and AAAA; default: every type that has weighted records at the name
 }
 
 // ALBRule is a numbered rule, known by its priority. It is created when it is not there.
@@ -95,9 +112,13 @@ type QueryMatch struct {
 
 // Destination of the route and the weight it shall have in the end.
 type Destination struct {
-	Name           string `json:"name"`           // what people call it: 1–63 characters without spaces
-	TargetGroupARN string `json:"targetGroupARN"` // in the region and account of the route
-	Weight         *int   `json:"weight"`         // 0–999; required, so that nothing is 0 or 1 by accident
+	Name           string `json:"name"`                     // what people call it: 1–63 characters without spaces
+	TargetGroupARN string `json:"targetGroupARN,omitempty"` // alb, nlb: in the region and account of the route
+	SetIdentifier  string `json:"setIdentifier,omitempty"`  // route53: of the destination's records, 1–128 characters
+	// LoadBalancerARN is the Application Load Balancer that the records lead to, whose
+	// metrics then judge the shift; route53 only, and for all destinations or none.
+	LoadBalancerARN string `json:"loadBalancerARN,omitempty"`
+	Weight          *int   `json:"weight"` // 0–999, route53 0–255; required, so that nothing is 0 or 1 by accident
 }
 
 // Strategy is how the traffic moves. Either steps, or stepWeight and stepInterval.
@@ -106,11 +127,19 @@ type Strategy struct {
 	StepInterval    Duration  `json:"stepInterval,omitzero"`    // default 1m
 	Steps           []Step    `json:"steps,omitempty"`          // explicit steps; the move ends at 100 percent even when they do not
 	Bake            *Duration `json:"bake,omitempty"`           // hold at the last weights with rollback armed; default 5m; 0s: none
+	Drain           *Drain    `json:"drain,omitempty"`          // wait for connections that the losing side still has; default for nlb: duration 6m
 	OnFailure       string    `json:"onFailure,omitempty"`      // a metric, lost health, a fault that lasts: rollback (default) | hold
 	OnDrift         string    `json:"onDrift,omitempty"`        // somebody else wrote the weights: hold (default) | adopt | overrule
 	OnInterrupt     string    `json:"onInterrupt,omitempty"`    // SIGINT, SIGTERM, SIGHUP: rollback (default) | hold
 	MaxDuration     Duration  `json:"maxDuration,omitzero"`     // of the whole run; default 3 × the planned time + 1h
 	RollbackTimeout Duration  `json:"rollbackTimeout,omitzero"` // how long a rollback's write is retried; default 15m
+}
+
+// Drain is the wait after the bake, before a destination that has lost all its traffic
+// may be retired: no weight moves a connection that is open. Rollback is still armed.
+type Drain struct {
+	Duration Duration `json:"duration,omitzero"` // at least this long; default 0s
+	Metric   *Metric  `json:"metric,omitempty"`  // must pass besides, such as the connections that are left; failureLimit has no meaning here
 }
 
 // Step is one entry of explicit steps. Exactly one member is set.
@@ -133,7 +162,8 @@ type StepAnalysis struct {
 
 // Analysis is how each step is judged.
 type Analysis struct {
-	// Builtin judges by the load balancer's own metrics; default true.
+	// Builtin judges by the load balancer's own metrics; default true, for route53 only
+	// where every destination has its loadBalancerARN.
 	Builtin *bool    `json:"builtin,omitempty"`
 	Metrics []Metric `json:"metrics,omitempty"` // judge too
 	// MinRequests is how many requests the gaining side must have had in a window for

@@ -67,7 +67,7 @@ func TestBadManifestsAreExplained(t *testing.T) {
 		},
 		"a field like no other": {
 			[]string{"bake: 5m", "zzzzzzzzz: 5m"},
-			"web.yaml:12: spec.strategy.zzzzzzzzz: there is no such field; here may stand: stepWeight, stepInterval, steps, bake, onFailure, onDrift, onInterrupt, maxDuration, rollbackTimeout",
+			"web.yaml:12: spec.strategy.zzzzzzzzz: there is no such field; here may stand: stepWeight, stepInterval, steps, bake, drain, onFailure, onDrift, onInterrupt, maxDuration, rollbackTimeout",
 		},
 		"a field that is set twice": {
 			[]string{"max: 1", "max: 1\n      max: 2"},
@@ -143,7 +143,7 @@ func TestBadManifestsAreExplained(t *testing.T) {
 		},
 		"no route": {
 			[]string{"    alb:\n      listenerARN: " + listener + "\n      " + rule + "\n", "    {}\n"},
-			"web.yaml:5: spec.route: is missing: want alb with listenerARN and one of rule, default: true, or ruleARN",
+			"web.yaml:5: spec.route: is missing: want alb with listenerARN and one of rule, default: true, or ruleARN; nlb with listenerARN; or route53 with hostedZoneID and name",
 		},
 		"two ways to name the rule": {
 			[]string{rule, rule + "\n      default: true"},
@@ -163,7 +163,7 @@ func TestBadManifestsAreExplained(t *testing.T) {
 		},
 		"a Network Load Balancer's listener": {
 			[]string{"listener/app/", "listener/net/"},
-			"web.yaml:7: spec.route.alb.listenerARN = \"arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/web/0123456789abcdef/1123456789abcdef\": is a listener of a Network Load Balancer: want one of an Application Load Balancer, …:listener/app/NAME/LOAD-BALANCER-ID/ID; list those that exist with `aws elbv2 describe-listeners --load-balancer-arn …`",
+			"web.yaml:7: spec.route.alb.listenerARN = \"arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/net/web/0123456789abcdef/1123456789abcdef\": is a listener of a Network Load Balancer: want one of an Application Load Balancer, …:listener/app/NAME/LOAD-BALANCER-ID/ID, or declare it as route.nlb; list those that exist with `aws elbv2 describe-listeners --load-balancer-arn …`",
 		},
 		"a rule of another listener": {
 			[]string{rule, "ruleARN: arn:aws:elasticloadbalancing:us-east-1:123456789012:listener-rule/app/web/0123456789abcdef/2123456789abcdef/3123456789abcdef"},
@@ -209,11 +209,11 @@ func TestBadManifestsAreExplained(t *testing.T) {
 		},
 		"a negative weight": {
 			[]string{"weight: 100}", "weight: -1}"},
-			"web.yaml:11: spec.destinations[1].weight = -1: want 0–999; weights are relative, so 90 and 10 say the same as 900 and 100",
+			"web.yaml:11: spec.destinations[1].weight = -1: want 0–999; weights are relative, so 90 and 10 say the same as 9 and 1",
 		},
 		"a weight of 1000": {
 			[]string{"weight: 100}", "weight: 1000}"},
-			"web.yaml:11: spec.destinations[1].weight = 1000: want 0–999; weights are relative, so 90 and 10 say the same as 900 and 100",
+			"web.yaml:11: spec.destinations[1].weight = 1000: want 0–999; weights are relative, so 90 and 10 say the same as 9 and 1",
 		},
 		"weights that sum to 0": {
 			[]string{"weight: 100}", "weight: 0}"},

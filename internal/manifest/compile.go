@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/norikae/norikae/api/v1alpha1"
 	"github.com/norikae/norikae/internal/analysis"
 	"github.com/norikae/norikae/internal/shift"
-	"github.com/norikae/norikae/internal/traffic"
 )
 
 // The defaults of what a manifest leaves out.
@@ -19,6 +19,8 @@ const (
 	defaultBake            = 5 * time.Minute
 	defaultMaxHold         = 10 * time.Minute
 	defaultRollbackTimeout = 15 * time.Minute
+	// A Network Load Balancer forgets a TCP flow that was idle for 350 s, by default.
+	defaultNLBDrain = 6 * time.Minute
 )
 
 // Compile fills in the defaults and unfolds the steps. The timing of measurements is
@@ -40,21 +42,35 @@ func Compile(ts *v1alpha1.TrafficShift, defaults analysis.Timing) (shift.Spec, e
 		MaxHold:         cmp.Or(ts.Spec.Analysis.MaxHold.Duration, defaultMaxHold),
 		MaxDuration:     st.MaxDuration.Duration,
 		RollbackTimeout: cmp.Or(st.RollbackTimeout.Duration, defaultRollbackTimeout),
-		Timing:          timing(ts.Spec.Analysis, defaults),
-		Limits:          traffic.Limits{MaxWeight: maxWeight, MaxDestinations: maxDestinations},
+		Timing:          timing(ts.Spec, defaults),
+		KeepUndeclared:  ts.Spec.Route.Route53 != nil,
+	}
+	spec.Limits, _ = limitsOf(ts.Spec.Route)
+	switch {
+	case st.Drain != nil:
+		spec.Drain, spec.DrainMetric = st.Drain.Duration.Duration, st.Drain.Metric != nil
+	case ts.Spec.Route.NLB != nil:
+		spec.Drain = defaultNLBDrain
 	}
 	if st.Bake != nil {
 		spec.Bake = st.Bake.Duration
 	}
 	for _, d := range ts.Spec.Destinations {
-		spec.Destinations = append(spec.Destinations, shift.Destination{Name: d.Name, ID: d.TargetGroupARN, Weight: *d.Weight})
+		spec.Destinations = append(spec.Destinations, shift.Destination{Name: d.Name, ID: DestinationID(d), Weight: *d.Weight})
 	}
 	return spec, nil
 }
 
 // RouteID names a valid route, the same in every run: the rule's ARN, or the
-// listener's with which of its rules.
+// listener's with which of its rules, or the hosted zone with the name.
 func RouteID(r v1alpha1.Route) string {
+	switch {
+	case r.NLB != nil:
+		return r.NLB.ListenerARN + " default"
+	case r.Route53 != nil:
+		zone := strings.TrimPrefix(r.Route53.HostedZoneID, "/hostedzone/")
+		return "route53 " + zone + " " + strings.ToLower(strings.TrimSuffix(r.Route53.Name, ".")) + "."
+	}
 	switch a := r.ALB; {
 	case a.RuleARN != "":
 		return a.RuleARN
@@ -65,17 +81,26 @@ func RouteID(r v1alpha1.Route) string {
 	}
 }
 
-// Names maps the IDs of the destinations (target group ARNs) to what people call them.
+// DestinationID is what the router calls a destination: a target group's ARN, or a set
+// identifier.
+func DestinationID(d v1alpha1.Destination) string { return cmp.Or(d.TargetGroupARN, d.SetIdentifier) }
+
+// Names maps the IDs of the destinations to what people call them.
 func Names(ts *v1alpha1.TrafficShift) map[string]string {
 	names := make(map[string]string, len(ts.Spec.Destinations))
 	for _, d := range ts.Spec.Destinations {
-		names[d.TargetGroupARN] = d.Name
+		names[DestinationID(d)] = d.Name
 	}
 	return names
 }
 
-// Builtin tells whether the load balancer's own metrics judge too.
-func Builtin(a v1alpha1.Analysis) bool { return a.Builtin == nil || *a.Builtin }
+// Builtin tells whether the load balancers' own metrics judge too.
+func Builtin(spec v1alpha1.TrafficShiftSpec) bool {
+	if b := spec.Analysis.Builtin; b != nil {
+		return *b
+	}
+	return spec.Route.Route53 == nil || spec.Destinations[0].LoadBalancerARN != ""
+}
 
 func steps(st v1alpha1.Strategy) []shift.Step {
 	if len(st.Steps) > 0 {
@@ -127,8 +152,9 @@ func explicitSteps(declared []v1alpha1.Step) []shift.Step {
 
 // timing of the measurements. With nothing to measure there is nothing to wait for but
 // what the manifest itself says.
-func timing(a v1alpha1.Analysis, defaults analysis.Timing) analysis.Timing {
-	if !Builtin(a) && len(a.Metrics) == 0 {
+func timing(spec v1alpha1.TrafficShiftSpec, defaults analysis.Timing) analysis.Timing {
+	a := spec.Analysis
+	if !Builtin(spec) && len(a.Metrics) == 0 {
 		defaults = analysis.Timing{}
 	}
 	if t := a.Timing; t != nil {

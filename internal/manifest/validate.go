@@ -10,6 +10,7 @@ import (
 
 	"github.com/norikae/norikae/api/v1alpha1"
 	"github.com/norikae/norikae/internal/arn"
+	"github.com/norikae/norikae/internal/traffic"
 )
 
 // What an Application Load Balancer holds:
@@ -33,13 +34,14 @@ func Validate(ts *v1alpha1.TrafficShift) []Problem {
 	v := &validator{}
 	v.head(ts)
 	v.route(ts.Spec.Route)
-	v.destinations(ts.Spec.Destinations)
+	v.destinations(ts.Spec.Route, ts.Spec.Destinations)
 	v.places(&ts.Spec)
 	if role := ts.Spec.AWS.AssumeRole; role != nil {
 		v.role("spec.aws.assumeRole", role)
 	}
 	v.strategy(ts.Spec.Strategy)
 	v.analysis(ts.Spec.Analysis)
+	v.judges(&ts.Spec)
 	return v.problems
 }
 
@@ -87,35 +89,54 @@ func isLabel(s string) bool {
 	return regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`).MatchString(s)
 }
 
-func (v *validator) destinations(ds []v1alpha1.Destination) {
+func (v *validator) destinations(r v1alpha1.Route, ds []v1alpha1.Destination) {
 	const path = "spec.destinations"
-	if n := len(ds); n == 0 || n > maxDestinations {
-		v.bad(path, "", "has %d destinations, want 1–%d: an ALB action holds at most %d target groups", n, maxDestinations, maxDestinations)
+	limits, what := limitsOf(r)
+	if n := len(ds); n == 0 || n > limits.MaxDestinations {
+		v.bad(path, "", "has %d destinations, want 1–%d: %s", n, limits.MaxDestinations, what)
 	}
-	names, arns := map[string]int{}, map[string]int{}
+	names := map[string]int{}
 	sum, complete := 0, true
 	for i, d := range ds {
 		p := at(path, i)
 		v.destinationName(p+".name", d.Name)
 		v.unique(names, p+".name", d.Name, path, i)
-		if _, err := arn.ParseTargetGroup(d.TargetGroupARN); err != nil {
-			v.badARN(p+".targetGroupARN", d.TargetGroupARN, err, "aws elbv2 describe-target-groups")
-		}
-		v.unique(arns, p+".targetGroupARN", d.TargetGroupARN, path, i)
 		switch {
 		case d.Weight == nil:
-			v.bad(p+".weight", "", "is missing: want 0–%d; write 0 for a destination that shall get no traffic in the end", maxWeight)
+			v.bad(p+".weight", "", "is missing: want 0–%d; write 0 for a destination that shall get no traffic in the end", limits.MaxWeight)
 			complete = false
-		case *d.Weight < 0 || *d.Weight > maxWeight:
-			v.bad(p+".weight", fmt.Sprint(*d.Weight), "want 0–%d; weights are relative, so 90 and 10 say the same as 900 and 100", maxWeight)
+		case *d.Weight < 0 || *d.Weight > limits.MaxWeight:
+			v.bad(p+".weight", fmt.Sprint(*d.Weight), "want 0–%d; weights are relative, so 90 and 10 say the same as 9 and 1", limits.MaxWeight)
 			complete = false
 		default:
 			sum += *d.Weight
 		}
 	}
-	if complete && len(ds) > 0 && sum == 0 {
-		v.bad(path, "", "the weights sum to 0, want 1 or more: with all weights 0 the load balancer answers errors; give the destination that shall serve a weight above 0")
+	switch {
+	case r.Route53 != nil && (r.ALB != nil || r.NLB != nil): // which of them is meant?
+	case r.Route53 != nil:
+		v.setIdentifiers(ds)
+	default:
+		v.targetGroups(ds)
 	}
+	if complete && len(ds) > 0 && sum == 0 {
+		what := "with all weights 0 the load balancer answers errors"
+		if r.Route53 != nil {
+			what = "with all weights 0 Route 53 gives all of them the same share"
+		}
+		v.bad(path, "", "the weights sum to 0, want 1 or more: %s; give the destination that shall serve a weight above 0", what)
+	}
+}
+
+// limitsOf a route, and the sentence that says why.
+func limitsOf(r v1alpha1.Route) (traffic.Limits, string) {
+	switch {
+	case r.Route53 != nil:
+		return traffic.Limits{MaxWeight: 255, MaxDestinations: 100}, "a name holds at most 100 weighted records of a type"
+	case r.NLB != nil:
+		return traffic.Limits{MaxWeight: maxWeight, MaxDestinations: maxDestinations}, fmt.Sprintf("a listener's action holds at most %d target groups", maxDestinations)
+	}
+	return traffic.Limits{MaxWeight: maxWeight, MaxDestinations: maxDestinations}, fmt.Sprintf("an ALB action holds at most %d target groups", maxDestinations)
 }
 
 func (v *validator) destinationName(path, name string) {
@@ -162,6 +183,12 @@ func (v *validator) places(spec *v1alpha1.TrafficShiftSpec) {
 	if alb := spec.Route.ALB; alb != nil {
 		add("spec.route.alb.listenerARN", alb.ListenerARN)
 		add("spec.route.alb.ruleARN", alb.RuleARN)
+	}
+	if nlb := spec.Route.NLB; nlb != nil {
+		add("spec.route.nlb.listenerARN", nlb.ListenerARN)
+	}
+	if spec.Route.Route53 != nil { // records may lead anywhere
+		return
 	}
 	for i, d := range spec.Destinations {
 		add(at("spec.destinations", i)+".targetGroupARN", d.TargetGroupARN)

@@ -37,6 +37,24 @@ func (v *validator) analysis(a v1alpha1.Analysis) {
 	}
 }
 
+// judges makes sure that a route without metrics of its own is judged by something, or
+// by nothing only when that is said.
+func (v *validator) judges(spec *v1alpha1.TrafficShiftSpec) {
+	if spec.Route.Route53 == nil || spec.Route.ALB != nil || spec.Route.NLB != nil {
+		return
+	}
+	const path = "spec.analysis"
+	measured := slices.ContainsFunc(spec.Destinations, func(d v1alpha1.Destination) bool { return d.LoadBalancerARN != "" })
+	asked := spec.Analysis.Builtin
+	switch {
+	case measured || asked != nil && !*asked:
+	case asked != nil:
+		v.bad(path+".builtin", "true", "Route 53 has no metrics of what it sends where: give every destination its loadBalancerARN, or set builtin: false")
+	case len(spec.Analysis.Metrics) == 0:
+		v.bad(path, "", "has nothing to judge by, because Route 53 has no metrics of what it sends where: add metrics, give every destination its loadBalancerARN, or say builtin: false to be judged by health checks alone")
+	}
+}
+
 func (v *validator) metric(path string, m v1alpha1.Metric) {
 	if !isLabel(m.Name) {
 		v.missingOr(path+".name", m.Name, labelRule)

@@ -11,11 +11,30 @@ import (
 )
 
 func (v *validator) route(r v1alpha1.Route) {
-	if r.ALB == nil {
-		v.bad("spec.route", "", "is missing: want alb with listenerARN and one of rule, default: true, or ruleARN")
-		return
+	var given []string
+	if r.ALB != nil {
+		given = append(given, "alb")
+		v.alb("spec.route.alb", r.ALB)
 	}
-	v.alb("spec.route.alb", r.ALB)
+	if r.NLB != nil {
+		given = append(given, "nlb")
+		v.nlb("spec.route.nlb", r.NLB)
+	}
+	if r.Route53 != nil {
+		given = append(given, "route53")
+		v.route53("spec.route.route53", r.Route53)
+	}
+	switch len(given) {
+	case 0:
+		v.bad("spec.route", "", "is missing: want alb with listenerARN and one of rule, default: true, or ruleARN; nlb with listenerARN; or route53 with hostedZoneID and name")
+	case 1:
+	default:
+		v.badAmong("spec.route", given, "has %s, want exactly one of alb, nlb and route53: a shift moves one route; give each a manifest of its own", strings.Join(given, " and "))
+	}
+}
+
+func (v *validator) nlb(path string, n *v1alpha1.NLBRoute) {
+	v.listenerARN(path+".listenerARN", n.ListenerARN, arn.Network)
 }
 
 func (v *validator) alb(path string, a *v1alpha1.ALBRoute) {
@@ -41,21 +60,24 @@ func (v *validator) alb(path string, a *v1alpha1.ALBRoute) {
 		v.ruleARN(path, a)
 	}
 	if a.ListenerARN != "" || a.RuleARN == "" {
-		v.listenerARN(path+".listenerARN", a.ListenerARN)
+		v.listenerARN(path+".listenerARN", a.ListenerARN, arn.Application)
 	}
 	if a.Rule != nil {
 		v.rule(path+".rule", a.Rule)
 	}
 }
 
-func (v *validator) listenerARN(path, s string) {
+func (v *validator) listenerARN(path, s string, want arn.LoadBalancerType) {
 	const list = "aws elbv2 describe-listeners --load-balancer-arn …"
 	l, err := arn.ParseListener(s)
 	switch {
 	case err != nil:
 		v.badARN(path, s, err, list)
-	case l.LoadBalancer.Type != arn.Application:
-		v.bad(path, quote(s), "is a listener of %s: want one of an Application Load Balancer, …:listener/app/NAME/LOAD-BALANCER-ID/ID; list those that exist with `%s`", typeInWords(l.LoadBalancer.Type), list)
+	case l.LoadBalancer.Type == want:
+	case want == arn.Application && l.LoadBalancer.Type == arn.Network:
+		v.bad(path, quote(s), "is a listener of a Network Load Balancer: want one of an Application Load Balancer, …:listener/app/NAME/LOAD-BALANCER-ID/ID, or declare it as route.nlb; list those that exist with `%s`", list)
+	default:
+		v.bad(path, quote(s), "is a listener of %s: want one of %s, …:listener/%s/NAME/LOAD-BALANCER-ID/ID; list those that exist with `%s`", typeInWords(l.LoadBalancer.Type), typeInWords(want), want, list)
 	}
 }
 

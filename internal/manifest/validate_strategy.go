@@ -20,6 +20,12 @@ func (v *validator) strategy(s v1alpha1.Strategy) {
 	if s.Bake != nil {
 		v.duration(path+".bake", s.Bake.Duration, 0)
 	}
+	if d := s.Drain; d != nil {
+		v.duration(path+".drain.duration", d.Duration.Duration, 0)
+		if d.Metric != nil {
+			v.metric(path+".drain.metric", *d.Metric)
+		}
+	}
 	v.oneOf(path+".onFailure", s.OnFailure, string(shift.Rollback), string(shift.Hold))
 	v.oneOf(path+".onDrift", s.OnDrift, string(shift.Hold), string(shift.Adopt), string(shift.Overrule))
 	v.oneOf(path+".onInterrupt", s.OnInterrupt, string(shift.Rollback), string(shift.Hold))
