@@ -45,6 +45,10 @@ func (c *call) parseActions(name string, l *listener, old actions) (actions, err
 	if len(params) == 0 {
 		return actions{}, invalid("%s must have at least one action", name)
 	}
+	if l.lb.kind == network && len(params) > 1 {
+		// The code is a guess.
+		return actions{}, wire.Errorf("TooManyActions", "A rule of a Network Load Balancer can have only one action, not %d", len(params))
+	}
 	var out actions
 	for i, p := range params {
 		path := at(camel(name), i)
@@ -73,6 +77,10 @@ func (c *call) parseAction(p wire.Params, path string, l *listener) (model.Actio
 	if err := oneOf(a.Type, path+".type", forward, authOIDC, authCognito, redirect, fixedResponse, authJWT); err != nil {
 		return a, err
 	}
+	if l.lb.kind == network && a.Type != forward {
+		// The wording is a guess.
+		return a, wire.Errorf("InvalidLoadBalancerAction", "The action type '%s' is not valid with a Network Load Balancer; use 'forward'", a.Type)
+	}
 	if err := onlyConfigOf(p, a.Type); err != nil {
 		return a, err
 	}
@@ -82,7 +90,7 @@ func (c *call) parseAction(p wire.Params, path string, l *listener) (model.Actio
 	}
 	switch a.Type {
 	case forward:
-		a.Forward, err = c.parseForward(p, path)
+		a.Forward, err = c.parseForward(p, path, l)
 	case redirect:
 		a.Redirect, err = parseRedirect(p.Struct("RedirectConfig"), path+".redirectConfig", l)
 	case fixedResponse:

@@ -18,6 +18,9 @@ const (
 	attrDeletionProtection  = "deletion_protection.enabled"
 	attrDeregistrationDelay = "deregistration_delay.timeout_seconds"
 	attrStickiness          = "stickiness.enabled"
+	attrPreserveClientIP    = "preserve_client_ip.enabled"
+	attrTerminateUnhealthy  = "target_health_state.unhealthy.connection_termination.enabled"
+	attrUnhealthyDraining   = "target_health_state.unhealthy.draining_interval_seconds"
 )
 
 // attribute is a key, its value when nobody has set it, and the values it may take.
@@ -74,9 +77,26 @@ func loadBalancerAttributes(scheme string) []attribute {
 	}
 }
 
-func targetGroupAttributes() []attribute {
-	const health = "target_group_health."
+func networkLoadBalancerAttributes(scheme string) []attribute {
 	return []attribute{
+		boolAttr("access_logs.s3.enabled", "false"),
+		textAttr("access_logs.s3.bucket"),
+		textAttr("access_logs.s3.prefix"),
+		boolAttr(attrDeletionProtection, "false"),
+		boolAttr("load_balancing.cross_zone.enabled", "false"),
+		oneOfAttr("dns_record.client_routing_policy", "any_availability_zone",
+			"any_availability_zone", "partial_availability_zone_affinity", "availability_zone_affinity"),
+		intAttr("secondary_ips.auto_assigned.per_subnet", "0", 0, 7),
+		boolAttr("zonal_shift.config.enabled", "false"),
+		boolAttr("ipv6.deny_all_igw_traffic", strconv.FormatBool(scheme == "internal")),
+	}
+}
+
+func targetGroupAttributes(g groupSettings) []attribute {
+	if g.network() {
+		return append(networkGroupAttributes(g), groupHealthAttributes()...)
+	}
+	return append([]attribute{
 		intAttr(attrDeregistrationDelay, "300", 0, 3600),
 		boolAttr(attrStickiness, "false"),
 		oneOfAttr("stickiness.type", "lb_cookie", "lb_cookie", "app_cookie"),
@@ -89,6 +109,28 @@ func targetGroupAttributes() []attribute {
 		}},
 		oneOfAttr("load_balancing.algorithm.type", "round_robin", "round_robin", "least_outstanding_requests", "weighted_random"),
 		oneOfAttr("load_balancing.algorithm.anomaly_mitigation", "off", "on", "off"),
+	}, groupHealthAttributes()...)
+}
+
+func networkGroupAttributes(g groupSettings) []attribute {
+	udp := g.protocol == "UDP" || g.protocol == "TCP_UDP"
+	return []attribute{
+		intAttr(attrDeregistrationDelay, "300", 0, 3600),
+		boolAttr("deregistration_delay.connection_termination.enabled", strconv.FormatBool(udp)),
+		boolAttr(attrPreserveClientIP, strconv.FormatBool(g.targetType != "ip" || udp)),
+		boolAttr("proxy_protocol_v2.enabled", "false"),
+		boolAttr(attrStickiness, "false"),
+		// The others are refused with a code of their own.
+		oneOfAttr("stickiness.type", "source_ip", "source_ip", "lb_cookie", "app_cookie"),
+		boolAttr(attrTerminateUnhealthy, strconv.FormatBool(!udp)),
+		intAttr(attrUnhealthyDraining, "0", 0, 360000),
+	}
+}
+
+// groupHealthAttributes are those that all target groups have.
+func groupHealthAttributes() []attribute {
+	const health = "target_group_health."
+	return []attribute{
 		oneOfAttr("load_balancing.cross_zone.enabled", "use_load_balancer_configuration", "true", "false", "use_load_balancer_configuration"),
 		intAttr(health+"unhealthy_state_routing.minimum_healthy_targets.count", "1", 1, 1000),
 		intAttr(health+"unhealthy_state_routing.minimum_healthy_targets.percentage", "off", 1, 100, "off"),
@@ -97,8 +139,15 @@ func targetGroupAttributes() []attribute {
 	}
 }
 
-// listenerAttributes are the header switches, without those for client certificates.
-func listenerAttributes() []attribute {
+// listenerAttributes of application load balancers are the header switches, without
+// those for client certificates. Network load balancers have the idle timeout of TCP.
+func listenerAttributes(l *listener) []attribute {
+	if l.lb.kind == network {
+		if l.protocol == "TCP" || l.protocol == "TCP_UDP" { // of TCP_UDP it is unverified
+			return []attribute{intAttr("tcp.idle_timeout.seconds", "350", 60, 6000)}
+		}
+		return nil
+	}
 	out := []attribute{boolAttr("routing.http.response.server.enabled", "true")}
 	for _, header := range []string{
 		"strict_transport_security", "access_control_allow_origin", "access_control_allow_methods", "access_control_allow_headers",

@@ -28,8 +28,8 @@ func (c *call) tlsListener() (*listener, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if l.protocol != "HTTPS" {
-		return nil, nil, invalid("Certificates cannot be specified for an HTTP listener")
+	if !l.secure() {
+		return nil, nil, invalid("Certificates cannot be specified for %s listener", withArticle(l.protocol))
 	}
 	var arns []string
 	for _, p := range c.p.List("Certificates") {
@@ -116,7 +116,7 @@ func describeExtraCertificate(arn string) wire.Struct {
 	return wire.Struct{kv("CertificateArn", arn), kv("IsDefault", false)}
 }
 
-// sslPolicy is a predefined security policy for HTTPS listeners.
+// sslPolicy is a predefined security policy for HTTPS and TLS listeners.
 type sslPolicy struct {
 	name      string
 	protocols []string

@@ -53,6 +53,42 @@ func fieldNamed(name string) (conditionField, error) {
 	return conditionField{}, invalid("Condition field '%s' must be one of '[%s]'", name, strings.Join(names, ", "))
 }
 
+// parseConditionsOf reads the conditions of a listener's rule.
+func (c *call) parseConditionsOf(l *listener) ([]model.Condition, error) {
+	if l.lb.kind == network {
+		return c.parseNetworkConditions(l)
+	}
+	return c.parseConditions()
+}
+
+// parseNetworkConditions reads the only condition that a rule of a network load balancer
+// may have: whether the client's address is IPv4 or IPv6. The codes are guesses.
+func (c *call) parseNetworkConditions(l *listener) ([]model.Condition, error) {
+	list := c.p.List("Conditions")
+	if len(list) != 1 {
+		return nil, invalid("A rule of a Network Load Balancer must have exactly one condition, not %d", len(list))
+	}
+	p := list[0]
+	if f := p.Str("Field"); f != "source-ip" {
+		return nil, invalid("Condition field '%s' must be one of '[source-ip]' for a Network Load Balancer", f)
+	}
+	config := p.Struct("SourceIpConfig")
+	if len(p.Strings("Values")) > 0 || len(config.Strings("Values")) > 0 {
+		return nil, invalid("Values are not supported for a 'source-ip' condition of a Network Load Balancer; provide SourceIpConfig.IpAddressType")
+	}
+	family, err := requiredIn(config, "IpAddressType", at("conditions", 0)+".sourceIpConfig")
+	if err != nil {
+		return nil, err
+	}
+	if err := oneOf(family, at("conditions", 0)+".sourceIpConfig.ipAddressType", "ipv4", "ipv6"); err != nil {
+		return nil, err
+	}
+	if l.lb.ipType != "dualstack" {
+		return nil, wire.Errorf("InvalidConfigurationRequest", "Rules of a Network Load Balancer require the IP address type dualstack; '%s' is %s", l.lb.arn, l.lb.ipType)
+	}
+	return []model.Condition{{Field: "source-ip", IPAddressType: family}}, nil
+}
+
 // parseConditions reads the member Conditions, which must not be empty.
 func (c *call) parseConditions() ([]model.Condition, error) {
 	list := c.p.List("Conditions")
@@ -291,6 +327,9 @@ func describeCondition(cond model.Condition) wire.Struct {
 		values = append(values, kv("RegexValues", stringList(cond.Regexes)))
 	}
 	config := values
+	if cond.IPAddressType != "" {
+		config = wire.Struct{kv("IpAddressType", cond.IPAddressType)}
+	}
 	if cond.HeaderName != "" {
 		config = append(wire.Struct{kv("HttpHeaderName", cond.HeaderName)}, values...)
 	}

@@ -1,6 +1,8 @@
 package elbv2
 
 import (
+	"slices"
+
 	"github.com/norikae/norikae/internal/awssim/model"
 	"github.com/norikae/norikae/internal/awssim/wire"
 )
@@ -14,7 +16,7 @@ const (
 )
 
 // parseForward reads both forms: a lone TargetGroupArn, and ForwardConfig.
-func (c *call) parseForward(p wire.Params, path string) (*model.Forward, error) {
+func (c *call) parseForward(p wire.Params, path string, l *listener) (*model.Forward, error) {
 	lone := p.Str("TargetGroupArn")
 	config := p.Struct("ForwardConfig")
 	if config == nil || len(config.List("TargetGroups")) == 0 {
@@ -23,7 +25,7 @@ func (c *call) parseForward(p wire.Params, path string) (*model.Forward, error) 
 		}
 		f := &model.Forward{TargetGroups: []model.WeightedTargetGroup{{ARN: lone, Weight: defaultWeight}}}
 		var err error
-		f.Stickiness, err = parseStickiness(config.Struct("TargetGroupStickinessConfig"), path)
+		f.Stickiness, err = parseStickiness(config.Struct("TargetGroupStickinessConfig"), path, l)
 		return f, err
 	}
 	f := &model.Forward{}
@@ -58,11 +60,12 @@ func (c *call) parseForward(p wire.Params, path string) (*model.Forward, error) 
 		return nil, invalid("A forward action can have at most %d target groups, not %d", limit, len(arns))
 	}
 	var err error
-	f.Stickiness, err = parseStickiness(config.Struct("TargetGroupStickinessConfig"), path)
+	f.Stickiness, err = parseStickiness(config.Struct("TargetGroupStickinessConfig"), path, l)
 	return f, err
 }
 
-func parseStickiness(p wire.Params, path string) (*model.Stickiness, error) {
+// parseStickiness reads both kinds: by cookie, for a while, and by source IP address.
+func parseStickiness(p wire.Params, path string, l *listener) (*model.Stickiness, error) {
 	if p == nil {
 		return nil, nil //nolint:nilnil // nil: never given, as the model says
 	}
@@ -70,6 +73,12 @@ func parseStickiness(p wire.Params, path string) (*model.Stickiness, error) {
 	var err error
 	if s.Enabled, _, err = p.Bool("Enabled"); err != nil {
 		return nil, err
+	}
+	if l.lb.kind == network {
+		if p.Has("DurationSeconds") { // the code is a guess
+			return nil, invalid("DurationSeconds of target group stickiness cannot be specified for a listener of a Network Load Balancer")
+		}
+		return s, nil
 	}
 	path += ".forwardConfig.targetGroupStickinessConfig.durationSeconds"
 	n, ok, err := intIn(p, "DurationSeconds", path, 1, maxStickiness)
@@ -89,6 +98,7 @@ func (c *call) checkForward(f *model.Forward, l *listener) error {
 		return nil
 	}
 	used := c.associations()
+	var groups []*targetGroup
 	for _, g := range f.TargetGroups {
 		if err := checkARN(g.ARN, kindTargetGroup); err != nil {
 			return err
@@ -105,6 +115,50 @@ func (c *call) checkForward(f *model.Forward, l *listener) error {
 		if len(f.TargetGroups) > 1 && !sticky && tg.attributes.get(attrStickiness) == "true" {
 			return wire.Errorf("InvalidConfigurationRequest",
 				"You must enable group stickiness on a rule if you enabled target stickiness on one of its target groups: %s", g.ARN)
+		}
+		if err := checkProtocols(l, tg); err != nil {
+			return err
+		}
+		groups = append(groups, tg)
+	}
+	if l.lb.kind == network {
+		return checkNetworkForward(f, groups, l)
+	}
+	return nil
+}
+
+// checkProtocols makes sure that a listener may forward to a target group.
+func checkProtocols(l *listener, tg *targetGroup) error {
+	compatible := map[string][]string{
+		"HTTP": {"HTTP", "HTTPS"}, "HTTPS": {"HTTP", "HTTPS"},
+		"TCP": {"TCP", "TCP_UDP"}, "TLS": {"TCP", "TLS"}, "UDP": {"UDP", "TCP_UDP"}, "TCP_UDP": {"TCP_UDP"},
+	}[l.protocol]
+	if !slices.Contains(compatible, tg.protocol) {
+		return wire.Errorf("IncompatibleProtocols", "The listener and its associated target group '%s' have incompatible protocols: '%s' and '%s'", tg.arn, l.protocol, tg.protocol)
+	}
+	if tg.targetType == "alb" && l.protocol != "TCP" { // the code is a guess
+		return wire.Errorf("InvalidConfigurationRequest", "Target group '%s' with target type 'alb' can be associated with TCP listeners only, not %s", tg.arn, l.protocol)
+	}
+	return nil
+}
+
+// checkNetworkForward holds what network load balancers demand of the groups of one
+// action together. The rules are AWS's; all the codes are guesses.
+func checkNetworkForward(f *model.Forward, groups []*targetGroup, l *listener) error {
+	refuse := func(format string, args ...any) error {
+		return wire.Errorf("InvalidConfigurationRequest", format, args...)
+	}
+	if l.protocol == "TLS" && f.Stickiness != nil && f.Stickiness.Enabled {
+		return refuse("Target group stickiness is not supported for TLS listeners")
+	}
+	for _, tg := range groups {
+		switch first := groups[0]; {
+		case l.protocol == "TLS" && tg.protocol != first.protocol:
+			return refuse("All target groups of an action of a TLS listener must have the same protocol: '%s' has %s and '%s' has %s", first.arn, first.protocol, tg.arn, tg.protocol)
+		case tg.ipType != first.ipType:
+			return refuse("All target groups of an action must have the same IP address type: '%s' has %s and '%s' has %s", first.arn, first.ipType, tg.arn, tg.ipType)
+		case tg.ipType == "ipv6" && l.lb.ipType != "dualstack":
+			return refuse("Target group '%s' has the IP address type ipv6, which requires a dualstack load balancer; '%s' is %s", tg.arn, l.lb.arn, l.lb.ipType)
 		}
 	}
 	return nil
@@ -147,7 +201,7 @@ func (c *call) checkTargetsOf(lb *loadBalancer, groups map[string]bool) error {
 			n += len(tg.targets)
 		}
 	}
-	if limit := c.s.cfg.Quotas.TargetsPerLoadBalancer; n > limit {
+	if limit := c.s.cfg.Quotas.targets(lb); n > limit {
 		return wire.Errorf("TooManyTargets", "The maximum number of targets per load balancer is %d and it would be %d for '%s'", limit, n, lb.arn)
 	}
 	return nil

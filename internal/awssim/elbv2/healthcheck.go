@@ -1,7 +1,9 @@
 package elbv2
 
 import (
+	"cmp"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,22 +13,42 @@ import (
 )
 
 type healthCheck struct {
-	protocol, port, path string
-	interval, timeout    int // seconds
-	healthy, unhealthy   int // consecutive checks
+	protocol, port, path string // no path for TCP
+	interval, timeout    int    // seconds
+	healthy, unhealthy   int    // consecutive checks
 	matcher              string
 	grpc                 bool // matcher holds gRPC codes
 }
 
-func newHealthCheck(protocolVersion string) healthCheck {
+// newHealthCheck is what AWS takes when nothing is given.
+func newHealthCheck(g groupSettings) healthCheck {
+	if g.network() {
+		h := healthCheck{protocol: "TCP", port: "traffic-port", interval: 30, timeout: 10, healthy: 5, unhealthy: 2}
+		if g.targetType == "alb" {
+			h.setProtocol("HTTP")
+		}
+		return h
+	}
 	h := healthCheck{
 		protocol: "HTTP", port: "traffic-port", path: "/", interval: 30, timeout: 5,
 		healthy: 5, unhealthy: 2, matcher: "200",
 	}
-	if protocolVersion == "GRPC" {
+	if g.protocolVersion == "GRPC" {
 		h.path, h.matcher, h.grpc = "/AWS.ALB/healthcheck", "12", true
 	}
 	return h
+}
+
+// setProtocol of a network load balancer's check, which has a path and a matcher only
+// with HTTP and HTTPS.
+func (h *healthCheck) setProtocol(protocol string) {
+	h.protocol = protocol
+	switch {
+	case protocol == "TCP":
+		h.path, h.matcher = "", ""
+	case h.path == "":
+		h.path, h.matcher = "/", "200-399"
+	}
 }
 
 func (h healthCheck) model() model.HealthCheck {
@@ -42,7 +64,7 @@ func (h healthCheck) describe() wire.Struct {
 	if h.grpc {
 		code = "GrpcCode"
 	}
-	return wire.Struct{
+	out := wire.Struct{
 		kv("HealthCheckProtocol", h.protocol),
 		kv("HealthCheckPort", h.port),
 		kv("HealthCheckEnabled", true),
@@ -50,17 +72,19 @@ func (h healthCheck) describe() wire.Struct {
 		kv("HealthCheckTimeoutSeconds", h.timeout),
 		kv("HealthyThresholdCount", h.healthy),
 		kv("UnhealthyThresholdCount", h.unhealthy),
-		kv("HealthCheckPath", h.path),
-		kv("Matcher", wire.Struct{kv(code, h.matcher)}),
 	}
+	if h.protocol == "TCP" {
+		return out
+	}
+	return append(out, kv("HealthCheckPath", h.path), kv("Matcher", wire.Struct{kv(code, h.matcher)}))
 }
 
 // parseHealthCheck changes h by the members that are there.
-func (c *call) parseHealthCheck(h healthCheck, targetType, protocolVersion string) (healthCheck, error) {
+func (c *call) parseHealthCheck(h healthCheck, g groupSettings) (healthCheck, error) {
 	if enabled, ok, err := c.p.Bool("HealthCheckEnabled"); err != nil {
 		return h, err
 	} else if ok && !enabled {
-		return h, invalid("Health check enabled must be true for target groups with target type '%s'", targetType)
+		return h, invalid("Health check enabled must be true for target groups with target type '%s'", g.targetType)
 	}
 	for _, f := range []struct {
 		name   string
@@ -80,16 +104,17 @@ func (c *call) parseHealthCheck(h healthCheck, targetType, protocolVersion strin
 			*f.field = n
 		}
 	}
-	if h.interval <= h.timeout {
+	if err := c.parseHealthCheckProtocol(&h, g); err != nil {
+		return h, err
+	}
+	// That a network load balancer's check may take the whole interval is unverified.
+	if h.interval < h.timeout || h.interval == h.timeout && !g.network() {
 		return h, invalid("Health check interval must be greater than the timeout.")
 	}
-	if v := c.p.Str("HealthCheckProtocol"); v != "" {
-		if v != "HTTP" && v != "HTTPS" {
-			return h, invalid("Health check protocol '%s' must be one of '[HTTP, HTTPS]'", v)
-		}
-		h.protocol = v
-	}
 	if v := c.p.Str("HealthCheckPath"); v != "" {
+		if h.protocol == "TCP" {
+			return h, invalid("Health check path cannot be specified for health checks with the TCP protocol")
+		}
 		if err := lengthIn(v, "healthCheckPath", 1, 1024); err != nil {
 			return h, err
 		}
@@ -104,21 +129,54 @@ func (c *call) parseHealthCheck(h healthCheck, targetType, protocolVersion strin
 		}
 		h.port = v
 	}
-	return c.parseMatcher(h, protocolVersion)
+	return c.parseMatcher(h, g)
 }
 
-func (c *call) parseMatcher(h healthCheck, protocolVersion string) (healthCheck, error) {
+// parseHealthCheckProtocol also gives a network load balancer's check the timeout that
+// belongs to its protocol: 6 s for HTTP, else 10 s.
+func (c *call) parseHealthCheckProtocol(h *healthCheck, g groupSettings) error {
+	v := c.p.Str("HealthCheckProtocol")
+	allowed := []string{"HTTP", "HTTPS"}
+	if g.network() && g.targetType != "alb" {
+		allowed = append(allowed, "TCP")
+	}
+	if v != "" && !slices.Contains(allowed, v) {
+		return invalid("Health check protocol '%s' must be one of '[%s]'", v, strings.Join(allowed, ", "))
+	}
+	if !g.network() {
+		h.protocol = cmp.Or(v, h.protocol)
+		return nil
+	}
+	changed := v != "" && v != h.protocol
+	h.setProtocol(cmp.Or(v, h.protocol))
+	if fresh := g.health == (healthCheck{}); !c.p.Has("HealthCheckTimeoutSeconds") && (changed || fresh) {
+		h.timeout = 10
+		if h.protocol == "HTTP" {
+			h.timeout = 6
+		}
+		h.timeout = min(h.timeout, h.interval)
+	}
+	return nil
+}
+
+func (c *call) parseMatcher(h healthCheck, g groupSettings) (healthCheck, error) {
 	matcher := c.p.Struct("Matcher")
 	name, other, lo, hi := "HttpCode", "GrpcCode", 200, 499
 	if h.grpc {
 		name, other, lo, hi = "GrpcCode", "HttpCode", 0, 99
 	}
+	if g.network() {
+		hi = 599
+	}
 	if matcher.Str(other) != "" {
-		return h, invalid("Health check matcher %s cannot be specified for the protocol version '%s'", other, protocolVersion)
+		return h, invalid("Health check matcher %s cannot be specified for the protocol version '%s'", other, g.protocolVersion)
 	}
 	v := matcher.Str(name)
 	if v == "" {
 		return h, nil
+	}
+	if h.protocol == "TCP" {
+		return h, invalid("Health check matcher HTTP code cannot be specified for health checks with the TCP protocol")
 	}
 	if !codesWithin(v, lo, hi) {
 		return h, invalid("Health check matcher %s '%s' must be codes or ranges within %d-%d", name, v, lo, hi)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/norikae/norikae/internal/awssim/model"
 	"github.com/norikae/norikae/internal/awssim/wire"
@@ -17,11 +18,12 @@ type listener struct {
 	arn, id      string
 	lb           *loadBalancer
 	port         int
-	protocol     string // HTTP | HTTPS
+	protocol     string // HTTP | HTTPS, or TCP | TLS | UDP | TCP_UDP
 	sslPolicy    string
 	certificate  string   // the default one's ARN
 	certificates []string // further ones, for SNI
-	mutualTLS    string   // off | passthrough
+	mutualTLS    string   // off | passthrough; HTTPS only
+	alpn         string   // TLS only; "": not given
 	rules        []*rule
 	attributes   attributes
 	tags         tags
@@ -31,8 +33,11 @@ func listenerARN(l *listener) string { return l.arn }
 
 func (l *listener) defaultRule() *rule { return l.rules[len(l.rules)-1] }
 
+// secure says that the listener has certificates.
+func (l *listener) secure() bool { return l.protocol == "HTTPS" || l.protocol == "TLS" }
+
 func (l *listener) model() model.Listener {
-	m := model.Listener{ARN: l.arn, LoadBalancerARN: l.lb.arn, Port: l.port, Protocol: l.protocol}
+	m := model.Listener{ARN: l.arn, LoadBalancerARN: l.lb.arn, Port: l.port, Protocol: l.protocol, Attributes: l.attributes.all()}
 	for _, r := range l.rules {
 		m.Rules = append(m.Rules, r.model())
 	}
@@ -47,12 +52,17 @@ func describeListener(l *listener) wire.Struct {
 		kv("Protocol", l.protocol),
 		kv("DefaultActions", structList(l.defaultRule().actions.list, describeAction)),
 	}
-	if l.protocol == "HTTPS" {
+	if l.secure() {
 		out = append(out,
 			kv("Certificates", wire.List{wire.Struct{kv("CertificateArn", l.certificate)}}),
 			kv("SslPolicy", l.sslPolicy),
-			kv("MutualAuthentication", wire.Struct{kv("Mode", l.mutualTLS)}),
 		)
+	}
+	if l.protocol == "HTTPS" {
+		out = append(out, kv("MutualAuthentication", wire.Struct{kv("Mode", l.mutualTLS)}))
+	}
+	if l.alpn != "" {
+		out = append(out, kv("AlpnPolicy", stringList([]string{l.alpn})))
 	}
 	return out
 }
@@ -86,7 +96,7 @@ func (c *call) createListener() (wire.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &listener{lb: lb, mutualTLS: "off", attributes: newAttributes(listenerAttributes())}
+	l := &listener{lb: lb, mutualTLS: "off"}
 	for _, name := range []string{"Port", "Protocol"} {
 		if c.p.Str(name) == "" {
 			return nil, invalid("A listener %s must be specified", camel(name))
@@ -95,6 +105,7 @@ func (c *call) createListener() (wire.Struct, error) {
 	if err := c.parseEndpoint(l); err != nil {
 		return nil, err
 	}
+	l.attributes = newAttributes(listenerAttributes(l))
 	def := &rule{}
 	if def.actions, err = c.parseActions("DefaultActions", l, actions{}); err != nil {
 		return nil, err
@@ -119,7 +130,7 @@ func (c *call) createListener() (wire.Struct, error) {
 		return nil, err
 	}
 	l.id = c.s.newID()
-	l.arn = c.newARN(fmt.Sprintf("%s/app/%s/%s/%s", kindListener, lb.name, lb.id, l.id))
+	l.arn = c.newARN(fmt.Sprintf("%s/%s/%s/%s/%s", kindListener, lb.code(), lb.name, lb.id, l.id))
 	def.arn = c.newRuleARN(l)
 	c.listeners = append(c.listeners, l)
 	c.changed = true
@@ -127,13 +138,14 @@ func (c *call) createListener() (wire.Struct, error) {
 }
 
 // sameListener makes CreateListener idempotent: asking again for what is there answers
-// with it; anything else on its port is a duplicate.
+// with it; anything else on its port is a duplicate, UDP beside TCP too: that is what
+// TCP_UDP is for.
 func (c *call) sameListener(l *listener) (wire.Struct, error) {
 	for _, x := range c.listeners {
 		if x.lb != l.lb || x.port != l.port {
 			continue
 		}
-		if x.protocol == l.protocol && x.sslPolicy == l.sslPolicy && x.certificate == l.certificate && x.tags.same(l.tags) &&
+		if x.protocol == l.protocol && x.sslPolicy == l.sslPolicy && x.certificate == l.certificate && x.alpn == l.alpn && x.tags.same(l.tags) &&
 			reflect.DeepEqual(x.defaultRule().actions, l.defaultRule().actions) {
 			return wire.Struct{kv("Listeners", wire.List{describeListener(x)})}, nil
 		}
@@ -161,22 +173,66 @@ func (c *call) parseEndpoint(l *listener) error {
 		}
 		l.protocol = protocol
 	}
-	if l.protocol != "HTTP" && l.protocol != "HTTPS" {
-		return wire.Errorf("UnsupportedProtocol", "The protocol '%s' is not supported by load balancer '%s'; use HTTP or HTTPS", l.protocol, l.lb.arn)
+	if err := checkListenerProtocol(l); err != nil {
+		return err
 	}
-	if len(c.p.Strings("AlpnPolicy")) > 0 {
-		return invalid("An ALPN policy cannot be specified for a listener of an Application Load Balancer")
+	if err := c.parseALPN(l); err != nil {
+		return err
 	}
-	if l.protocol == "HTTP" {
-		l.certificate, l.certificates, l.sslPolicy = "", nil, ""
-		for _, name := range []string{"Certificates", "SslPolicy", "MutualAuthentication"} {
-			if c.p.Has(name) && (c.p.Str(name) != "" || len(c.p.List(name)) > 0 || c.p.Struct(name) != nil) {
-				return invalid("%s cannot be specified for an HTTP listener", name)
-			}
+	if l.secure() {
+		return c.parseTLS(l)
+	}
+	l.certificate, l.certificates, l.sslPolicy = "", nil, ""
+	for _, name := range []string{"Certificates", "SslPolicy", "MutualAuthentication"} {
+		if c.p.Has(name) && (c.p.Str(name) != "" || len(c.p.List(name)) > 0 || c.p.Struct(name) != nil) {
+			return invalid("%s cannot be specified for %s listener", name, withArticle(l.protocol))
 		}
-		return nil
 	}
-	return c.parseTLS(l)
+	return nil
+}
+
+func checkListenerProtocol(l *listener) error {
+	allowed := []string{"HTTP", "HTTPS"}
+	if l.lb.kind == network {
+		allowed = []string{"TCP", "TLS", "UDP", "TCP_UDP"}
+		if l.protocol == "QUIC" || l.protocol == "TCP_QUIC" {
+			return wire.Errorf("NotSimulated", "listener protocol '%s' is not simulated; use one of %v", l.protocol, allowed)
+		}
+	}
+	if !slices.Contains(allowed, l.protocol) {
+		return invalid("Listener protocol '%s' must be one of '%s'", l.protocol, strings.Join(allowed, ", "))
+	}
+	return nil
+}
+
+// withArticle is "an HTTP" and "a TCP".
+func withArticle(protocol string) string {
+	if strings.HasPrefix(protocol, "H") {
+		return "an " + protocol
+	}
+	return "a " + protocol
+}
+
+// parseALPN reads the policy of a TLS listener: a list with one name.
+func (c *call) parseALPN(l *listener) error {
+	given := c.p.Strings("AlpnPolicy")
+	switch {
+	case len(given) > 0 && l.lb.kind != network:
+		return invalid("An ALPN policy cannot be specified for a listener of an Application Load Balancer")
+	case len(given) > 0 && l.protocol != "TLS":
+		return invalid("An ALPN policy cannot be specified for %s listener", withArticle(l.protocol))
+	case len(given) > 1:
+		return invalid("Exactly one ALPN policy must be specified, not %d", len(given))
+	case len(given) == 1:
+		if !slices.Contains([]string{"HTTP1Only", "HTTP2Only", "HTTP2Optional", "HTTP2Preferred", "None"}, given[0]) {
+			return wire.Errorf("ALPNPolicyNotSupported", "The ALPN policy '%s' is not supported", given[0])
+		}
+		l.alpn = given[0]
+	}
+	if l.protocol != "TLS" {
+		l.alpn = ""
+	}
+	return nil
 }
 
 func (c *call) parseTLS(l *listener) error {
@@ -190,7 +246,7 @@ func (c *call) parseTLS(l *listener) error {
 		l.certificate = arn
 	}
 	if l.certificate == "" {
-		return invalid("A certificate must be specified for HTTPS listeners")
+		return invalid("A certificate must be specified for %s listeners", l.protocol)
 	}
 	if policy := c.p.Str("SslPolicy"); policy != "" {
 		if !slices.ContainsFunc(sslPolicies(), func(p sslPolicy) bool { return p.name == policy }) {
@@ -200,6 +256,9 @@ func (c *call) parseTLS(l *listener) error {
 	}
 	if l.sslPolicy == "" {
 		l.sslPolicy = defaultSSLPolicy
+	}
+	if l.protocol == "TLS" && c.p.Struct("MutualAuthentication") != nil {
+		return invalid("MutualAuthentication cannot be specified for a TLS listener")
 	}
 	if mode := c.p.Struct("MutualAuthentication").Str("Mode"); mode != "" {
 		if err := oneOf(mode, "mutualAuthentication.mode", "off", "passthrough", "verify"); err != nil {
@@ -232,6 +291,12 @@ func (c *call) modifyListener() (wire.Struct, error) {
 			return nil, err
 		}
 	}
+	if next.protocol != l.protocol {
+		next.attributes.known = listenerAttributes(&next)
+		if err := c.checkKeptActions(&next, c.p.Has("DefaultActions")); err != nil {
+			return nil, err
+		}
+	}
 	def := *l.defaultRule()
 	if c.p.Has("DefaultActions") {
 		if def.actions, err = c.parseActions("DefaultActions", &next, def.actions); err != nil {
@@ -255,6 +320,19 @@ func noAuthentication(l *listener, newDefault bool) error {
 		}
 		if i := slices.IndexFunc(r.actions.list, func(a model.Action) bool { return a.Auth != nil }); i >= 0 {
 			return wire.Errorf("InvalidLoadBalancerAction", "Actions of type '%s' are supported only on HTTPS listeners; rule '%s' has one", r.actions.list[i].Type, r.arn)
+		}
+	}
+	return nil
+}
+
+// checkKeptActions makes sure that the actions which stay suit a listener's new protocol.
+func (c *call) checkKeptActions(l *listener, newDefault bool) error {
+	for _, r := range l.rules {
+		if r.isDefault() && newDefault {
+			continue
+		}
+		if err := c.checkForward(r.actions.forward(), l); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -322,5 +400,6 @@ func (c *call) modifyListenerAttributes() (wire.Struct, error) {
 		return nil, err
 	}
 	l.attributes = next
+	c.changed = true
 	return wire.Struct{kv("Attributes", next.describe())}, nil
 }

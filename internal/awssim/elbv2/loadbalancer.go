@@ -14,59 +14,80 @@ import (
 // maxNames is how many resources one DescribeLoadBalancers call may name.
 const maxNames = 20
 
+// Types of load balancers.
+const (
+	application = "application"
+	network     = "network"
+)
+
 // simulatedVPC is the VPC of every load balancer: the simulator has no EC2 to ask.
 const simulatedVPC = "vpc-0a000000000000001"
 
 type loadBalancer struct {
 	arn, id, name  string
+	kind           string // application | network
 	scheme         string // internet-facing | internal
 	dnsName        string
 	ipType         string
-	subnets        []string
+	subnets        []subnet
 	securityGroups []string
 	created        time.Time
 	active         time.Time // "provisioning" until then
 	attributes     attributes
 	tags           tags
+	// enforceInbound and sourceNAT are on | off, and of network load balancers only.
+	enforceInbound, sourceNAT string
+}
+
+// code is the type as ARNs spell it.
+func (lb *loadBalancer) code() string {
+	if lb.kind == network {
+		return "net"
+	}
+	return "app"
+}
+
+// hostedZone is the Route 53 zone of the DNS name: AWS's own of us-east-1, whatever
+// the region.
+func (lb *loadBalancer) hostedZone() string {
+	if lb.kind == network {
+		return "Z26RNL4JYFTOTI"
+	}
+	return "Z35SXDOTRQ7X7K"
 }
 
 func loadBalancerARN(lb *loadBalancer) string { return lb.arn }
 
 func (lb *loadBalancer) model() model.LoadBalancer {
 	return model.LoadBalancer{
-		ARN: lb.arn, Name: lb.name, Type: "application", DNSName: lb.dnsName, Attributes: lb.attributes.all(),
+		ARN: lb.arn, Name: lb.name, Type: lb.kind, DNSName: lb.dnsName, HostedZoneID: lb.hostedZone(),
+		IPAddressType: lb.ipType, Attributes: lb.attributes.all(),
 	}
 }
 
 func (c *call) describeLoadBalancer(lb *loadBalancer) wire.Struct {
 	state := "active"
-	if time.Now().Before(lb.active) {
+	if c.s.cfg.Now().Before(lb.active) {
 		state = "provisioning"
 	}
-	return wire.Struct{
+	out := wire.Struct{
 		kv("LoadBalancerArn", lb.arn),
 		kv("DNSName", lb.dnsName),
-		kv("CanonicalHostedZoneId", "Z35SXDOTRQ7X7K"),
+		kv("CanonicalHostedZoneId", lb.hostedZone()),
 		kv("CreatedTime", lb.created),
 		kv("LoadBalancerName", lb.name),
 		kv("Scheme", lb.scheme),
 		kv("VpcId", simulatedVPC),
 		kv("State", wire.Struct{kv("Code", state)}),
-		kv("Type", "application"),
+		kv("Type", lb.kind),
 		kv("AvailabilityZones", c.zones(lb.subnets)),
 		kv("SecurityGroups", stringList(lb.securityGroups)),
 		kv("IpAddressType", lb.ipType),
 	}
-}
-
-// zones gives each subnet a zone of its own, in order: the simulator has no EC2 to ask.
-func (c *call) zones(subnets []string) wire.List {
-	out := make(wire.List, len(subnets))
-	for i, s := range subnets {
-		out[i] = wire.Struct{
-			kv("ZoneName", fmt.Sprintf("%s%c", c.region, 'a'+rune(i%26))),
-			kv("SubnetId", s),
-			kv("LoadBalancerAddresses", wire.List{}),
+	if lb.kind == network {
+		out = append(out, kv("EnablePrefixForIpv6SourceNat", lb.sourceNAT))
+		if len(lb.securityGroups) > 0 {
+			out = append(out, kv("EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic", lb.enforceInbound))
 		}
 	}
 	return out
@@ -114,14 +135,11 @@ func (c *call) createLoadBalancer() (wire.Struct, error) {
 	if err := checkName("load balancer", name); err != nil {
 		return nil, err
 	}
-	switch kind := c.p.Str("Type"); kind {
-	case "", "application":
-	case "network", "gateway":
-		return nil, wire.Errorf("NotSimulated", "load balancers of type '%s' are not simulated", kind)
-	default:
-		return nil, oneOf(kind, "type", "application", "network", "gateway")
+	kind, err := simulated(c.p, "Type", application, []string{application, network}, "gateway")
+	if err != nil {
+		return nil, err
 	}
-	lb := &loadBalancer{name: name, scheme: "internet-facing", ipType: "ipv4", created: time.Now().UTC()}
+	lb := &loadBalancer{name: name, kind: kind, scheme: "internet-facing", ipType: "ipv4", created: c.s.cfg.Now().UTC()}
 	if scheme := c.p.Str("Scheme"); scheme != "" {
 		if err := oneOf(scheme, "scheme", "internet-facing", "internal"); err != nil {
 			return nil, err
@@ -138,91 +156,44 @@ func (c *call) createLoadBalancer() (wire.Struct, error) {
 		if x.name != name {
 			continue
 		}
-		if x.scheme != lb.scheme || x.ipType != lb.ipType || !slices.Equal(x.subnets, lb.subnets) ||
-			!slices.Equal(x.securityGroups, lb.securityGroups) || !x.tags.same(lb.tags) {
+		if x.kind != lb.kind || x.scheme != lb.scheme || x.ipType != lb.ipType || x.sourceNAT != lb.sourceNAT ||
+			!slices.Equal(x.subnets, lb.subnets) || !slices.Equal(x.securityGroups, lb.securityGroups) || !x.tags.same(lb.tags) {
 			return nil, wire.Errorf("DuplicateLoadBalancerName", "A load balancer with the same name '%s' exists, but with different settings", name)
 		}
 		return wire.Struct{kv("LoadBalancers", wire.List{c.describeLoadBalancer(x)})}, nil
 	}
-	if limit := c.s.cfg.Quotas.LoadBalancers; len(c.loadBalancers) >= limit {
-		return nil, wire.Errorf("TooManyLoadBalancers", "The maximum number of load balancers has been reached: %d", limit)
+	if err := c.checkLoadBalancerQuota(lb.kind); err != nil {
+		return nil, err
 	}
 	lb.id = c.s.newID()
-	lb.arn = c.newARN(fmt.Sprintf("%s/app/%s/%s", kindLoadBalancer, name, lb.id))
-	lb.dnsName = fmt.Sprintf("%s-%010d.%s.elb.amazonaws.com", name, c.s.rand.Uint64N(1e10), c.region)
-	if lb.scheme == "internal" {
-		lb.dnsName = "internal-" + lb.dnsName
+	lb.arn = c.newARN(fmt.Sprintf("%s/%s/%s/%s", kindLoadBalancer, lb.code(), name, lb.id))
+	if lb.kind == network {
+		lb.dnsName = fmt.Sprintf("%s-%s.elb.%s.amazonaws.com", name, lb.id, c.region)
+		lb.attributes = newAttributes(networkLoadBalancerAttributes(lb.scheme))
+	} else {
+		lb.dnsName = fmt.Sprintf("%s-%010d.%s.elb.amazonaws.com", name, c.s.rand.Uint64N(1e10), c.region)
+		if lb.scheme == "internal" {
+			lb.dnsName = "internal-" + lb.dnsName
+		}
+		lb.attributes = newAttributes(loadBalancerAttributes(lb.scheme))
 	}
 	lb.active = lb.created.Add(c.s.cfg.ActivationDelay)
-	lb.attributes = newAttributes(loadBalancerAttributes(lb.scheme))
 	c.loadBalancers = append(c.loadBalancers, lb)
 	c.changed = true
 	return wire.Struct{kv("LoadBalancers", wire.List{c.describeLoadBalancer(lb)})}, nil
 }
 
-// parseNetwork reads subnets, security groups and the IP address type of a new load
-// balancer.
-func (c *call) parseNetwork(lb *loadBalancer) error {
-	var err error
-	if lb.subnets, err = c.parseSubnets(); err != nil {
-		return err
-	}
-	if lb.securityGroups, err = c.parseSecurityGroups(); err != nil {
-		return err
-	}
-	if t := c.p.Str("IpAddressType"); t != "" {
-		if err := checkIPType(t, lb.scheme); err != nil {
-			return err
+func (c *call) checkLoadBalancerQuota(kind string) error {
+	n := 0
+	for _, x := range c.loadBalancers {
+		if x.kind == kind {
+			n++
 		}
-		lb.ipType = t
+	}
+	if limit := c.s.cfg.Quotas.LoadBalancers; n >= limit {
+		return wire.Errorf("TooManyLoadBalancers", "The maximum number of load balancers has been reached: %d", limit)
 	}
 	return nil
-}
-
-func checkIPType(t, scheme string) error {
-	if err := oneOf(t, "ipAddressType", "ipv4", "dualstack", "dualstack-without-public-ipv4"); err != nil {
-		return err
-	}
-	if t == "dualstack-without-public-ipv4" && scheme == "internal" {
-		return wire.Errorf("InvalidConfigurationRequest", "The IP address type '%s' is only supported for internet-facing load balancers", t)
-	}
-	return nil
-}
-
-func (c *call) parseSubnets() ([]string, error) {
-	subnets := c.p.Strings("Subnets")
-	mappings := c.p.List("SubnetMappings")
-	if len(subnets) > 0 && len(mappings) > 0 {
-		return nil, invalid("Either subnets or subnet mappings can be specified, but not both")
-	}
-	for _, m := range mappings {
-		if m.Str("AllocationId") != "" {
-			return nil, invalid("Elastic IP addresses cannot be specified for an Application Load Balancer")
-		}
-		subnets = append(subnets, m.Str("SubnetId"))
-	}
-	for _, s := range subnets {
-		if !strings.HasPrefix(s, "subnet-") {
-			return nil, wire.Errorf("SubnetNotFound", "The subnet ID '%s' does not exist", s)
-		}
-	}
-	if s, ok := firstDuplicate(subnets); ok {
-		return nil, invalid("Subnet '%s' was provided multiple times", s)
-	}
-	if len(subnets) < 2 {
-		return nil, invalid("At least two subnets in two different Availability Zones must be specified")
-	}
-	return subnets, nil
-}
-
-func (c *call) parseSecurityGroups() ([]string, error) {
-	groups := c.p.Strings("SecurityGroups")
-	for _, g := range groups {
-		if !strings.HasPrefix(g, "sg-") {
-			return nil, wire.Errorf("InvalidSecurityGroup", "Security group '%s' does not exist", g)
-		}
-	}
-	return groups, nil
 }
 
 func (c *call) describeLoadBalancers() (wire.Struct, error) {
@@ -302,55 +273,4 @@ func (c *call) modifyLoadBalancerAttributes() (wire.Struct, error) {
 	lb.attributes = next
 	c.changed = true
 	return wire.Struct{kv("Attributes", next.describe())}, nil
-}
-
-func (c *call) setSecurityGroups() (wire.Struct, error) {
-	lb, err := c.loadBalancerMember()
-	if err != nil {
-		return nil, err
-	}
-	groups, err := c.parseSecurityGroups()
-	if err != nil {
-		return nil, err
-	}
-	if len(groups) == 0 {
-		return nil, violation(nil, "securityGroups", "not be null")
-	}
-	lb.securityGroups = groups
-	return wire.Struct{kv("SecurityGroupIds", stringList(groups))}, nil
-}
-
-func (c *call) setSubnets() (wire.Struct, error) {
-	lb, err := c.loadBalancerMember()
-	if err != nil {
-		return nil, err
-	}
-	next := *lb
-	if next.subnets, err = c.parseSubnets(); err != nil {
-		return nil, err
-	}
-	if t := c.p.Str("IpAddressType"); t != "" {
-		if err := checkIPType(t, lb.scheme); err != nil {
-			return nil, err
-		}
-		next.ipType = t
-	}
-	*lb = next
-	return wire.Struct{kv("AvailabilityZones", c.zones(lb.subnets)), kv("IpAddressType", lb.ipType)}, nil
-}
-
-func (c *call) setIPAddressType() (wire.Struct, error) {
-	lb, err := c.loadBalancerMember()
-	if err != nil {
-		return nil, err
-	}
-	t, err := required(c.p, "IpAddressType")
-	if err != nil {
-		return nil, err
-	}
-	if err := checkIPType(t, lb.scheme); err != nil {
-		return nil, err
-	}
-	lb.ipType = t
-	return wire.Struct{kv("IpAddressType", t)}, nil
 }

@@ -39,9 +39,10 @@ func operations() []operation {
 		return operation{wire.Operation{Name: name, Fidelity: wire.Simplified, How: how}, h}
 	}
 	const noEC2 = "subnets and security groups are checked by form only; each subnet counts as a zone of its own, in one fixed VPC"
+	const noQUIC = "all protocols but QUIC, TCP_QUIC and GENEVE"
 	const noACM = "any well-formed certificate ARN is accepted"
 	return []operation{
-		partly("CreateLoadBalancer", "type application only; "+noEC2, (*call).createLoadBalancer),
+		partly("CreateLoadBalancer", "types application and network; "+noEC2, (*call).createLoadBalancer),
 		full("DescribeLoadBalancers", (*call).describeLoadBalancers),
 		full("DeleteLoadBalancer", (*call).deleteLoadBalancer),
 		full("DescribeLoadBalancerAttributes", (*call).describeLoadBalancerAttributes),
@@ -50,9 +51,9 @@ func operations() []operation {
 		partly("SetSubnets", noEC2, (*call).setSubnets),
 		full("SetIpAddressType", (*call).setIPAddressType),
 
-		partly("CreateListener", "HTTP and HTTPS; mutual authentication off or passthrough; "+noACM, (*call).createListener),
+		partly("CreateListener", noQUIC+"; mutual authentication off or passthrough; "+noACM, (*call).createListener),
 		full("DescribeListeners", (*call).describeListeners),
-		partly("ModifyListener", "HTTP and HTTPS; mutual authentication off or passthrough; "+noACM, (*call).modifyListener),
+		partly("ModifyListener", noQUIC+"; mutual authentication off or passthrough; "+noACM, (*call).modifyListener),
 		full("DeleteListener", (*call).deleteListener),
 		full("DescribeListenerAttributes", (*call).describeListenerAttributes),
 		partly("ModifyListenerAttributes", "header values are kept, not applied; the client certificate headers are absent", (*call).modifyListenerAttributes),
@@ -60,13 +61,13 @@ func operations() []operation {
 		full("RemoveListenerCertificates", (*call).removeListenerCertificates),
 		full("DescribeListenerCertificates", (*call).describeListenerCertificates),
 
-		partly("CreateRule", "authentication actions and transforms are kept and shown, not applied to traffic", (*call).createRule),
+		partly("CreateRule", "on a Network Load Balancer source-ip by address type only, as on AWS, but with any number of rules; authentication actions and transforms are kept and shown, not applied to traffic", (*call).createRule),
 		full("DescribeRules", (*call).describeRules),
 		partly("ModifyRule", "authentication actions and transforms are kept and shown, not applied to traffic", (*call).modifyRule),
 		full("DeleteRule", (*call).deleteRule),
 		full("SetRulePriorities", (*call).setRulePriorities),
 
-		partly("CreateTargetGroup", "protocols HTTP and HTTPS, target types ip and instance", (*call).createTargetGroup),
+		partly("CreateTargetGroup", "all protocols but QUIC, TCP_QUIC and GENEVE; target types ip, instance and alb", (*call).createTargetGroup),
 		full("DescribeTargetGroups", (*call).describeTargetGroups),
 		full("ModifyTargetGroup", (*call).modifyTargetGroup),
 		full("DeleteTargetGroup", (*call).deleteTargetGroup),
@@ -81,7 +82,7 @@ func operations() []operation {
 		full("RemoveTags", (*call).removeTags),
 		full("DescribeTags", (*call).describeTags),
 
-		partly("DescribeAccountLimits", "the quotas of Application Load Balancers that the simulator holds", (*call).describeAccountLimits),
+		partly("DescribeAccountLimits", "the quotas of Application and Network Load Balancers that the simulator holds", (*call).describeAccountLimits),
 		partly("DescribeSSLPolicies", "a selection of policies with shortened cipher lists", (*call).describeSSLPolicies),
 	}
 }

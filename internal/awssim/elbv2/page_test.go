@@ -60,7 +60,7 @@ func TestEveryListIsPagedWithoutGapOrRepetition(t *testing.T) {
 		"DescribeRules":                {params{"ListenerArn": l.listener}, "Rules", "RuleArn", n + 1},
 		"DescribeTargetGroups":         {params{}, "TargetGroups", "TargetGroupArn", n + 2},
 		"DescribeListenerCertificates": {params{"ListenerArn": l.https}, "Certificates", "CertificateArn", 21},
-		"DescribeAccountLimits":        {params{}, "Limits", "Name", 11},
+		"DescribeAccountLimits":        {params{}, "Limits", "Name", 16},
 		"DescribeSSLPolicies":          {params{}, "SslPolicies", "Name", 6},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,13 +6,15 @@ import (
 	"github.com/norikae/norikae/internal/awssim/wire"
 )
 
-// Quotas of an account in a region. A zero field means AWS's default.
+// Quotas of an account in a region. A zero field means AWS's default. Those of load
+// balancers hold for each type on its own.
 type Quotas struct {
 	LoadBalancers               int // 50
 	TargetGroups                int // 3000
 	ListenersPerLoadBalancer    int // 50
 	RulesPerLoadBalancer        int // 100, default rules left out
-	TargetsPerLoadBalancer      int // 1000
+	TargetsPerLoadBalancer      int // 1000, of an application load balancer
+	TargetsPerNetworkBalancer   int // 3000
 	TargetsPerTargetGroup       int // 1000
 	TargetGroupsPerLoadBalancer int // 100
 	TargetGroupsPerAction       int // 5
@@ -32,6 +34,7 @@ func (q Quotas) withDefaults() Quotas {
 		{&q.ListenersPerLoadBalancer, 50},
 		{&q.RulesPerLoadBalancer, 100},
 		{&q.TargetsPerLoadBalancer, 1000},
+		{&q.TargetsPerNetworkBalancer, 3000},
 		{&q.TargetsPerTargetGroup, 1000},
 		{&q.TargetGroupsPerLoadBalancer, 100},
 		{&q.TargetGroupsPerAction, 5},
@@ -45,6 +48,13 @@ func (q Quotas) withDefaults() Quotas {
 		}
 	}
 	return q
+}
+
+func (q Quotas) targets(lb *loadBalancer) int {
+	if lb.kind == network {
+		return q.TargetsPerNetworkBalancer
+	}
+	return q.TargetsPerLoadBalancer
 }
 
 type limit struct {
@@ -65,6 +75,11 @@ func (q Quotas) limits() []limit {
 		{"condition-values-per-alb-rule", q.ConditionValuesPerRule},
 		{"condition-wildcards-per-alb-rule", q.ConditionWildcardsPerRule},
 		{"certificates-per-application-load-balancer", q.CertificatesPerLoadBalancer},
+		{"network-load-balancers", q.LoadBalancers},
+		{"listeners-per-network-load-balancer", q.ListenersPerLoadBalancer},
+		{"targets-per-network-load-balancer", q.TargetsPerNetworkBalancer},
+		{"target-groups-per-action-on-network-load-balancer", q.TargetGroupsPerAction},
+		{"certificates-per-network-load-balancer", q.CertificatesPerLoadBalancer},
 	}
 }
 

@@ -86,13 +86,13 @@ func (c *call) createRule() (wire.Struct, error) {
 		return nil, violation(nil, "priority", "not be null")
 	}
 	r := &rule{priority: priority}
-	if r.conditions, err = c.parseConditions(); err != nil {
+	if r.conditions, err = c.parseConditionsOf(l); err != nil {
 		return nil, err
 	}
 	if r.actions, err = c.parseActions("Actions", l, actions{}); err != nil {
 		return nil, err
 	}
-	if r.transforms, err = c.parseTransforms(); err != nil {
+	if r.transforms, err = c.parseTransformsOf(l); err != nil {
 		return nil, err
 	}
 	if r.tags, err = c.parseTags(); err != nil {
@@ -120,7 +120,7 @@ func priorityInUse(priority int) error {
 
 // newRuleARN extends a listener's ARN.
 func (c *call) newRuleARN(l *listener) string {
-	return c.newARN(fmt.Sprintf("%s/app/%s/%s/%s/%s", kindRule, l.lb.name, l.lb.id, l.id, c.s.newID()))
+	return c.newARN(fmt.Sprintf("%s/%s/%s/%s/%s/%s", kindRule, l.lb.code(), l.lb.name, l.lb.id, l.id, c.s.newID()))
 }
 
 // countRules counts a load balancer's rules as the quota does: without defaults.
@@ -158,7 +158,7 @@ func (c *call) modifyRule() (wire.Struct, error) {
 	}
 	next := *r
 	if c.p.Has("Conditions") {
-		if next.conditions, err = c.parseConditions(); err != nil {
+		if next.conditions, err = c.parseConditionsOf(l); err != nil {
 			return nil, err
 		}
 	}
@@ -180,7 +180,7 @@ func (c *call) modifyRule() (wire.Struct, error) {
 	case reset:
 		next.transforms = nil
 	case c.p.Has("Transforms"):
-		if next.transforms, err = c.parseTransforms(); err != nil {
+		if next.transforms, err = c.parseTransformsOf(l); err != nil {
 			return nil, err
 		}
 	}

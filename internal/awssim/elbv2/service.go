@@ -29,6 +29,10 @@ type Config struct {
 	// for, so that few resources fill many pages. 1–400; 0: 400, AWS's own cap.
 	MaxPageSize int
 	Quotas      Quotas
+	// Now is the time of what is stored, such as CreatedTime; nil: time.Now. Who serves
+	// recorded calls again, in their order and at their times, gets the same resources
+	// with the same ARNs; delays that have passed meanwhile are over at once.
+	Now func() time.Time
 }
 
 // Service answers the ELBv2 API. All its methods may be called concurrently.
@@ -50,6 +54,9 @@ func New(cfg Config) *Service {
 	cfg.Quotas = cfg.Quotas.withDefaults()
 	if cfg.MaxPageSize < 1 || cfg.MaxPageSize > maxPageSize {
 		cfg.MaxPageSize = maxPageSize
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	s := &Service{
 		cfg:    cfg,
@@ -107,6 +114,34 @@ func (s *Service) Snapshot() model.Config {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.snapshot()
+}
+
+// Resources of an account in a region with their tags, for the tagging service: load
+// balancers, listeners, rules and target groups, each in order of creation or, for
+// rules, of evaluation.
+func (s *Service) Resources(account, region string) []model.Resource {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.worlds[worldKey{account, region}]
+	if w == nil {
+		return nil
+	}
+	var out []model.Resource
+	for _, lb := range w.loadBalancers {
+		out = append(out, lb.tags.resource(lb.arn))
+	}
+	for _, l := range w.listeners {
+		out = append(out, l.tags.resource(l.arn))
+	}
+	for _, l := range w.listeners {
+		for _, r := range l.rules {
+			out = append(out, r.tags.resource(r.arn))
+		}
+	}
+	for _, tg := range w.targetGroups {
+		out = append(out, tg.tags.resource(tg.arn))
+	}
+	return out
 }
 
 // Close ends everything that waits for a time to come: delayed changes are dropped and

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/norikae/norikae/internal/awssim/model"
 	"github.com/norikae/norikae/internal/awssim/wire"
 )
 
@@ -83,6 +84,14 @@ func (t tags) with(add tags) tags {
 
 func (t tags) without(keys []string) tags {
 	return slices.DeleteFunc(slices.Clone(t), func(x tag) bool { return slices.Contains(keys, x.key) })
+}
+
+func (t tags) resource(arn string) model.Resource {
+	r := model.Resource{ARN: arn, Tags: make(map[string]string, len(t))}
+	for _, x := range t {
+		r.Tags[x.key] = x.value
+	}
+	return r
 }
 
 // same compares tags as a set.

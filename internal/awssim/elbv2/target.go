@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/norikae/norikae/internal/awssim/model"
@@ -33,7 +34,7 @@ func (c *call) parseTargets(tg *targetGroup, needed bool) ([]model.Target, error
 		if err != nil {
 			return nil, err
 		}
-		if err := checkTargetID(id, tg.targetType); err != nil {
+		if err := checkTargetID(id, tg); err != nil {
 			return nil, err
 		}
 		port, ok, err := intIn(p, "Port", path+".port", 1, 65535)
@@ -42,6 +43,9 @@ func (c *call) parseTargets(tg *targetGroup, needed bool) ([]model.Target, error
 		}
 		if !ok {
 			port = tg.port
+		}
+		if tg.targetType == "alb" && port != tg.port { // the code is a guess
+			return nil, invalid("The port %d of target '%s' must be the target group's, %d", port, id, tg.port)
 		}
 		t := model.Target{ID: id, Port: port, AZ: p.Str("AvailabilityZone")}
 		if t.AZ != "" && tg.targetType == "instance" {
@@ -52,8 +56,14 @@ func (c *call) parseTargets(tg *targetGroup, needed bool) ([]model.Target, error
 	return out, nil
 }
 
-func checkTargetID(id, targetType string) error {
-	if targetType == "instance" {
+func checkTargetID(id string, tg *targetGroup) error {
+	switch tg.targetType {
+	case "alb":
+		if arnKind(id) != kindLoadBalancer || !strings.Contains(id, ":loadbalancer/app/") {
+			return wire.Errorf("InvalidTarget", "The target ID '%s' is not the ARN of an Application Load Balancer", id)
+		}
+		return nil
+	case "instance":
 		if !regexp.MustCompile(`^i-[0-9a-f]+$`).MatchString(id) {
 			return wire.Errorf("InvalidTarget", "The instance ID '%s' is not valid", id)
 		}
@@ -62,6 +72,9 @@ func checkTargetID(id, targetType string) error {
 	addr, err := netip.ParseAddr(id)
 	if err != nil {
 		return wire.Errorf("InvalidTarget", "The target ID '%s' is not a valid IP address", id)
+	}
+	if (tg.ipType == "ipv6") != addr.Is6() {
+		return wire.Errorf("InvalidTarget", "The IP address '%s' is not of the target group's IP address type, %s", id, tg.ipType)
 	}
 	shared := netip.MustParsePrefix("100.64.0.0/10")
 	// Loopback is ours: on AWS it is refused.
@@ -79,6 +92,11 @@ func (c *call) registerTargets() (wire.Struct, error) {
 	add, err := c.parseTargets(tg, true)
 	if err != nil {
 		return nil, err
+	}
+	if tg.targetType == "alb" {
+		if err := c.checkBalancerTarget(tg, add); err != nil {
+			return nil, err
+		}
 	}
 	next := slices.Clone(tg.targets)
 	for _, t := range add {
@@ -100,6 +118,23 @@ func (c *call) registerTargets() (wire.Struct, error) {
 	return wire.Struct{}, nil
 }
 
+// checkBalancerTarget makes sure that a group has one application load balancer only,
+// which listens on the group's port. The codes are guesses.
+func (c *call) checkBalancerTarget(tg *targetGroup, add []model.Target) error {
+	other := func(x target) bool { return x.ID != add[0].ID }
+	if len(add) > 1 || slices.ContainsFunc(tg.targets, other) {
+		return wire.Errorf("TooManyTargets", "A target group with target type 'alb' can have only one target: '%s'", tg.arn)
+	}
+	if _, ok := find(c.loadBalancers, add[0].ID, loadBalancerARN); !ok {
+		return wire.Errorf("InvalidTarget", "The load balancer '%s' does not exist", add[0].ID)
+	}
+	listens := func(l *listener) bool { return l.lb.arn == add[0].ID && l.port == tg.port }
+	if !slices.ContainsFunc(c.listeners, listens) {
+		return wire.Errorf("InvalidTarget", "The load balancer '%s' has no listener on the target group's port %d", add[0].ID, tg.port)
+	}
+	return nil
+}
+
 // checkRegistration holds the quota of targets per load balancer.
 func (c *call) checkRegistration(tg *targetGroup, added int) error {
 	used := c.associations()
@@ -112,8 +147,12 @@ func (c *call) checkRegistration(tg *targetGroup, added int) error {
 			n += len(x.targets)
 		}
 	}
-	if limit := c.s.cfg.Quotas.TargetsPerLoadBalancer; n > limit {
-		return wire.Errorf("TooManyTargets", "The maximum number of targets per load balancer is %d and it would be %d for '%s'", limit, n, used[tg.arn][0])
+	lb, err := c.loadBalancer(used[tg.arn][0])
+	if err != nil {
+		return err
+	}
+	if limit := c.s.cfg.Quotas.targets(lb); n > limit {
+		return wire.Errorf("TooManyTargets", "The maximum number of targets per load balancer is %d and it would be %d for '%s'", limit, n, lb.arn)
 	}
 	return nil
 }
@@ -145,7 +184,7 @@ func (c *call) deregisterTargets() (wire.Struct, error) {
 		case delay == 0:
 			next = slices.Delete(next, i, i+1)
 		case next[i].DrainingSince.IsZero():
-			next[i].DrainingSince = time.Now()
+			next[i].DrainingSince = c.s.cfg.Now()
 			next[i].draining++
 			c.s.removeDrained(c.world, tg.arn, next[i], delay)
 		}
@@ -158,7 +197,7 @@ func (c *call) deregisterTargets() (wire.Struct, error) {
 // removeDrained takes a target out of its group once the delay has passed, unless it
 // was registered again meanwhile.
 func (s *Service) removeDrained(w *world, groupARN string, t target, delay time.Duration) {
-	s.timers.after(delay, func() {
+	s.timers.after(time.Until(t.DrainingSince.Add(delay)), func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		tg, ok := find(w.targetGroups, groupARN, targetGroupARN)

@@ -12,14 +12,17 @@ import (
 // CreateTargetGroup idempotent.
 type groupSettings struct {
 	name            string
-	protocol        string // HTTP | HTTPS
-	protocolVersion string // HTTP1 | HTTP2 | GRPC
+	protocol        string // HTTP | HTTPS, or TCP | TLS | UDP | TCP_UDP
+	protocolVersion string // HTTP1 | HTTP2 | GRPC; "" for network load balancers
 	port            int
-	targetType      string // ip | instance
+	targetType      string // ip | instance | alb
 	vpcID           string
 	ipType          string
 	health          healthCheck
 }
+
+// network says that the group is for network load balancers.
+func (g groupSettings) network() bool { return model.IsNetwork(g.protocol) }
 
 type targetGroup struct {
 	groupSettings
@@ -34,7 +37,7 @@ func targetGroupARN(tg *targetGroup) string { return tg.arn }
 func (tg *targetGroup) model(inUse bool) model.TargetGroup {
 	m := model.TargetGroup{
 		ARN: tg.arn, Name: tg.name, Protocol: tg.protocol, ProtocolVersion: tg.protocolVersion,
-		Port: tg.port, TargetType: tg.targetType, HealthCheck: tg.health.model(),
+		Port: tg.port, TargetType: tg.targetType, IPAddressType: tg.ipType, HealthCheck: tg.health.model(),
 		Attributes: tg.attributes.all(), InUse: inUse,
 	}
 	for _, t := range tg.targets {
@@ -55,7 +58,7 @@ func describeTargetGroup(tg *targetGroup, loadBalancers []string) wire.Struct {
 	return append(out,
 		kv("LoadBalancerArns", stringList(loadBalancers)),
 		kv("TargetType", tg.targetType),
-		kv("ProtocolVersion", tg.protocolVersion),
+		kv("ProtocolVersion", opt(tg.protocolVersion)),
 		kv("IpAddressType", tg.ipType),
 	)
 }
@@ -100,7 +103,7 @@ func (c *call) createTargetGroup() (wire.Struct, error) {
 	if limit := c.s.cfg.Quotas.TargetGroups; len(c.targetGroups) >= limit {
 		return nil, wire.Errorf("TooManyTargetGroups", "The maximum number of target groups has been reached: %d", limit)
 	}
-	tg := &targetGroup{groupSettings: settings, tags: tags, attributes: newAttributes(targetGroupAttributes())}
+	tg := &targetGroup{groupSettings: settings, tags: tags, attributes: newAttributes(targetGroupAttributes(settings))}
 	tg.arn = c.newARN(fmt.Sprintf("%s/%s/%s", kindTargetGroup, tg.name, c.s.newID()))
 	c.targetGroups = append(c.targetGroups, tg)
 	c.changed = true
@@ -120,15 +123,18 @@ func (c *call) parseGroupSettings() (groupSettings, error) {
 	if err := checkName("target group", g.name); err != nil {
 		return g, err
 	}
-	if g.targetType, err = simulated(c.p, "TargetType", "instance", []string{"instance", "ip"}, "lambda", "alb"); err != nil {
+	if g.targetType, err = simulated(c.p, "TargetType", "instance", []string{"instance", "ip", "alb"}, "lambda"); err != nil {
 		return g, err
 	}
 	if c.p.Str("Protocol") == "" {
 		return g, invalid("A protocol must be specified")
 	}
-	g.protocol, err = simulated(c.p, "Protocol", "", []string{"HTTP", "HTTPS"}, "TCP", "TLS", "UDP", "TCP_UDP", "GENEVE", "QUIC", "TCP_QUIC")
+	g.protocol, err = simulated(c.p, "Protocol", "", []string{"HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP"}, "GENEVE", "QUIC", "TCP_QUIC")
 	if err != nil {
 		return g, err
+	}
+	if g.targetType == "alb" && g.protocol != "TCP" { // the code is a guess
+		return g, invalid("Protocol '%s' is not supported with target type 'alb'; use TCP", g.protocol)
 	}
 	port, ok, err := intIn(c.p, "Port", "port", 1, 65535)
 	if err != nil {
@@ -141,13 +147,17 @@ func (c *call) parseGroupSettings() (groupSettings, error) {
 	if g.vpcID = c.p.Str("VpcId"); g.vpcID == "" {
 		return g, invalid("A VPC ID must be specified")
 	}
-	if g.protocolVersion, err = simulated(c.p, "ProtocolVersion", "HTTP1", []string{"HTTP1", "HTTP2", "GRPC"}); err != nil {
+	if g.network() {
+		if v := c.p.Str("ProtocolVersion"); v != "" { // the code is a guess
+			return g, invalid("Protocol version '%s' cannot be specified for target groups with the %s protocol", v, g.protocol)
+		}
+	} else if g.protocolVersion, err = simulated(c.p, "ProtocolVersion", "HTTP1", []string{"HTTP1", "HTTP2", "GRPC"}); err != nil {
 		return g, err
 	}
 	if g.ipType, err = simulated(c.p, "IpAddressType", "ipv4", []string{"ipv4", "ipv6"}); err != nil {
 		return g, err
 	}
-	g.health, err = c.parseHealthCheck(newHealthCheck(g.protocolVersion), g.targetType, g.protocolVersion)
+	g.health, err = c.parseHealthCheck(newHealthCheck(g), g)
 	return g, err
 }
 
@@ -227,7 +237,7 @@ func (c *call) modifyTargetGroup() (wire.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	health, err := c.parseHealthCheck(tg.health, tg.targetType, tg.protocolVersion)
+	health, err := c.parseHealthCheck(tg.health, tg.groupSettings)
 	if err != nil {
 		return nil, err
 	}
@@ -268,15 +278,8 @@ func (c *call) modifyTargetGroupAttributes() (wire.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	const algorithm, mitigation = "load_balancing.algorithm.type", "load_balancing.algorithm.anomaly_mitigation"
-	if next.get("slow_start.duration_seconds") != "0" && next.get(algorithm) != "round_robin" {
-		return nil, wire.Errorf("InvalidConfigurationRequest", "Slow start requires the load balancing algorithm 'round_robin', not '%s'", next.get(algorithm))
-	}
-	if next.get(mitigation) == "on" && next.get(algorithm) != "weighted_random" {
-		return nil, wire.Errorf("InvalidConfigurationRequest", "Anomaly mitigation requires the load balancing algorithm 'weighted_random', not '%s'", next.get(algorithm))
-	}
-	if next.get("stickiness.type") == "app_cookie" && next.get(attrStickiness) == "true" && next.get("stickiness.app_cookie.cookie_name") == "" {
-		return nil, wire.Errorf("InvalidConfigurationRequest", "stickiness.app_cookie.cookie_name must be specified for the stickiness type 'app_cookie'")
+	if err := checkAttributesOf(tg, next); err != nil {
+		return nil, err
 	}
 	if next.get(attrStickiness) == "true" && tg.attributes.get(attrStickiness) != "true" {
 		if err := c.checkTargetStickiness(tg); err != nil {
@@ -286,6 +289,46 @@ func (c *call) modifyTargetGroupAttributes() (wire.Struct, error) {
 	tg.attributes = next
 	c.changed = true
 	return wire.Struct{kv("Attributes", next.describe())}, nil
+}
+
+// checkAttributesOf holds what attributes demand of each other.
+func checkAttributesOf(tg *targetGroup, next attributes) error {
+	if tg.network() {
+		return checkNetworkAttributes(tg, next)
+	}
+	const algorithm, mitigation = "load_balancing.algorithm.type", "load_balancing.algorithm.anomaly_mitigation"
+	if next.get("slow_start.duration_seconds") != "0" && next.get(algorithm) != "round_robin" {
+		return wire.Errorf("InvalidConfigurationRequest", "Slow start requires the load balancing algorithm 'round_robin', not '%s'", next.get(algorithm))
+	}
+	if next.get(mitigation) == "on" && next.get(algorithm) != "weighted_random" {
+		return wire.Errorf("InvalidConfigurationRequest", "Anomaly mitigation requires the load balancing algorithm 'weighted_random', not '%s'", next.get(algorithm))
+	}
+	if next.get("stickiness.type") == "app_cookie" && next.get(attrStickiness) == "true" && next.get("stickiness.app_cookie.cookie_name") == "" {
+		return wire.Errorf("InvalidConfigurationRequest", "stickiness.app_cookie.cookie_name must be specified for the stickiness type 'app_cookie'")
+	}
+	return nil
+}
+
+// checkNetworkAttributes of a group of network load balancers. The codes are those of
+// a stickiness type that does not fit, which is known; for the others they are guesses.
+func checkNetworkAttributes(tg *targetGroup, next attributes) error {
+	refuse := func(format string, args ...any) error {
+		return wire.Errorf("InvalidConfigurationRequest", format, args...)
+	}
+	udp := tg.protocol == "UDP" || tg.protocol == "TCP_UDP"
+	switch kind := next.get("stickiness.type"); {
+	case kind != "source_ip":
+		return refuse("Stickiness type '%s' is not supported for target groups with the %s protocol", kind, tg.protocol)
+	case tg.protocol == "TLS" && next.get(attrStickiness) == "true":
+		return refuse("Stickiness is not supported for target groups with the TLS protocol")
+	case udp && next.get(attrPreserveClientIP) != "true":
+		return refuse("%s cannot be disabled for target groups with the %s protocol", attrPreserveClientIP, tg.protocol)
+	case udp && next.get(attrTerminateUnhealthy) == "true":
+		return refuse("%s cannot be enabled for target groups with the %s protocol", attrTerminateUnhealthy, tg.protocol)
+	case next.get(attrTerminateUnhealthy) == "true" && next.get(attrUnhealthyDraining) != "0":
+		return refuse("%s can be set only when %s is false", attrUnhealthyDraining, attrTerminateUnhealthy)
+	}
+	return nil
 }
 
 // checkTargetStickiness refuses stickiness within a group when a rule spreads over

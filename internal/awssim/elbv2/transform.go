@@ -23,6 +23,14 @@ func transformConfig(kind string) string {
 	return "HostHeaderRewriteConfig"
 }
 
+// parseTransformsOf reads the transforms of a listener's rule.
+func (c *call) parseTransformsOf(l *listener) ([]transform, error) {
+	if l.lb.kind == network && len(c.p.List("Transforms")) > 0 {
+		return nil, invalid("Transforms cannot be specified for a rule of a Network Load Balancer")
+	}
+	return c.parseTransforms()
+}
+
 func (c *call) parseTransforms() ([]transform, error) {
 	var out []transform
 	seen := map[string]bool{}

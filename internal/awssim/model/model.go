@@ -19,11 +19,14 @@ type Config struct {
 
 // LoadBalancer is an ELBv2 load balancer as the data plane sees it.
 type LoadBalancer struct {
-	ARN        string
-	Name       string
-	Type       string // application | network
-	DNSName    string
-	Attributes map[string]string
+	ARN     string
+	Name    string
+	Type    string // application | network
+	DNSName string
+	// HostedZoneID is the zone of DNSName, which Route 53 aliases name.
+	HostedZoneID  string
+	IPAddressType string // ipv4 | dualstack | dualstack-without-public-ipv4
+	Attributes    map[string]string
 }
 
 // Listener accepts connections for a load balancer.
@@ -31,7 +34,8 @@ type Listener struct {
 	ARN             string
 	LoadBalancerARN string
 	Port            int
-	Protocol        string // HTTP | HTTPS (ALB)
+	Protocol        string // HTTP | HTTPS (ALB), TCP | TLS | UDP | TCP_UDP (NLB)
+	Attributes      map[string]string
 	// Rules in the order of evaluation. The last one is the default rule.
 	Rules []Rule
 }
@@ -52,6 +56,9 @@ type Condition struct {
 	Regexes    []string // host-header, path-pattern and http-header only
 	HeaderName string   // http-header only
 	Query      []QueryPair
+	// IPAddressType is what a source-ip condition of a network load balancer has
+	// instead of Values: ipv4 | ipv6.
+	IPAddressType string
 }
 
 // QueryPair is a key (may be empty) and a value pattern of a query-string condition.
@@ -84,7 +91,7 @@ type WeightedTargetGroup struct {
 // Stickiness of a forward action over its target groups.
 type Stickiness struct {
 	Enabled         bool
-	DurationSeconds int // 1–604800; 0: not given
+	DurationSeconds int // 1–604800; 0: not given, as always on network load balancers
 }
 
 // Redirect answers with a Location header.
@@ -104,16 +111,30 @@ type FixedResponse struct {
 type TargetGroup struct {
 	ARN             string
 	Name            string
-	Protocol        string
+	Protocol        string // HTTP | HTTPS (ALB), TCP | TLS | UDP | TCP_UDP (NLB)
 	ProtocolVersion string
 	Port            int
-	TargetType      string
+	TargetType      string // instance | ip | alb
+	IPAddressType   string // ipv4 | ipv6
 	HealthCheck     HealthCheck
 	Attributes      map[string]string
 	Targets         []Target
 	// InUse says that a rule that is in force names the group; without that its
 	// targets are "unused" and not checked.
 	InUse bool
+}
+
+// Network says that the group is for network load balancers.
+func (g TargetGroup) Network() bool { return IsNetwork(g.Protocol) }
+
+// IsNetwork says whether a listener's or a target group's protocol is one of network
+// load balancers.
+func IsNetwork(protocol string) bool {
+	switch protocol {
+	case "TCP", "TLS", "UDP", "TCP_UDP":
+		return true
+	}
+	return false
 }
 
 // HealthCheck of a target group.
@@ -131,7 +152,7 @@ type HealthCheck struct {
 
 // Target is registered in a target group. While it drains it stays in the list.
 type Target struct {
-	ID   string
+	ID   string // an IP address, an instance, or the ARN of an application load balancer
 	Port int
 	AZ   string
 	// DrainingSince is when DeregisterTargets was called; zero: registered.
@@ -196,7 +217,7 @@ func Scope(arn string) string {
 }
 
 // LoadBalancerDimension is the LoadBalancer dimension's value for a load balancer's
-// ARN: "app/NAME/ID", without "loadbalancer/".
+// ARN: "app/NAME/ID" or "net/NAME/ID", without "loadbalancer/".
 func LoadBalancerDimension(arn string) string {
 	_, s, _ := strings.Cut(arn, ":loadbalancer/")
 	return s
