@@ -24,17 +24,6 @@ const cborPath = "/service/"
 // the simulated operations, needs 7.
 const maxDepth = 32
 
-func protocolOf(hr *http.Request) Protocol {
-	switch {
-	case strings.HasPrefix(hr.URL.Path, cborPath):
-		return CBOR
-	case hr.Header.Get("X-Amz-Target") != "":
-		return JSON
-	default:
-		return Query
-	}
-}
-
 // scope is what SigV4 tells about a caller; all empty for an unsigned request.
 type scope struct{ accessKeyID, region, service, token string }
 

@@ -32,65 +32,132 @@ func encodeResult(h http.Header, req *Request, reg *Registration, res Struct) ([
 	case JSON:
 		h.Set("Content-Type", jsonContentType(req))
 		return json.Marshal(jsonTree(res))
+	case RESTJSON:
+		res = takeHeaders(h, req, res)
+		h.Set("Content-Type", jsonType)
+		return json.Marshal(jsonTree(res))
 	case CBOR:
 		h.Set("Content-Type", cborType)
 		h.Set("Smithy-Protocol", "rpc-v2-cbor")
 		return cbor.Marshal(cborTree(res))
+	case RESTXML:
+		res = takeHeaders(h, req, res)
 	case Query:
-	}
-	if wantsJSON(req) {
-		h.Set("Content-Type", jsonType)
-		return json.Marshal(map[string]any{req.Operation + "Response": map[string]any{
-			req.Operation + "Result": jsonTree(res),
-			"ResponseMetadata":       map[string]any{"RequestId": req.ID},
-		}})
+		if wantsJSON(req) {
+			h.Set("Content-Type", jsonType)
+			return json.Marshal(map[string]any{req.Operation + "Response": map[string]any{
+				req.Operation + "Result": jsonTree(res),
+				"ResponseMetadata":       map[string]any{"RequestId": req.ID},
+			}})
+		}
+	case EC2:
 	}
 	h.Set("Content-Type", xmlType)
+	return encodeXML(req, reg, res)
+}
+
+// encodeXML wraps a result as its protocol does.
+func encodeXML(req *Request, reg *Registration, res Struct) ([]byte, error) {
+	names := listNames{reg.ListNames, "member"}
+	switch req.Protocol {
+	case EC2:
+		names.other = "item"
+		res = append(Struct{{"requestId", req.ID}}, res...)
+	case Query:
+		res = Struct{{req.Operation + "Result", res}, {"ResponseMetadata", Struct{{"RequestId", req.ID}}}}
+	case RESTXML, RESTJSON, JSON, CBOR:
+	}
 	var b bytes.Buffer
 	b.WriteString(xmlHeader)
 	openRoot(&b, req.Operation+"Response", reg.Namespace)
-	if err := xmlValue(&b, req.Operation+"Result", res); err != nil {
+	if err := xmlMembers(&b, res, names); err != nil {
 		return nil, err
 	}
-	_ = xmlValue(&b, "ResponseMetadata", Struct{{"RequestId", req.ID}})
 	fmt.Fprintf(&b, "</%sResponse>", req.Operation)
 	return b.Bytes(), nil
 }
 
-// encodeError answers an error in the caller's protocol, or, for a service that is
-// not there, in a form from which clients of any protocol can read the code.
+// takeHeaders moves the members that are headers of a REST answer out of the body.
+func takeHeaders(h http.Header, req *Request, res Struct) Struct {
+	if len(req.route.Headers) == 0 {
+		return res
+	}
+	body := make(Struct, 0, len(res))
+	for _, m := range res {
+		name, ok := req.route.Headers[m.Name]
+		switch value, err := scalarText(m.Value); {
+		case !ok:
+			body = append(body, m)
+		case err == nil:
+			h.Set(name, value)
+		}
+	}
+	return body
+}
+
+// encodeError answers an error in the caller's protocol.
 func encodeError(h http.Header, req *Request, reg *Registration, e *Error) []byte {
 	fault := known(e.Fault, "Sender")
 	shape, namespace := e.Code, ""
 	if reg != nil {
 		shape, namespace = known(reg.Shapes[e.Code], e.Code), reg.Namespace
 	}
-	rest := reg == nil && req.Protocol == Query && !restXML(req.Service) && strings.Contains(req.Operation, "/")
-	switch {
-	case req.Protocol == CBOR:
+	switch req.Protocol {
+	case CBOR:
 		h.Set("Content-Type", cborType)
 		h.Set("Smithy-Protocol", "rpc-v2-cbor")
 		h.Set("X-Amzn-Query-Error", e.Code+";"+fault)
 		return must(cbor.Marshal(cborTree(Struct{{"__type", shape}, {"message", e.Message}})))
-	case req.Protocol == JSON || rest:
+	case JSON:
 		h.Set("Content-Type", jsonContentType(req))
 		h.Set("X-Amzn-Errortype", shape)
 		h.Set("X-Amzn-Query-Error", e.Code+";"+fault)
 		return must(json.Marshal(map[string]any{"__type": shape, "message": e.Message}))
-	case wantsJSON(req):
+	case RESTJSON:
 		h.Set("Content-Type", jsonType)
-		return must(json.Marshal(map[string]any{
-			"Error":     map[string]any{"Code": e.Code, "Message": e.Message, "Type": fault},
-			"RequestId": req.ID,
-		}))
+		h.Set("X-Amzn-Errortype", shape)
+		return must(json.Marshal(map[string]any{"__type": shape, "message": e.Message}))
+	case Query:
+		if wantsJSON(req) {
+			h.Set("Content-Type", jsonType)
+			return must(json.Marshal(map[string]any{
+				"Error":     map[string]any{"Code": e.Code, "Message": e.Message, "Type": fault},
+				"RequestId": req.ID,
+			}))
+		}
+	case RESTXML, EC2:
 	}
 	h.Set("Content-Type", xmlType)
+	root, members := errorTree(req, e, fault)
+	if req.Protocol == EC2 {
+		namespace = "" // EC2's errors have none
+	}
 	var b bytes.Buffer
-	openRoot(&b, "ErrorResponse", namespace)
-	_ = xmlValue(&b, "Error", Struct{{"Type", fault}, {"Code", e.Code}, {"Message", e.Message}})
-	_ = xmlValue(&b, "RequestId", req.ID)
-	b.WriteString("</ErrorResponse>")
+	b.WriteString(xmlHeader)
+	openRoot(&b, root, namespace)
+	_ = xmlMembers(&b, members, listNames{other: "Message"}) // strings alone do not fail
+	fmt.Fprintf(&b, "</%s>", root)
 	return b.Bytes()
+}
+
+// errorTree is an error in XML: the name of its root and what is in it.
+func errorTree(req *Request, e *Error, fault string) (root string, members Struct) {
+	switch {
+	case req.Protocol == EC2:
+		return "Response", Struct{
+			{"Errors", Struct{{"Error", Struct{{"Code", e.Code}, {"Message", e.Message}}}}}, {"RequestID", req.ID},
+		}
+	case req.Protocol == RESTXML && e.Messages != nil:
+		all := make(List, len(e.Messages))
+		for i, m := range e.Messages {
+			all[i] = m
+		}
+		return e.Code, Struct{{"Messages", all}, {"RequestId", req.ID}}
+	default:
+		return "ErrorResponse", Struct{
+			{"Error", Struct{{"Type", fault}, {"Code", e.Code}, {"Message", e.Message}}}, {"RequestId", req.ID},
+		}
+	}
 }
 
 // must is for values that always encode: strings and maps of them.
@@ -99,11 +166,6 @@ func must(body []byte, err error) []byte {
 		return nil
 	}
 	return body
-}
-
-// restXML tells whether clients of a service expect XML from it on REST paths.
-func restXML(service string) bool {
-	return service == "route53" || service == "cloudfront" || service == "s3"
 }
 
 // wantsJSON tells whether a query call asked for JSON, as STS allows: verifiers of EKS
@@ -127,22 +189,35 @@ func openRoot(b *bytes.Buffer, name, namespace string) {
 	fmt.Fprintf(b, "<%s xmlns=%q>", name, namespace)
 }
 
+// listNames are the names of the elements of lists.
+type listNames struct {
+	of    map[string]string // by the list's name
+	other string            // where of has none
+}
+
+func xmlMembers(b *bytes.Buffer, s Struct, names listNames) error {
+	for _, m := range s {
+		if err := xmlValue(b, m.Name, m.Value, names); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // xmlValue writes one element; nothing for nil.
-func xmlValue(b *bytes.Buffer, name string, v any) error {
+func xmlValue(b *bytes.Buffer, name string, v any, names listNames) error {
 	if v == nil {
 		return nil
 	}
 	fmt.Fprintf(b, "<%s>", name)
 	switch v := v.(type) {
 	case Struct:
-		for _, m := range v {
-			if err := xmlValue(b, m.Name, m.Value); err != nil {
-				return err
-			}
+		if err := xmlMembers(b, v, names); err != nil {
+			return err
 		}
 	case List:
 		for _, e := range v {
-			if err := xmlValue(b, "member", e); err != nil {
+			if err := xmlValue(b, known(names.of[name], names.other), e, names); err != nil {
 				return err
 			}
 		}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -52,7 +51,8 @@ type Call struct {
 	Duration time.Duration
 	Status   int    // HTTP status; 0: the connection was dropped
 	Error    string // the error code; "" for success, "Dropped" for no answer
-	Effect   bool   // the service was called and did not refuse
+	Served   bool   // the service was asked
+	Effect   bool   // and it did not refuse
 	Result   Struct // the service's result, even when a Hook withheld it
 }
 
@@ -65,16 +65,27 @@ type Config struct {
 	Observe func(Call)                            // called once per decoded call, before its answer is sent
 	Logger  *slog.Logger                          // default: discards
 	Now     func() time.Time                      // default time.Now
+
+	// Authorize refuses what a caller may not do, by an *Error. It is asked after Check
+	// and before the hooks. nil: everybody may do everything.
+	Authorize func(ctx context.Context, r *Request) error
 }
 
 // Registration tells how calls for a service are recognised.
 type Registration struct {
 	Name         string            // SigV4 signing name, e.g. monitoring
 	Version      string            // API version of the query protocol, e.g. 2010-08-01
-	Namespace    string            // xmlns of query answers
+	EC2          bool              // the query protocol is EC2's flavour
+	Namespace    string            // xmlns of XML answers
 	TargetPrefix string            // of X-Amz-Target and the CBOR path; "" for query only
 	Shapes       map[string]string // error code → shape name for JSON and CBOR, where they differ
-	Service      Service
+	Routes       []Route           // operations of a REST service
+	RESTJSON     bool              // Routes speak JSON rather than XML
+	// ListNames are the elements of lists in XML, by the list's name, e.g. Changes:
+	// Change. Any other list of an answer has "member", EC2's have "item"; any other
+	// element of a REST XML body is no list.
+	ListNames map[string]string
+	Service   Service
 }
 
 // Mux routes API calls to services. Register everything before serving.
@@ -97,6 +108,9 @@ func NewMux(cfg Config) *Mux {
 	}
 	if cfg.Observe == nil {
 		cfg.Observe = func(Call) {}
+	}
+	if cfg.Authorize == nil {
+		cfg.Authorize = func(context.Context, *Request) error { return nil }
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -129,7 +143,7 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	req.ID, req.Seq = id, seq
 	c := Call{Request: req, Start: start}
 	if err == nil {
-		c.Result, c.Effect, err = m.call(hr.Context(), req, reg)
+		err = m.call(hr.Context(), &c, reg)
 	}
 	var body []byte
 	c.Status, c.Error, body = m.answer(h, req, reg, c.Result, err)
@@ -143,21 +157,39 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	_, _ = w.Write(body) // the client is gone: nobody to tell
 }
 
-// call runs the hooks and the service.
-func (m *Mux) call(ctx context.Context, req *Request, reg *Registration) (Struct, bool, error) {
+// call runs the hooks and the service, and notes in c what they did.
+func (m *Mux) call(ctx context.Context, c *Call, reg *Registration) error {
+	if err := m.cfg.Authorize(ctx, c.Request); err != nil {
+		return err
+	}
 	for _, hook := range m.cfg.Hooks {
-		if err := hook(ctx, req, Before); err != nil {
-			return nil, false, err
+		if err := hook(ctx, c.Request, Before); err != nil {
+			return err
 		}
 	}
-	res, err := reg.Service.Serve(ctx, req)
-	effect := err == nil
+	var err error
+	c.Result, err = reg.Service.Serve(ctx, c.Request)
+	c.Served, c.Effect = true, err == nil
 	for _, hook := range m.cfg.Hooks {
-		if herr := hook(ctx, req, After); herr != nil {
-			return res, effect, herr
+		if herr := hook(ctx, c.Request, After); herr != nil {
+			return herr
 		}
 	}
-	return res, effect, err
+	return err
+}
+
+// Replay asks the service that r.Service names, as if r had come in again: no check, no
+// hook and no observer sees it, and r.HTTP may be nil.
+func (m *Mux) Replay(ctx context.Context, r *Request) (Struct, error) {
+	reg := m.find(func(reg *Registration) bool { return reg.Name == r.Service })
+	if reg == nil {
+		return nil, fmt.Errorf("replaying %s: service %q is not registered", r.Operation, r.Service)
+	}
+	res, err := reg.Service.Serve(ctx, r)
+	if err != nil {
+		return nil, fmt.Errorf("replaying %s %s: %w", r.Service, r.Operation, err)
+	}
+	return res, nil
 }
 
 // answer encodes a result or an error. Status 0 means: close the connection.
@@ -165,7 +197,7 @@ func (m *Mux) answer(h http.Header, req *Request, reg *Registration, res Struct,
 	if err == nil {
 		body, encErr := encodeResult(h, req, reg, res)
 		if encErr == nil {
-			return http.StatusOK, "", body
+			return status(req), "", body
 		}
 		err = encErr
 	}
@@ -181,11 +213,19 @@ func (m *Mux) answer(h http.Header, req *Request, reg *Registration, res Struct,
 	if e.Code == "NotSimulated" {
 		log.Error("NOT SIMULATED: a client asked for what the simulator does not have", "message", e.Message)
 	}
-	status := e.Status
-	if status == 0 {
-		status = http.StatusBadRequest
+	refused := e.Status
+	if refused == 0 {
+		refused = http.StatusBadRequest
 	}
-	return status, e.Code, encodeError(h, req, reg, e)
+	return refused, e.Code, encodeError(h, req, reg, e)
+}
+
+// status of a call that succeeded.
+func status(req *Request) int {
+	if req.route != nil && req.route.Status != 0 {
+		return req.route.Status
+	}
+	return http.StatusOK
 }
 
 func requestID(n uint64) string {
@@ -194,113 +234,4 @@ func requestID(n uint64) string {
 	b[6], b[8] = 0x40, b[8]&0x3f|0x80 // reads as a version 4 UUID
 	s := hex.EncodeToString(b[:])
 	return strings.Join([]string{s[:8], s[8:12], s[12:16], s[16:20], s[20:]}, "-")
-}
-
-// decode reads a call and finds its service. The Request is never nil, so that an
-// error can be answered in the caller's protocol; the Registration may be.
-func (m *Mux) decode(hr *http.Request) (*Request, *Registration, error) {
-	req := &Request{HTTP: hr, Params: Params{}, Region: m.cfg.Region, AccountID: DefaultAccountID, Protocol: protocolOf(hr)}
-	scope, err := scopeOf(hr)
-	if err != nil {
-		return req, nil, err
-	}
-	req.Service = scope.service
-	if scope.accessKeyID != "" {
-		req.Region, req.AccessKeyID = scope.region, scope.accessKeyID
-	}
-	body, err := readBody(hr)
-	if err != nil {
-		return req, nil, err
-	}
-	reg, err := m.route(hr, req, body)
-	if err != nil {
-		return req, reg, err
-	}
-	if err := m.cfg.Check(scope.accessKeyID, scope.token); err != nil {
-		return req, reg, err
-	}
-	if account := m.cfg.Resolve(scope.accessKeyID); account != "" {
-		req.AccountID = account
-	}
-	return req, reg, nil
-}
-
-// route fills in Service, Operation and Params.
-func (m *Mux) route(hr *http.Request, req *Request, body []byte) (reg *Registration, err error) {
-	switch {
-	case req.Protocol == CBOR:
-		prefix, op, _ := strings.Cut(strings.TrimPrefix(hr.URL.Path, cborPath), "/operation/")
-		reg, req.Operation = m.byTarget(prefix), strings.TrimSuffix(op, "/")
-		if reg == nil {
-			return nil, NotSimulated(known(req.Service, prefix), req.Operation)
-		}
-		req.Service = reg.Name
-		req.Params, err = DecodeCBOR(body)
-	case req.Protocol == JSON:
-		target := hr.Header.Get("X-Amz-Target")
-		prefix, op, _ := strings.Cut(target, ".")
-		reg, req.Operation = m.byTarget(prefix), op
-		if reg == nil {
-			return nil, NotSimulated(known(req.Service, prefix), known(op, target))
-		}
-		req.Service = reg.Name
-		req.Params, err = DecodeJSON(body)
-	case hr.URL.Path != "/" && hr.URL.Path != "":
-		req.Operation = hr.Method + " " + hr.URL.Path
-		return nil, NotSimulated(known(req.Service, "unknown service"), req.Operation)
-	default:
-		return m.routeQuery(hr, req, body)
-	}
-	return reg, err
-}
-
-func (m *Mux) routeQuery(hr *http.Request, req *Request, body []byte) (*Registration, error) {
-	form, err := queryForm(hr, body)
-	if err != nil {
-		return nil, err
-	}
-	req.Operation = form.Get("Action")
-	version := form.Get("Version")
-	reg := m.byVersion(version, req.Service)
-	switch {
-	case req.Operation == "":
-		return reg, Errorf("MissingAction", "the request has no Action parameter")
-	case reg == nil && version != "":
-		return nil, NotSimulated(known(req.Service, "unknown service")+" (API version "+version+")", req.Operation)
-	case reg == nil:
-		return nil, NotSimulated(known(req.Service, "unknown service"), req.Operation)
-	}
-	req.Service = reg.Name
-	req.Params, err = ParseForm(form)
-	return reg, err
-}
-
-func (m *Mux) byTarget(prefix string) *Registration {
-	return m.find(func(r *Registration) bool { return prefix != "" && r.TargetPrefix == prefix })
-}
-
-// byVersion finds a service by its API version, or by the signing name in the
-// credential scope when the request names no version.
-func (m *Mux) byVersion(version, name string) *Registration {
-	return m.find(func(r *Registration) bool {
-		if version != "" {
-			return r.Version == version && (name == "" || name == r.Name)
-		}
-		return r.Name == name
-	})
-}
-
-func (m *Mux) find(ok func(*Registration) bool) *Registration {
-	if i := slices.IndexFunc(m.services, ok); i >= 0 {
-		return m.services[i]
-	}
-	return nil
-}
-
-// known is name, or else instead.
-func known(name, instead string) string {
-	if name == "" {
-		return instead
-	}
-	return name
 }

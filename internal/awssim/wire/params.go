@@ -3,10 +3,7 @@ package wire
 import (
 	"fmt"
 	"math"
-	"net/url"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -136,8 +133,12 @@ func (p Params) List(name string) []Params {
 	return out
 }
 
-// Strings is the member as a list of scalars, formatted.
+// Strings is the member as a list of scalars, formatted. Text alone is a list of one:
+// a list in a URL's query does not show that it is one before the second element.
 func (p Params) Strings(name string) []string {
+	if s, ok := p[name].(string); ok && s != "" {
+		return []string{s}
+	}
 	items, _ := p[name].([]any)
 	out := make([]string, 0, len(items))
 	for _, it := range items {
@@ -163,78 +164,4 @@ func asParams(v any) Params {
 	default:
 		return nil
 	}
-}
-
-// Bounds on what a form may make the simulator allocate.
-const (
-	maxFormDepth = 16
-	maxListIndex = 10_000
-)
-
-// ParseForm turns the query protocol's flat form into a tree: "A.member.2.B=x" is the
-// member B of the second structure in the list A. Lists with gaps are closed up, as
-// AWS does. The keys Action and Version are left out.
-func ParseForm(form url.Values) (Params, error) {
-	root := Params{}
-	keys := make([]string, 0, len(form))
-	for k := range form {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys) // a scalar comes before the longer keys that clash with it
-	for _, k := range keys {
-		if k == "Action" || k == "Version" {
-			continue
-		}
-		path := strings.Split(k, ".")
-		if len(path) > maxFormDepth {
-			return nil, Errorf("MalformedQueryString", "%.100s: nested deeper than %d", k, maxFormDepth)
-		}
-		at := root
-		for _, part := range path[:len(path)-1] {
-			next, ok := at[part].(Params)
-			if !ok {
-				next = Params{}
-				at[part] = next
-			}
-			at = next
-		}
-		at[path[len(path)-1]] = form.Get(k)
-	}
-	out, err := foldLists(root)
-	if err != nil {
-		return nil, err
-	}
-	p, _ := out.(Params)
-	return p, nil
-}
-
-// foldLists replaces every {member: {1: …, 2: …}} by a list.
-func foldLists(p Params) (any, error) {
-	for k, v := range p {
-		if sub, ok := v.(Params); ok {
-			folded, err := foldLists(sub)
-			if err != nil {
-				return nil, err
-			}
-			p[k] = folded
-		}
-	}
-	members, ok := p["member"].(Params)
-	if !ok || len(p) != 1 {
-		return p, nil
-	}
-	index := make([]int, 0, len(members))
-	for k := range members {
-		i, err := strconv.Atoi(k)
-		if err != nil || i < 1 || i > maxListIndex {
-			return nil, Errorf("MalformedQueryString", "list index %q is not in 1–%d", k, maxListIndex)
-		}
-		index = append(index, i)
-	}
-	slices.Sort(index)
-	list := make([]any, len(index))
-	for n, i := range index {
-		list[n] = members[strconv.Itoa(i)]
-	}
-	return list, nil
 }

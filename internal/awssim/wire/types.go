@@ -11,12 +11,16 @@ type Protocol int
 
 // The protocols that the simulated services speak.
 const (
-	Query Protocol = iota // awsQuery: form in, XML out (ELBv2, STS, CloudWatch)
-	JSON                  // awsJson1.0 and 1.1 (CloudWatch)
-	CBOR                  // smithy rpc-v2-cbor (CloudWatch)
+	Query    Protocol = iota // awsQuery: form in, XML out (ELBv2, STS, IAM, CloudWatch)
+	JSON                     // awsJson1.0 and 1.1 (CloudWatch, Resource Groups Tagging)
+	CBOR                     // smithy rpc-v2-cbor (CloudWatch)
+	RESTXML                  // operations are methods and paths, bodies XML (Route 53)
+	RESTJSON                 // operations are methods and paths, bodies JSON (EKS)
+	EC2                      // ec2Query: as awsQuery with other lists and answers (EC2)
 )
 
-// Request is one API call, decoded from whichever protocol it came in.
+// Request is one API call, decoded from whichever protocol it came in. Params of a REST
+// call are the labels of its path, its query parameters and its body in one.
 type Request struct {
 	Service     string // SigV4 signing name: elasticloadbalancing, sts, monitoring
 	Operation   string // e.g. ModifyRule
@@ -28,6 +32,8 @@ type Request struct {
 	ID          string // the request id that the answer carries
 	Seq         uint64 // the call's number in the order of arrival, from 1
 	HTTP        *http.Request
+
+	route *Route // of a REST call
 }
 
 // Service answers API calls. It returns the members of the operation's result.
@@ -57,6 +63,9 @@ type Error struct {
 	Status  int // HTTP status; 0: 400
 	// Fault is "Sender" (the default) or "Receiver".
 	Fault string
+	// Messages, where not nil, make a REST XML answer that has the code as its root
+	// element and these in a list, as Route 53 words InvalidChangeBatch.
+	Messages []string
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
