@@ -10,18 +10,16 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
-	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
 	"github.com/norikae/norikae/api/v1alpha1"
 	"github.com/norikae/norikae/internal/analysis"
-	"github.com/norikae/norikae/internal/arn"
 	"github.com/norikae/norikae/internal/awsconf"
+	"github.com/norikae/norikae/internal/engine"
 	"github.com/norikae/norikae/internal/manifest"
 	"github.com/norikae/norikae/internal/metric"
 	cwsource "github.com/norikae/norikae/internal/metric/cloudwatch"
 	"github.com/norikae/norikae/internal/metric/datadog"
 	"github.com/norikae/norikae/internal/metric/prometheus"
-	"github.com/norikae/norikae/internal/router/elbv2"
 	"github.com/norikae/norikae/internal/shift"
 )
 
@@ -44,7 +42,7 @@ func OSEnvironment(version string) Environment {
 // Parts are the adapters of one shift, wired but not started.
 type Parts struct {
 	Spec     shift.Spec
-	Router   *elbv2.Rule
+	Router   engine.Router
 	Analyzer *metric.Analyzer
 }
 
@@ -58,19 +56,15 @@ func Build(ctx context.Context, env Environment, ts *v1alpha1.TrafficShift) (Par
 	if err != nil {
 		return Parts{}, err
 	}
-	region := ts.Spec.AWS.Region
-	if region == "" {
-		region = arn.Region(ts.Spec.Destinations[0].TargetGroupARN)
-	}
 	b := builder{
-		env: env, base: ts.Spec.AWS, region: region, sources: map[place]*cwsource.Source{},
+		env: env, base: ts.Spec.AWS, region: regionOf(env, ts.Spec), sources: map[place]*cwsource.Source{},
 		datadogs: map[datadog.Config]*datadog.Source{}, proms: map[string]*prometheus.Source{},
 	}
-	cfg, err := b.config(ctx, region, ts.Spec.AWS.Profile, ts.Spec.AWS.AssumeRole)
+	cfg, err := b.config(ctx, b.region, ts.Spec.AWS.Profile, ts.Spec.AWS.AssumeRole)
 	if err != nil {
 		return Parts{}, err
 	}
-	router, err := elbv2.New(routeConfig(ts, elb.NewFromConfig(cfg)))
+	router, err := newRouter(ts, cfg)
 	if err != nil {
 		return Parts{}, err
 	}
@@ -80,18 +74,6 @@ func Build(ctx context.Context, env Environment, ts *v1alpha1.TrafficShift) (Par
 	}
 	spec.Timing = analyzer.Timing() // of the slowest metric that there really is
 	return Parts{Spec: spec, Router: router, Analyzer: analyzer}, nil
-}
-
-func routeConfig(ts *v1alpha1.TrafficShift, api elbv2.API) elbv2.Config {
-	alb := ts.Spec.Route.ALB
-	cfg := elbv2.Config{API: api, ListenerARN: alb.ListenerARN, RuleARN: alb.RuleARN, Default: alb.Default, Adopt: alb.Adopt, Owner: ts.Metadata.Name}
-	for _, d := range ts.Spec.Destinations {
-		cfg.Destinations = append(cfg.Destinations, d.TargetGroupARN)
-	}
-	if r := alb.Rule; r != nil {
-		cfg.Numbered = numbered(r)
-	}
-	return cfg
 }
 
 // builder makes one client per place and one source per client, so that metrics of the
@@ -147,8 +129,8 @@ func (b *builder) cloudWatch(ctx context.Context, m v1alpha1.CloudWatchMetric) (
 
 func (b *builder) analyzer(ctx context.Context, ts *v1alpha1.TrafficShift, timing analysis.Timing) (*metric.Analyzer, error) {
 	a := ts.Spec.Analysis
-	cfg := metric.Config{Builtin: manifest.Builtin(a), RouteARN: routeARN(ts.Spec.Route.ALB), Names: manifest.Names(ts)}
-	lb, err := loadBalancerARN(ts.Spec.Route.ALB)
+	cfg := metric.Config{Builtin: manifest.Builtin(ts.Spec), RouteARN: routeARN(ts.Spec.Route), Names: manifest.Names(ts)}
+	lb, err := loadBalancerARN(ts.Spec.Route)
 	if err != nil {
 		return nil, err
 	}
@@ -236,34 +218,4 @@ func otherTiming(t, own analysis.Timing, declared *v1alpha1.Timing) analysis.Tim
 		out.Delay = t.Delay
 	}
 	return out
-}
-
-func routeARN(r *v1alpha1.ALBRoute) string {
-	if r.RuleARN != "" {
-		return r.RuleARN
-	}
-	return r.ListenerARN
-}
-
-// loadBalancerARN derives the load balancer from the ARN of its listener or rule.
-func loadBalancerARN(r *v1alpha1.ALBRoute) (string, error) {
-	if r.RuleARN != "" {
-		rule, err := arn.ParseRule(r.RuleARN)
-		return rule.Listener.LoadBalancer.ARN, err
-	}
-	l, err := arn.ParseListener(r.ListenerARN)
-	return l.LoadBalancer.ARN, err
-}
-
-func numbered(r *v1alpha1.ALBRule) *elbv2.Numbered {
-	n := &elbv2.Numbered{
-		Priority: r.Priority, Hosts: r.Hosts, PathPatterns: r.PathPatterns, Methods: r.Methods, SourceIPs: r.SourceIPs,
-	}
-	for _, h := range r.Headers {
-		n.Headers = append(n.Headers, elbv2.Header{Name: h.Name, Values: h.Values})
-	}
-	for _, q := range r.QueryStrings {
-		n.QueryStrings = append(n.QueryStrings, elbv2.Query{Key: q.Key, Value: q.Value})
-	}
-	return n
 }
