@@ -15,6 +15,9 @@ func (w Window) String() string {
 	return fmt.Sprintf("%s–%s", w.Start.UTC().Format("15:04:05"), w.End.UTC().Format("15:04:05Z"))
 }
 
+// span lets what embeds a Window give it.
+func (w Window) span() Window { return w }
+
 // Contains tells whether a data point that starts at t and lasts period lies within w.
 func (w Window) Contains(t time.Time, period time.Duration) bool {
 	return !t.Before(w.Start) && !t.Add(period).After(w.End)

@@ -30,9 +30,9 @@ func (r *Rule) live(rd *reading) shift.Live {
 		if len(split) == 0 {
 			note = fmt.Sprintf("there is no rule at priority %d yet, and %s forwards these requests nowhere: the declared weights are written at once", r.cfg.Numbered.Priority, rd.mirrorName)
 		}
-		return shift.Live{Split: split, Notes: append([]string{note}, notes(rd.mirror.Actions)...)}
+		return shift.Live{Split: split, Notes: append([]string{note}, r.notes(rd.mirror.Actions)...)}
 	}
-	live := shift.Live{Exists: true, Split: splitOf(rd.actions), Conforms: r.conforms(rd), Ref: rd.arn, Notes: notes(rd.actions)}
+	live := shift.Live{Exists: true, Split: splitOf(rd.actions), Conforms: r.conforms(rd), Ref: rd.arn, Notes: r.notes(rd.actions)}
 	if len(live.Split) == 0 {
 		live.Notes = append(live.Notes, "the rule forwards nothing today: the first write makes it forward, and there is no split to go back to")
 	}
@@ -86,8 +86,11 @@ func stickiness(actions []types.Action) (d time.Duration, on bool) {
 	return time.Duration(aws.ToInt32(s.DurationSeconds)) * time.Second, true
 }
 
-// notes for people about what is on a rule beside weights.
-func notes(actions []types.Action) []string {
+// notes for people about what is on a route beside weights.
+func (r *Rule) notes(actions []types.Action) []string {
+	if r.network() {
+		return networkNotes(actions)
+	}
 	var out []string
 	if d, on := stickiness(actions); on {
 		out = append(out, fmt.Sprintf("target group stickiness is on: clients that carry the cookie AWSALBTG stay on their target group for up to %s, whatever the weights; only the others move", d))

@@ -219,6 +219,9 @@ func TestAnALBForwardsToItsKindOfGroups(t *testing.T) {
 			groups[id] = g
 		}
 		err := r.checkGroups(groups)
+		if err == nil {
+			err = r.checkApplicationGroups(groups)
+		}
 		if tc.part == "" && err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -265,8 +268,8 @@ func TestAdviceComesFromTheGroupsAttributes(t *testing.T) {
 	}
 	w.rule(w.listener, 10, hosts("example.com"), forward(w.split("a", 100)))
 	r := w.open()
-	if got := must(r.Advise(t.Context()))(t); len(got) != 0 {
-		t.Errorf("advice for nothing: %v", got)
+	if got := must(r.Advise(t.Context()))(t); len(got) != 1 || !strings.Contains(got[0], "WebSocket connections that are open stay") {
+		t.Errorf("advice for nothing but WebSockets (S22): %v", got)
 	}
 	set("a", "stickiness.enabled", "true")
 	set("a", "deregistration_delay.timeout_seconds", "0")

@@ -1,6 +1,7 @@
-// Package elbv2 is the router for Application Load Balancers: numbered listener rules,
-// and the default action of a listener. It turns what AWS has into a split and back,
-// and keeps everything on a rule that is not a weight.
+// Package elbv2 is the router for Application Load Balancers (numbered listener rules,
+// and the default action of a listener) and for the listeners of Network Load Balancers.
+// It turns what AWS has into a split and back, and keeps everything on a route that is
+// not a weight.
 package elbv2
 
 import (
@@ -53,10 +54,12 @@ var (
 	_ engine.Router = (*Rule)(nil)
 )
 
-// Limits of an ALB's forward action: weights of 0–999, up to 5 target groups.
+// Limits of a forward action, of an ALB's as of an NLB's: weights of 0–999, up to 5
+// target groups.
 func Limits() traffic.Limits { return traffic.Limits{MaxWeight: 999, MaxDestinations: 5} }
 
-// Config names a route. Exactly one of Numbered, RuleARN and Default is set.
+// Config names a route. Exactly one of Numbered, RuleARN and Default is set; on a Network
+// Load Balancer it is Default.
 type Config struct {
 	API         API
 	ListenerARN string    // required but with RuleARN
@@ -72,8 +75,8 @@ type Config struct {
 	Owner string
 }
 
-// Rule is a route on an Application Load Balancer. Its methods may be called
-// concurrently. What it remembers between calls is the rule's ARN, which identifies
+// Rule is a route: a rule or a default action of an Application Load Balancer, or the
+// default action of a Network Load Balancer. Its methods may be called concurrently. What it remembers between calls is the rule's ARN, which identifies
 // the route, and, for reuseFor, the last reading; see reading.
 type Rule struct {
 	api      API
@@ -91,9 +94,8 @@ func New(cfg Config) (*Rule, error) {
 	if err := r.locate(); err != nil {
 		return nil, err
 	}
-	if t := r.listener.LoadBalancer.Type; t != arn.Application {
-		return nil, fault.Terminal("NotAnALB", fmt.Errorf(
-			"route.alb.listenerARN: %q belongs to a load balancer of type %q; this route needs an Application Load Balancer's listener (listener/app/…)", r.listener.ARN, t))
+	if err := r.checkType(); err != nil {
+		return nil, err
 	}
 	if cfg.Numbered != nil {
 		if err := cfg.Numbered.Validate(); err != nil {
@@ -145,7 +147,7 @@ func (r *Rule) locate() error {
 func (r *Rule) checkDestinations() error {
 	most := Limits().MaxDestinations
 	if n := len(r.cfg.Destinations); n < 1 || n > most {
-		return fault.Terminal("TooManyDestinations", fmt.Errorf("destinations: %d target groups; an ALB rule holds 1–%d", n, most))
+		return fault.Terminal("TooManyDestinations", fmt.Errorf("destinations: %d target groups; %s holds 1–%d", n, r.holder(), most))
 	}
 	seen := map[string]bool{}
 	for i, d := range r.cfg.Destinations {
@@ -157,7 +159,7 @@ func (r *Rule) checkDestinations() error {
 		case seen[d]:
 			return fault.Terminal("InvalidDestination", fmt.Errorf("%s: %q is named twice", at, d))
 		case !tg.SamePlace(r.listener.Name):
-			return fault.Terminal("InvalidDestination", fmt.Errorf("%s: %q is in %s, the listener in %s; a rule forwards only within its own", at, d, tg.Place(), r.listener.Place()))
+			return fault.Terminal("InvalidDestination", fmt.Errorf("%s: %q is in %s, the listener in %s; %s forwards only within its own", at, d, tg.Place(), r.listener.Place(), r.holder()))
 		}
 		seen[d] = true
 	}
@@ -194,6 +196,7 @@ type reading struct {
 	arn        string
 	actions    []types.Action
 	conditions []types.RuleCondition
+	protocol   types.ProtocolEnum // of the listener; "" where only rules were read
 	// mirror is what serves the requests of a rule that does not exist yet, by name.
 	mirror     *types.Rule
 	mirrorName string
@@ -268,12 +271,13 @@ func (r *Rule) knownARN() string {
 func (r *Rule) askListener(ctx context.Context) (*reading, error) {
 	out, err := r.api.DescribeListeners(ctx, &elb.DescribeListenersInput{ListenerArns: []string{r.listener.ARN}})
 	if err != nil {
-		return nil, r.gone("route.alb.listenerARN", awsconf.Classify("reading listener "+r.listener.ARN, err))
+		return nil, r.gone(r.field("listenerARN"), awsconf.Classify("reading listener "+r.listener.ARN, err))
 	}
 	if len(out.Listeners) != 1 {
 		return nil, fmt.Errorf("reading listener %s: %d listeners in the answer", r.listener.ARN, len(out.Listeners))
 	}
-	return &reading{exists: true, arn: r.listener.ARN, actions: out.Listeners[0].DefaultActions}, nil
+	l := out.Listeners[0]
+	return &reading{exists: true, arn: r.listener.ARN, actions: l.DefaultActions, protocol: l.Protocol}, nil
 }
 
 // askRule by ARN. A numbered rule that has left its priority is not found.
@@ -282,7 +286,7 @@ func (r *Rule) askRule(ctx context.Context, ruleARN string) (*reading, error) {
 	if err != nil {
 		err = awsconf.Classify("reading rule "+ruleARN, err)
 		if r.cfg.RuleARN != "" {
-			return nil, r.gone("route.alb.ruleARN", err)
+			return nil, r.gone(r.field("ruleARN"), err)
 		}
 		return nil, err
 	}
@@ -320,7 +324,7 @@ func (r *Rule) listRules(ctx context.Context) ([]types.Rule, error) {
 	for pages.HasMorePages() {
 		out, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, r.gone("route.alb.listenerARN", awsconf.Classify("reading the rules of "+r.listener.ARN, err))
+			return nil, r.gone(r.field("listenerARN"), awsconf.Classify("reading the rules of "+r.listener.ARN, err))
 		}
 		rules = append(rules, out.Rules...)
 	}
@@ -340,7 +344,7 @@ func (r *Rule) find(rules []types.Rule) (*reading, error) {
 	}
 	switch {
 	case r.cfg.Numbered == nil:
-		return nil, r.gone("route.alb", fmt.Errorf("%s: %w", r, fault.ErrNotFound))
+		return nil, r.gone(r.field(""), fmt.Errorf("%s: %w", r, fault.ErrNotFound))
 	default:
 		return mirror(rules, *r.cfg.Numbered)
 	}

@@ -70,7 +70,7 @@ func (r *Rule) onTagged(ctx context.Context, f func(id string) error) error {
 	if known := r.knownARN(); known != "" {
 		err := f(known)
 		if r.cfg.Numbered == nil {
-			return r.gone("route.alb", err)
+			return r.gone(r.field(""), err)
 		}
 		if !errors.Is(err, fault.ErrNotFound) {
 			return err
