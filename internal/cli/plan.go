@@ -170,8 +170,11 @@ func writesTable(names namer, pv engine.Preview) string {
 
 func afterwards(w engine.PlannedWrite) string {
 	var parts []string
-	if w.Hold > 0 {
-		parts = append(parts, "hold "+short(w.Hold))
+	if hold := w.Hold - w.Drain; hold > 0 {
+		parts = append(parts, "hold "+short(hold))
+	}
+	if w.Drain > 0 {
+		parts = append(parts, "drain "+short(w.Drain))
 	}
 	if w.Approval {
 		parts = append(parts, "wait for `norikae approve`")

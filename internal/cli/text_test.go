@@ -213,6 +213,8 @@ func TestTheTimeLeftCountsWhatIsLeft(t *testing.T) {
 	event := func(phase shift.Phase, step int, after time.Duration) engine.Event {
 		return engine.Event{At: at(after), Kind: engine.EventHolding, Phase: phase, Step: step, Steps: 2}
 	}
+	drains := func(e engine.Event) engine.Event { e.Drain = 6 * time.Minute; return e }
+	late := func(e engine.Event) engine.Event { e.Lag = time.Minute; return e }
 	for name, tc := range map[string]struct {
 		events []engine.Event
 		now    time.Duration
@@ -224,6 +226,9 @@ func TestTheTimeLeftCountsWhatIsLeft(t *testing.T) {
 		"a step that takes too long":  {[]engine.Event{event(shift.Shifting, 0, 0)}, time.Hour, "at least 8m10s and an approval left"},
 		"resumed in the last step":    {[]engine.Event{event(shift.Shifting, 1, 0)}, 10 * time.Second, "at least 8m left"},
 		"in the bake":                 {[]engine.Event{event(shift.Shifting, 1, 0), event(shift.Baking, 1, time.Minute)}, 2 * time.Minute, "at least 4m left"},
+		"drains after that":           {[]engine.Event{drains(event(shift.Baking, 1, 0))}, time.Minute, "at least 10m left"},
+		"in the drain":                {[]engine.Event{event(shift.Baking, 1, 0), drains(event(shift.Draining, 1, time.Minute))}, 3 * time.Minute, "at least 4m left"},
+		"clients that follow late":    {[]engine.Event{late(event(shift.Shifting, 0, 0))}, 0, "at least 13m20s and an approval left"},
 		"a rollback has no time":      {[]engine.Event{event(shift.RollingBack, 0, 0)}, 0, ""},
 		"the bake goes on after that": {[]engine.Event{event(shift.Baking, 1, 0), event(shift.Baking, 1, time.Minute)}, 2 * time.Minute, "at least 3m left"},
 	} {

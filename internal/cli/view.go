@@ -17,13 +17,14 @@ type view struct {
 	spec  shift.Spec
 	names namer
 
-	last      engine.Event
-	said      engine.Event  // the last one with a message
-	split     traffic.Split // as last seen
-	report    *analysis.Report
-	rates     map[string]float64 // requests per second by destination, as last measured
-	stepSince time.Time          // when the step's weights were written
-	bakeSince time.Time
+	last       engine.Event
+	said       engine.Event  // the last one with a message
+	split      traffic.Split // as last seen
+	report     *analysis.Report
+	rates      map[string]float64 // requests per second by destination, as last measured
+	stepSince  time.Time          // when the step's weights were written
+	bakeSince  time.Time
+	drainSince time.Time
 }
 
 func newView(spec shift.Spec, names namer) *view { return &view{spec: spec, names: names} }
@@ -35,6 +36,9 @@ func (v *view) take(e engine.Event) {
 	}
 	if e.Phase == shift.Baking && v.bakeSince.IsZero() {
 		v.bakeSince = e.At
+	}
+	if e.Phase == shift.Draining && v.drainSince.IsZero() {
+		v.drainSince = e.At
 	}
 	if e.Step != v.last.Step {
 		v.report = nil // it was about other weights
@@ -75,14 +79,16 @@ func (v *view) left(now time.Time) (d time.Duration, ok bool) {
 	switch v.last.Phase {
 	case shift.Preparing, shift.Shifting:
 		for i := max(v.last.Step, 0); i < len(v.spec.Steps); i++ {
-			d += max(v.spec.Steps[i].Hold, v.spec.Timing.Window())
+			d += max(v.spec.Steps[i].Hold, v.last.Lag+v.spec.Timing.Window())
 			if i == v.last.Step {
 				d = max(0, d-now.Sub(v.stepSince))
 			}
 		}
-		return d + v.spec.Bake, true
+		return d + v.spec.Bake + v.last.Drain, true
 	case shift.Baking:
-		return max(0, v.spec.Bake-now.Sub(v.bakeSince)), true
+		return max(0, v.spec.Bake-now.Sub(v.bakeSince)) + v.last.Drain, true
+	case shift.Draining:
+		return max(0, v.last.Drain-now.Sub(v.drainSince)), true
 	default:
 		return 0, false
 	}
@@ -96,7 +102,7 @@ func (v *view) leftText(now time.Time) string {
 	}
 	text := "at least " + short(left.Round(time.Second))
 	rest := v.spec.Steps[min(max(v.last.Step, 0), len(v.spec.Steps)):]
-	if v.last.Phase != shift.Baking && slices.ContainsFunc(rest, func(s shift.Step) bool { return s.Approval }) {
+	if v.last.Phase != shift.Baking && v.last.Phase != shift.Draining && slices.ContainsFunc(rest, func(s shift.Step) bool { return s.Approval }) {
 		text += " and an approval"
 	}
 	return text + " left"

@@ -22,6 +22,10 @@ type Event struct {
 	Report  *analysis.Report `json:"report,omitempty"`
 	// Next is when the run will look again.
 	Next time.Time `json:"next,omitzero"`
+	// Lag is how late clients follow the route, Drain how long the shift waits after the
+	// bake for the losing side's connections; the declaration alone does not say either.
+	Lag   time.Duration `json:"lag,omitempty"`
+	Drain time.Duration `json:"drain,omitempty"`
 }
 
 // EventKind says what an Event is about.

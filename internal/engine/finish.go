@@ -101,5 +101,6 @@ func (r *Run) record(kind EventKind, message string) {
 	r.e.Recorder.Record(Event{
 		At: time.Now(), Kind: kind, Phase: r.state.Phase, Step: r.state.Step, Steps: len(r.plan.Splits),
 		Split: r.lastLive, Reason: r.state.Reason, Message: message, Report: r.state.Report, Next: r.nextLook,
+		Lag: r.plan.Lag, Drain: r.plan.DrainTime(),
 	})
 }

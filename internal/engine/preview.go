@@ -146,7 +146,8 @@ func plannedWrites(p shift.Plan, s shift.State, live shift.Live) []PlannedWrite 
 		}
 		w := PlannedWrite{Percent: p.Steps[i].Percent, Split: p.Splits[i], Hold: hold, Approval: p.Steps[i].Approval, Reason: "Step"}
 		if last {
-			w.Reason, w.Hold = "Goal", hold+p.Bake
+			w.Reason, w.Drain = "Goal", p.DrainTime()
+			w.Hold = hold + p.Bake + w.Drain
 		}
 		add(w)
 	}

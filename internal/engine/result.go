@@ -46,7 +46,8 @@ type Preview struct {
 type PlannedWrite struct {
 	Percent  int           `json:"percent"` // of the move
 	Split    traffic.Split `json:"split"`
-	Hold     time.Duration `json:"hold"`     // until the next write at the earliest
-	Approval bool          `json:"approval"` // a person has to approve before the next
-	Reason   string        `json:"reason"`   // Create, Attach, Conform, Step, Goal, Restate, Detach
+	Hold     time.Duration `json:"hold"`            // until the next write at the earliest
+	Drain    time.Duration `json:"drain,omitempty"` // part of Hold: for the losing side's connections, after the bake
+	Approval bool          `json:"approval"`        // a person has to approve before the next
+	Reason   string        `json:"reason"`          // Create, Attach, Conform, Step, Goal, Restate, Detach
 }

@@ -75,10 +75,7 @@ func (p Plan) Ideal() time.Duration {
 	if !p.Judged() {
 		return 0
 	}
-	sum := p.Bake
-	if p.drains() {
-		sum += p.Drain
-	}
+	sum := p.Bake + p.DrainTime()
 	for _, s := range p.Steps {
 		sum += p.StepTime(s)
 	}
@@ -91,6 +88,14 @@ func (p Plan) StepTime(s Step) time.Duration { return max(s.Hold, p.Lag+p.Timing
 // drains tells whether the shift waits, after the bake, for what the losing side still
 // carries: only a destination that has lost all of its traffic can be retired.
 func (p Plan) drains() bool { return (p.Drain > 0 || p.DrainMetric) && len(p.Retiring()) > 0 }
+
+// DrainTime is how long the shift waits after the bake, at least.
+func (p Plan) DrainTime() time.Duration {
+	if !p.drains() {
+		return 0
+	}
+	return p.Drain
+}
 
 // Retiring are the destinations that the shift takes all traffic from.
 func (p Plan) Retiring() []string {
