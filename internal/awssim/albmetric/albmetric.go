@@ -1,8 +1,9 @@
 // Package albmetric writes a load balancer's metrics down as AWS/ApplicationELB has
-// them, for the data planes that count the events.
+// them, for the data planes that count the events. Its Sheet serves other namespaces too.
 package albmetric
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/norikae/norikae/internal/awssim/model"
@@ -36,6 +37,7 @@ func (s *Statistics) Merge(o Statistics) {
 // Sheet collects the data of one set of dimensions for one period, as sparse as AWS
 // is: what did not happen has no data point.
 type Sheet struct {
+	Namespace  string    // "": AWS/ApplicationELB
 	Start      time.Time // of the period
 	Dimensions []model.Dimension
 	Data       []model.Datum
@@ -44,7 +46,7 @@ type Sheet struct {
 // Put a metric down. values are single samples for percentiles, and may be empty.
 func (s *Sheet) Put(name, unit string, st Statistics, values []float64) {
 	s.Data = append(s.Data, model.Datum{
-		Namespace: namespace, Name: name, Dimensions: s.Dimensions, Unit: unit, Timestamp: s.Start,
+		Namespace: cmp.Or(s.Namespace, namespace), Name: name, Dimensions: s.Dimensions, Unit: unit, Timestamp: s.Start,
 		Sum: st.Sum, Min: st.Min, Max: st.Max, Count: st.Count, Values: values,
 	})
 }

@@ -58,10 +58,14 @@ func (lb *loadBalancer) hostedZone() string {
 
 func loadBalancerARN(lb *loadBalancer) string { return lb.arn }
 
-func (lb *loadBalancer) model() model.LoadBalancer {
+func (lb *loadBalancer) model(region string) model.LoadBalancer {
+	zones := make([]string, len(lb.subnets))
+	for i := range zones {
+		zones[i] = zoneName(region, i)
+	}
 	return model.LoadBalancer{
 		ARN: lb.arn, Name: lb.name, Type: lb.kind, DNSName: lb.dnsName, HostedZoneID: lb.hostedZone(),
-		IPAddressType: lb.ipType, Attributes: lb.attributes.all(),
+		IPAddressType: lb.ipType, Zones: zones, Attributes: lb.attributes.all(),
 	}
 }
 

@@ -56,7 +56,7 @@ func (s *Service) snapshot() model.Config {
 	cfg := model.Config{TargetGroups: map[string]model.TargetGroup{}}
 	for _, w := range s.sortedWorlds() {
 		for _, lb := range w.loadBalancers {
-			cfg.LoadBalancers = append(cfg.LoadBalancers, lb.model())
+			cfg.LoadBalancers = append(cfg.LoadBalancers, lb.model(w.region))
 		}
 		for _, l := range w.listeners {
 			cfg.Listeners = append(cfg.Listeners, l.model())

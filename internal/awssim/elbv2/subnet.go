@@ -12,7 +12,10 @@ import (
 // subnet of a load balancer. Only network load balancers have addresses in it.
 type subnet struct{ id, allocationID, privateIPv4, ipv6 string }
 
-// zones gives each subnet a zone of its own, in order: the simulator has no EC2 to ask.
+// zoneName is the zone of a load balancer's n-th subnet (from 0): each has one of its
+// own, in order, because the simulator has no EC2 to ask.
+func zoneName(region string, n int) string { return fmt.Sprintf("%s%c", region, 'a'+rune(n%26)) }
+
 func (c *call) zones(subnets []subnet) wire.List {
 	out := make(wire.List, len(subnets))
 	for i, s := range subnets {
@@ -23,7 +26,7 @@ func (c *call) zones(subnets []subnet) wire.List {
 			})
 		}
 		out[i] = wire.Struct{
-			kv("ZoneName", fmt.Sprintf("%s%c", c.region, 'a'+rune(i%26))),
+			kv("ZoneName", zoneName(c.region, i)),
 			kv("SubnetId", s.id),
 			kv("LoadBalancerAddresses", addresses),
 		}
@@ -202,7 +205,7 @@ func (c *call) setSubnets() (wire.Struct, error) {
 	if next.sourceNAT, err = c.parseSourceNAT(&next, lb.sourceNAT); err != nil {
 		return nil, err
 	}
-	c.changed = lb.ipType != next.ipType
+	c.changed = true
 	*lb = next
 	return wire.Struct{kv("AvailabilityZones", c.zones(lb.subnets)), kv("IpAddressType", lb.ipType)}, nil
 }

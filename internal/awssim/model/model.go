@@ -26,6 +26,7 @@ type LoadBalancer struct {
 	// HostedZoneID is the zone of DNSName, which Route 53 aliases name.
 	HostedZoneID  string
 	IPAddressType string // ipv4 | dualstack | dualstack-without-public-ipv4
+	Zones         []string
 	Attributes    map[string]string
 }
 
@@ -222,6 +223,9 @@ func LoadBalancerDimension(arn string) string {
 	_, s, _ := strings.Cut(arn, ":loadbalancer/")
 	return s
 }
+
+// IsNetworkBalancer says whether a load balancer's ARN is that of a network one.
+func IsNetworkBalancer(arn string) bool { return strings.HasPrefix(LoadBalancerDimension(arn), "net/") }
 
 // TargetGroupDimension is the TargetGroup dimension's value for a target group's
 // ARN: "targetgroup/NAME/ID", which keeps its prefix.

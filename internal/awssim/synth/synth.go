@@ -1,10 +1,12 @@
 // Package synth is a data plane without sockets, for tests in virtual time: each
-// period it reports the AWS/ApplicationELB metrics that steady traffic over the applied
-// weights would have caused. Everything in it is counted, nothing is random: the same
+// period it reports the AWS/ApplicationELB and AWS/NetworkELB metrics that steady traffic
+// over the applied weights would have caused. Everything in it is counted, nothing is random: the same
 // calls at the same times give the same numbers.
 //
 // Simplified: conditions are not evaluated (a load balancer's traffic is divided evenly
 // over its rules that forward), nobody is sticky, and no traffic means no connections.
+// Every flow of a network load balancer lasts as long and carries as many bytes as any
+// other, and flows that are reset do so at once.
 package synth
 
 import (
@@ -25,7 +27,8 @@ type Config struct {
 	Sink model.Sink
 	// Period of the metrics, aligned to the clock; 0: 1 minute.
 	Period time.Duration
-	// RequestsPerSecond that reach each load balancer, asked at the start of every
+	// RequestsPerSecond that reach each load balancer, for network load balancers the new
+	// flows, asked at the start of every
 	// period and after every change; nil: 100, always.
 	RequestsPerSecond func(time.Time) float64
 	// InitialFor is how long a target is initial after its registration, or after its
@@ -37,6 +40,10 @@ type Config struct {
 
 // Behaviour of a target group's targets. Rates are shares (0–1) of the requests that
 // are sent to the group; the zero value is a group without fault.
+//
+// Of a network load balancer's TCP and TLS flows, those with ErrorRate and ResetRate are
+// reset by the target, and those with ConnectionErrorRate by the load balancer. What
+// times out, or is slow, or is UDP, AWS does not show.
 type Behaviour struct {
 	ErrorRate           float64       // answered 500 by the target
 	ConnectionErrorRate float64       // no connection: TargetConnectionErrorCount and ELB 502
@@ -235,6 +242,7 @@ func (p *DataPlane) Close() error {
 type route struct {
 	key      string
 	balancer string
+	protocol string // of the listener
 	groups   []model.WeightedTargetGroup
 	total    int
 	carry    float64 // fraction of a request that is still to come
@@ -251,7 +259,7 @@ func routes(c model.Config, before []*route) []*route {
 				if a.Type != "forward" || a.Forward == nil {
 					continue
 				}
-				n := &route{key: l.ARN + " " + r.ARN, balancer: l.LoadBalancerARN, groups: a.Forward.TargetGroups}
+				n := &route{key: l.ARN + " " + r.ARN, balancer: l.LoadBalancerARN, protocol: l.Protocol, groups: a.Forward.TargetGroups}
 				for _, g := range n.groups {
 					n.total += g.Weight
 				}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/norikae/norikae/internal/awssim/albmetric"
 	"github.com/norikae/norikae/internal/awssim/model"
+	"github.com/norikae/norikae/internal/awssim/nlbmetric"
 )
 
 const (
@@ -23,6 +24,7 @@ const (
 type book struct {
 	groups                 map[string]*tally // by target group ARN
 	elb502, elb503, elb504 int
+	flows                  nlbmetric.Tally // of a network load balancer
 }
 
 // tally has the open period's counts of one target group, and what is carried over to
@@ -75,6 +77,10 @@ func (p *DataPlane) account(until time.Time) {
 
 // route deals n requests of a rule out.
 func (p *DataPlane) route(r *route, n int) {
+	if model.IsNetwork(r.protocol) {
+		p.routeFlows(r, n)
+		return
+	}
 	b := p.book(r.balancer)
 	if r.total == 0 {
 		b.elb503 += n
@@ -83,13 +89,17 @@ func (p *DataPlane) route(r *route, n int) {
 	for i, m := range r.deal(n) {
 		arn := r.groups[i].ARN
 		g := p.config.TargetGroups[arn]
-		registered := slices.ContainsFunc(g.Targets, func(t model.Target) bool { return t.DrainingSince.IsZero() })
-		if !registered {
+		if !registered(g) {
 			b.elb503 += m
 			continue
 		}
 		b.send(b.tally(arn, p.phase(g.Name)), m, p.behaves[g.Name])
 	}
+}
+
+// registered says whether a group has a target that is not draining.
+func registered(g model.TargetGroup) bool {
+	return slices.ContainsFunc(g.Targets, func(t model.Target) bool { return t.DrainingSince.IsZero() })
 }
 
 // phase 0–1 of a group's first fault, so that groups do not fail in step.
@@ -121,18 +131,7 @@ func (b *book) tally(arn string, phase float64) *tally {
 
 // send counts n requests to a group that behaves so.
 func (b *book) send(t *tally, n int, how Behaviour) {
-	left := n
-	take := func(i int, rate float64) int {
-		if rate == 0 {
-			return 0
-		}
-		t.carry[i] += rate * float64(n)
-		k := min(int(math.Floor(t.carry[i]+epsilon)), left)
-		t.carry[i] -= float64(k)
-		left -= k
-		return k
-	}
-	refused, reset, timeout, errors := take(0, how.ConnectionErrorRate), take(1, how.ResetRate), take(2, how.TimeoutRate), take(3, how.ErrorRate)
+	refused, reset, timeout, errors, left := t.faults(n, how)
 	t.requests += n
 	t.connectionErrors += refused
 	b.elb502 += refused + reset
@@ -148,12 +147,33 @@ func (b *book) send(t *tally, n int, how Behaviour) {
 	}
 }
 
+// faults are those of n requests that meet a fault, and those that do not.
+func (t *tally) faults(n int, how Behaviour) (refused, reset, timeout, errors, left int) {
+	left = n
+	take := func(i int, rate float64) int {
+		if rate == 0 {
+			return 0
+		}
+		t.carry[i] += rate * float64(n)
+		k := min(int(math.Floor(t.carry[i]+epsilon)), left)
+		t.carry[i] -= float64(k)
+		left -= k
+		return k
+	}
+	refused, reset, timeout, errors = take(0, how.ConnectionErrorRate), take(1, how.ResetRate), take(2, how.TimeoutRate), take(3, how.ErrorRate)
+	return refused, reset, timeout, errors, left
+}
+
 // report closes the period that ends at end.
 func (p *DataPlane) report(end time.Time) {
 	start := end.Add(-p.cfg.Period)
 	data := map[string][]model.Datum{}
 	for _, arn := range p.balancers() {
 		b, scope := p.book(arn), model.Scope(arn)
+		if model.IsNetworkBalancer(arn) {
+			data[scope] = append(data[scope], p.reportFlows(arn, b, start, end)...)
+			continue
+		}
 		lb := model.Dimension{Name: "LoadBalancer", Value: model.LoadBalancerDimension(arn)}
 		total := albmetric.Sheet{Start: start, Dimensions: []model.Dimension{lb}}
 		var sum tally
@@ -213,15 +233,26 @@ func (p *DataPlane) groups(balancer string, b *book) []string {
 // hosts reports the host counts at the end of the period, if the group is checked and
 // the load balancer still forwards to it.
 func (p *DataPlane) hosts(e *albmetric.Sheet, balancer, group string, now time.Time) {
+	if p.reportsHosts(balancer, group) {
+		healthy, unhealthy := p.countHosts(group, "", now)
+		e.Hosts(albmetric.Of(healthy), albmetric.Of(unhealthy))
+	}
+}
+
+// reportsHosts says whether a group is checked and the load balancer forwards to it.
+func (p *DataPlane) reportsHosts(balancer, group string) bool {
 	g := p.config.TargetGroups[group]
-	inForce := slices.ContainsFunc(p.routes, func(r *route) bool {
+	return g.InUse && g.HealthCheck.Enabled && slices.ContainsFunc(p.routes, func(r *route) bool {
 		return r.balancer == balancer && slices.ContainsFunc(r.groups, func(w model.WeightedTargetGroup) bool { return w.ARN == group })
 	})
-	if !g.InUse || !g.HealthCheck.Enabled || !inForce {
-		return
-	}
-	var healthy, unhealthy float64
-	for _, t := range g.Targets {
+}
+
+// countHosts of a group, or of those in one zone.
+func (p *DataPlane) countHosts(group, zone string, now time.Time) (healthy, unhealthy float64) {
+	for _, t := range p.config.TargetGroups[group].Targets {
+		if zone != "" && t.AZ != zone {
+			continue
+		}
 		switch p.health(group, t, now).State {
 		case "healthy":
 			healthy++
@@ -229,7 +260,7 @@ func (p *DataPlane) hosts(e *albmetric.Sheet, balancer, group string, now time.T
 			unhealthy++
 		}
 	}
-	e.Hosts(albmetric.Of(healthy), albmetric.Of(unhealthy))
+	return healthy, unhealthy
 }
 
 func (t *tally) add(o *tally) {
