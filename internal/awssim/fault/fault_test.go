@@ -252,14 +252,14 @@ func FuzzParse(f *testing.F) {
 
 func TestParseNamesTheWrongField(t *testing.T) {
 	for in, want := range map[string]string{
-		`{"kind":"trottle"}`:                                                `kind: "trottle" is not one of [access-denied drop-after`,
+		`{"kind":"trottle"}`:                                                `kind: "trottle" is not one of [access-denied cluster-delay`,
 		`{}`:                                                                `kind: "" is not one of`,
 		`{"kind":"throttle","foo":1}`:                                       `unknown field "foo"; fields are kind, service,`,
 		`{"kind":"throttle","skip":"1"}`:                                    `skip: a JSON string is not of type int`,
 		`{"kind":"throttle","skip":-1}`:                                     `skip: -1 is negative`,
 		`{"kind":"throttle","times":-1}`:                                    `times: -1 is negative`,
 		`{"kind":"throttle","probability":1.5}`:                             `probability: 1.5 is not in 0–1`,
-		`{"kind":"throttle","service":"ec2"}`:                               `service: "ec2" is not one of elasticloadbalancing (elbv2)`,
+		`{"kind":"throttle","service":"s3"}`:                               `service: "s3" is not one of elasticloadbalancing (elbv2)`,
 		`{"kind":"throttle","service":"e["}`:                                `service: "e[" is not a glob`,
 		`{"kind":"throttle","operation":"["}`:                               `operation: "[" is not a glob`,
 		`{"kind":"throttle","duration":"1s"}`:                               `duration: the kind throttle does not have it; it has service, operation, skip, times, probability`,
@@ -268,7 +268,7 @@ func TestParseNamesTheWrongField(t *testing.T) {
 		`{"kind":"latency","duration":"25h"}`:                               `duration: 25h0m0s is not in`,
 		`{"kind":"weights-delay","duration":"1s","service":""}`:             ``,
 		`{"kind":"weights-delay","operation":"ModifyRule"}`:                 `operation: the kind weights-delay does not have it; it has duration`,
-		`{"kind":"metric-missing"}`:                                         `name: the kind metric-missing needs a metric's name`,
+		`{"kind":"metric-missing"}`:                                         `name: the kind metric-missing needs the name of a metric`,
 		`{"kind":"metric-missing","name":"["}`:                              `name: "[" is not a glob`,
 		`{"kind":"target","failRate":0.5}`:                                  `targetGroup: the kind target needs the name`,
 		`{"kind":"target","targetGroup":"g","latency":"1s","slowRate":1.5}`: `slowRate: 1.5 is not in 0–1`,

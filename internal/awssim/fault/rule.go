@@ -7,33 +7,10 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
-)
-
-// Kind of a fault.
-type Kind string
-
-// The faults of API calls.
-const (
-	Throttle     Kind = "throttle"      // Throttling (CloudWatch: ThrottlingException), HTTP 400, no effect
-	ErrorBefore  Kind = "error-before"  // HTTP 500, no effect
-	ErrorAfter   Kind = "error-after"   // HTTP 500, although the effect took place
-	AccessDenied Kind = "access-denied" // AccessDenied, HTTP 403, no effect
-	ExpiredToken Kind = "expired-token" // ExpiredToken, HTTP 403, no effect
-	Latency      Kind = "latency"       // Duration passes before the call takes effect
-	DropBefore   Kind = "drop-before"   // connection closed without an answer, no effect
-	DropAfter    Kind = "drop-after"    // connection closed without an answer, although the effect took place
-)
-
-// The faults of the data plane and of its metrics. They hold until they are removed.
-const (
-	WeightsDelay  Kind = "weights-delay"  // changes reach the data plane Duration late
-	MetricDelay   Kind = "metric-delay"   // metric data can be read Duration later than otherwise
-	MetricMissing Kind = "metric-missing" // metrics whose name matches Name lose their data
-	TargetFailure Kind = "target"         // targets of TargetGroup fail at FailRate and answer Latency late
-	Lose          Kind = "lose"           // the load balancer counts, but never forwards, the next Count requests
 )
 
 // MaxDuration bounds every duration of a Rule.
@@ -46,19 +23,21 @@ type Rule struct {
 	Kind Kind
 
 	// Faults of API calls: which calls.
-	Service     string   // signing name (elasticloadbalancing, monitoring, sts) or elbv2, cloudwatch; may be a glob; "": any
+	Service     string   // signing name (elasticloadbalancing, monitoring, sts, route53, eks, tagging, iam, ec2) or elbv2, cloudwatch; may be a glob; "": any
 	Operation   string   // e.g. ModifyRule; may be a glob; "": any
 	Skip        int      // matching calls that are let pass first
 	Times       int      // calls that are hit after that; 0: all
 	Probability *float64 // 0–1, of each call that Skip and Times leave; nil: 1
 
-	Duration    time.Duration // latency, weights-delay, metric-delay; up to MaxDuration
-	Name        string        // metric-missing: glob of metric names, e.g. HTTPCode_*
+	Code        string        // error: e.g. PriorRequestNotComplete
+	Status      int           // error: HTTP status, 400–599; 0: 400
+	Duration    time.Duration // latency, stale-read, all delays, index-lag; up to MaxDuration
+	Name        string        // metric-missing, health-check, cluster-failure: glob of names, e.g. HTTPCode_*
 	TargetGroup string        // target: name of a target group
 	FailRate    float64       // target: share of requests answered 500, 0–1
 	Latency     time.Duration // target: added to each answer, or to the share SlowRate; up to MaxDuration
 	SlowRate    float64       // target: share of answers that Latency is added to, 0–1; 0: all
-	Count       int           // lose: 1–1,000,000
+	Count       int           // lose: 1–1,000,000; short-pages: 1–1000
 }
 
 // ruleJSON is how a Rule is written. Pointers tell an absent field from a zero.
@@ -70,6 +49,8 @@ type ruleJSON struct {
 	Skip        *int      `json:"skip,omitempty"`
 	Times       *int      `json:"times,omitempty"`
 	Probability *float64  `json:"probability,omitempty"`
+	Code        *string   `json:"code,omitempty"`
+	Status      *int      `json:"status,omitempty"`
 	Duration    *duration `json:"duration,omitempty"`
 	Name        *string   `json:"name,omitempty"`
 	TargetGroup *string   `json:"targetGroup,omitempty"`
@@ -98,7 +79,7 @@ func (r Rule) MarshalJSON() ([]byte, error) {
 	return json.Marshal(ruleJSON{
 		ID: r.ID, Kind: r.Kind, Service: unlessZero(r.Service), Operation: unlessZero(r.Operation),
 		Skip: unlessZero(r.Skip), Times: unlessZero(r.Times), Probability: r.Probability,
-		Duration: unlessZero(duration(r.Duration)), Name: unlessZero(r.Name), TargetGroup: unlessZero(r.TargetGroup),
+		Code: unlessZero(r.Code), Status: unlessZero(r.Status), Duration: unlessZero(duration(r.Duration)), Name: unlessZero(r.Name), TargetGroup: unlessZero(r.TargetGroup),
 		FailRate: unlessZero(r.FailRate), Latency: unlessZero(duration(r.Latency)), SlowRate: unlessZero(r.SlowRate), Count: unlessZero(r.Count),
 	})
 }
@@ -135,7 +116,7 @@ func Parse(r io.Reader) (Rule, error) {
 	}
 	rule := Rule{
 		Kind: j.Kind, Service: orZero(j.Service), Operation: orZero(j.Operation), Skip: orZero(j.Skip), Times: orZero(j.Times),
-		Probability: j.Probability, Duration: time.Duration(orZero(j.Duration)), Name: orZero(j.Name),
+		Probability: j.Probability, Code: orZero(j.Code), Status: orZero(j.Status), Duration: time.Duration(orZero(j.Duration)), Name: orZero(j.Name),
 		TargetGroup: orZero(j.TargetGroup), FailRate: orZero(j.FailRate), Latency: time.Duration(orZero(j.Latency)), SlowRate: orZero(j.SlowRate), Count: orZero(j.Count),
 	}
 	if j.ID != "" {
@@ -149,37 +130,10 @@ func describeJSON(err error) error {
 		return fmt.Errorf("%s: a JSON %s is not of type %s", e.Field, e.Value, e.Type)
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return fmt.Errorf("unknown field %s; fields are kind, service, operation, skip, times, probability, duration, name, targetGroup, failRate, latency, slowRate, count", name)
+		return fmt.Errorf("unknown field %s; fields are kind, service, operation, skip, times, probability, code, status, duration, name, targetGroup, failRate, latency, slowRate, count", name)
 	}
 	return fmt.Errorf("the fault is not a JSON object: %w", err)
 }
-
-// fieldsOf lists the kinds and the fields that each may have.
-func fieldsOf() map[Kind][]string {
-	call := []string{"service", "operation", "skip", "times", "probability"}
-	return map[Kind][]string{
-		Throttle: call, ErrorBefore: call, ErrorAfter: call, AccessDenied: call, ExpiredToken: call, DropBefore: call, DropAfter: call,
-		Latency:       append(slices.Clone(call), "duration"),
-		WeightsDelay:  {"duration"},
-		MetricDelay:   {"duration"},
-		MetricMissing: {"name"},
-		TargetFailure: {"targetGroup", "failRate", "latency", "slowRate"},
-		Lose:          {"count"},
-	}
-}
-
-// Kinds lists all kinds, sorted.
-func Kinds() []Kind {
-	var out []Kind
-	for k := range fieldsOf() {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
-}
-
-// Fields lists the fields that a kind may have, as they are written in JSON.
-func Fields(k Kind) []string { return fieldsOf()[k] }
 
 // Validate returns an error that names the first field that is wrong.
 func (r Rule) Validate() error {
@@ -196,15 +150,21 @@ func (r Rule) Validate() error {
 		return err
 	}
 	switch r.Kind {
-	case Latency, WeightsDelay, MetricDelay:
+	case Latency, StaleRead, WeightsDelay, MetricDelay, PropagationDelay, IndexLag, ClusterDelay:
 		if r.Duration <= 0 || r.Duration > MaxDuration {
 			return fmt.Errorf("duration: %v is not in (0s, %v], which the kind %s needs", r.Duration, MaxDuration, r.Kind)
 		}
-	case MetricMissing:
+	case MetricMissing, HealthCheck, ClusterFailure:
 		if r.Name == "" {
-			return fmt.Errorf("name: the kind %s needs a metric's name or a glob such as HTTPCode_*", r.Kind)
+			return fmt.Errorf("name: the kind %s needs the name of %s, or a glob such as %s", r.Kind, named(r.Kind), example(r.Kind))
 		}
 		return checkGlob("name", r.Name)
+	case Refusal:
+		return r.validateRefusal()
+	case ShortPages:
+		if r.Count < 1 || r.Count > 1000 {
+			return fmt.Errorf("count: %d is not in 1–1000", r.Count)
+		}
 	case TargetFailure:
 		return r.validateTarget()
 	case Lose:
@@ -212,6 +172,34 @@ func (r Rule) Validate() error {
 			return fmt.Errorf("count: %d is not in 1–1000000", r.Count)
 		}
 	case Throttle, ErrorBefore, ErrorAfter, AccessDenied, ExpiredToken, DropBefore, DropAfter:
+	}
+	return nil
+}
+
+func named(k Kind) string {
+	switch k {
+	case HealthCheck:
+		return "a health check (its ID)"
+	case ClusterFailure:
+		return "a cluster"
+	default:
+		return "a metric"
+	}
+}
+
+func example(k Kind) string {
+	if k == MetricMissing {
+		return "HTTPCode_*"
+	}
+	return "*"
+}
+
+func (r Rule) validateRefusal() error {
+	switch {
+	case !regexp.MustCompile(`^[A-Za-z][A-Za-z0-9.]{0,99}$`).MatchString(r.Code):
+		return fmt.Errorf("code: %q is not an error code such as PriorRequestNotComplete", r.Code)
+	case r.Status != 0 && (r.Status < 400 || r.Status > 599):
+		return fmt.Errorf("status: %d is not in 400–599", r.Status)
 	}
 	return nil
 }
@@ -228,6 +216,8 @@ func (r Rule) set() []string {
 		{"skip", r.Skip != 0},
 		{"times", r.Times != 0},
 		{"probability", r.Probability != nil},
+		{"code", r.Code != ""},
+		{"status", r.Status != 0},
 		{"duration", r.Duration != 0},
 		{"name", r.Name != ""},
 		{"targetGroup", r.TargetGroup != ""},
@@ -285,11 +275,12 @@ func checkService(s string) error {
 	if s == "" || strings.ContainsAny(s, `*?[\`) {
 		return checkGlob("service", s)
 	}
-	switch s {
-	case "elasticloadbalancing", "elbv2", "monitoring", "cloudwatch", "sts":
-		return nil
+	for _, d := range dialects() {
+		if s == d.service || s == d.alias {
+			return nil
+		}
 	}
-	return fmt.Errorf("service: %q is not one of elasticloadbalancing (elbv2), monitoring (cloudwatch), sts, or a glob", s)
+	return fmt.Errorf("service: %q is not one of %s, or a glob", s, strings.Join(services(), ", "))
 }
 
 func checkGlob(field, glob string) error {

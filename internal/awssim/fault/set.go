@@ -8,7 +8,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"path"
 	"slices"
 	"strconv"
@@ -165,7 +164,7 @@ func (s *Set) Hook(ctx context.Context, r *wire.Request, p wire.Phase) error {
 	}
 	for _, rule := range s.hits(r, p) {
 		if rule.Kind != Latency {
-			return answer(rule.Kind, r)
+			return answer(rule, r)
 		}
 		if err := sleep(ctx, rule.Duration); err != nil {
 			return wire.ErrDrop // the client gave up waiting; there is nobody to answer
@@ -209,16 +208,16 @@ func (s *Set) hits(r *wire.Request, p wire.Phase) []Rule {
 	return out
 }
 
-// phaseOf is the phase in which a kind hits a call, -1 for the data plane's kinds.
+// phaseOf is the phase in which a kind ends or delays a call, -1 for the other kinds.
 func phaseOf(k Kind) int {
 	switch k {
-	case Throttle, ErrorBefore, AccessDenied, ExpiredToken, Latency, DropBefore:
+	case Throttle, ErrorBefore, AccessDenied, ExpiredToken, Refusal, Latency, DropBefore:
 		return int(wire.Before)
 	case ErrorAfter, DropAfter:
 		return int(wire.After)
-	case WeightsDelay, MetricDelay, MetricMissing, TargetFailure, Lose:
+	default:
+		return -1
 	}
-	return -1
 }
 
 // hit counts a matching call and tells whether it is hit.
@@ -242,51 +241,6 @@ func (r Rule) matches(req *wire.Request) bool {
 func match(glob, s string) bool {
 	ok, _ := path.Match(glob, s)
 	return glob == "" || ok
-}
-
-// alias is the name by which a service is called where its signing name is not used.
-func alias(service string) string {
-	switch service {
-	case "elasticloadbalancing":
-		return "elbv2"
-	case "monitoring":
-		return "cloudwatch"
-	default:
-		return service
-	}
-}
-
-func answer(k Kind, r *wire.Request) error {
-	switch k {
-	case Throttle:
-		if r.Service == "monitoring" {
-			return wire.Errorf("ThrottlingException", "Rate exceeded")
-		}
-		return wire.Errorf("Throttling", "Rate exceeded")
-	case ErrorBefore, ErrorAfter:
-		return &wire.Error{
-			Code: "InternalFailure", Message: "The request processing has failed because of an unknown error, exception or failure.",
-			Status: http.StatusInternalServerError, Fault: "Receiver",
-		}
-	case AccessDenied:
-		prefix := r.Service
-		if prefix == "monitoring" {
-			prefix = "cloudwatch"
-		}
-		return &wire.Error{
-			Code:    "AccessDenied",
-			Message: fmt.Sprintf("The caller in account %s is not authorized to perform: %s:%s", r.AccountID, prefix, r.Operation),
-			Status:  http.StatusForbidden,
-		}
-	case ExpiredToken:
-		return &wire.Error{
-			Code: "ExpiredToken", Message: "The security token included in the request is expired", Status: http.StatusForbidden,
-		}
-	case DropBefore, DropAfter:
-		return wire.ErrDrop
-	case Latency, WeightsDelay, MetricDelay, MetricMissing, TargetFailure, Lose:
-	}
-	return nil
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -318,11 +272,38 @@ func (s *Set) longest(k Kind) time.Duration {
 	return d
 }
 
+// PropagationDelay is how much longer than otherwise Route 53 changes are PENDING.
+func (s *Set) PropagationDelay() time.Duration { return s.longest(PropagationDelay) }
+
+// IndexLag is by how much later than otherwise the tagging service sees changes.
+func (s *Set) IndexLag() time.Duration { return s.longest(IndexLag) }
+
+// ClusterDelay is how much longer than otherwise EKS clusters take to change.
+func (s *Set) ClusterDelay() time.Duration { return s.longest(ClusterDelay) }
+
 // MetricMissing tells whether a metric loses its data.
-func (s *Set) MetricMissing(name string) bool {
+func (s *Set) MetricMissing(name string) bool { return s.named(MetricMissing, name) }
+
+// Unhealthy tells whether a Route 53 health check fails.
+func (s *Set) Unhealthy(id string) bool { return s.named(HealthCheck, id) }
+
+// ClusterFails tells whether an EKS cluster of that name ends FAILED.
+func (s *Set) ClusterFails(name string) bool { return s.named(ClusterFailure, name) }
+
+func (s *Set) named(k Kind, name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.ContainsFunc(s.rules, func(a *active) bool {
-		return a.Rule.Kind == MetricMissing && match(a.Rule.Name, name)
-	})
+	return slices.ContainsFunc(s.rules, func(a *active) bool { return a.Rule.Kind == k && match(a.Rule.Name, name) })
+}
+
+// first counts a call on the rules of a kind, and returns the first that hits it.
+func (s *Set) first(k Kind, r *wire.Request) (Rule, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.rules {
+		if a.Rule.Kind == k && a.Rule.matches(r) && a.hit() {
+			return a.Rule, true
+		}
+	}
+	return Rule{}, false
 }
