@@ -24,45 +24,17 @@ const cborPath = "/service/"
 // the simulated operations, needs 7.
 const maxDepth = 32
 
-// scope is what SigV4 tells about a caller; all empty for an unsigned request.
-type scope struct{ accessKeyID, region, service, token string }
-
-// scopeOf reads the credential scope (KEY/DATE/REGION/SERVICE/aws4_request) from the
-// Authorization header, or from the query string of a presigned URL.
-func scopeOf(hr *http.Request) (scope, error) {
-	credential, token := "", hr.Header.Get("X-Amz-Security-Token")
-	if auth := hr.Header.Get("Authorization"); auth != "" {
-		_, rest, ok := strings.Cut(auth, "Credential=")
-		if !ok || !strings.HasPrefix(auth, "AWS4-HMAC-SHA256") {
-			return scope{}, Errorf("IncompleteSignature", "the Authorization header is not AWS4-HMAC-SHA256 with a Credential")
-		}
-		credential, _, _ = strings.Cut(rest, ",")
-	} else if q := hr.URL.Query(); q.Has("X-Amz-Credential") {
-		credential = q.Get("X-Amz-Credential")
-		if token == "" {
-			token = q.Get("X-Amz-Security-Token")
-		}
-	} else {
-		return scope{}, nil
-	}
-	part := strings.Split(strings.TrimSpace(credential), "/")
-	if len(part) != 5 || part[0] == "" || part[2] == "" || part[3] == "" || part[4] != "aws4_request" {
-		return scope{}, Errorf("IncompleteSignature",
-			"credential %.200q is not KEY/DATE/REGION/SERVICE/aws4_request", credential)
-	}
-	return scope{accessKeyID: part[0], region: part[2], service: part[3], token: token}, nil
-}
-
-// readBody reads a body of at most MaxBody bytes, decompressed where the client
-// compressed it (SDKs do that for PutMetricData from 10 KiB on).
+// readBody reads a body of at most MaxBody bytes, as it was sent.
 func readBody(hr *http.Request) ([]byte, error) {
 	if hr.Body == nil {
 		return nil, nil
 	}
-	body, err := readBounded(hr.Body)
-	if err != nil {
-		return nil, err
-	}
+	return readBounded(hr.Body)
+}
+
+// plain is a body decompressed where the client compressed it (SDKs do that for
+// PutMetricData from 10 KiB on), to at most MaxBody bytes.
+func plain(hr *http.Request, body []byte) ([]byte, error) {
 	switch enc := hr.Header.Get("Content-Encoding"); enc {
 	case "", "identity":
 		return body, nil

@@ -66,6 +66,13 @@ type Config struct {
 	Logger  *slog.Logger                          // default: discards
 	Now     func() time.Time                      // default time.Now
 
+	// VerifySignatures refuses calls that are not signed with the secret that Secret has
+	// for their access key, or not now, save those for which Unsigned is true: AWS takes
+	// a few of them without a signature, e.g. AssumeRoleWithWebIdentity.
+	VerifySignatures bool
+	Secret           func(accessKeyID string) (secret string, ok bool)
+	Unsigned         func(r *Request) bool // asked with Service and Operation; nil: never
+
 	// Authorize refuses what a caller may not do, by an *Error. It is asked after Check
 	// and before the hooks. nil: everybody may do everything.
 	Authorize func(ctx context.Context, r *Request) error

@@ -97,26 +97,35 @@ func protocolOf(hr *http.Request, service string) Protocol {
 // error can be answered in the caller's protocol; the Registration may be.
 func (m *Mux) decode(hr *http.Request) (*Request, *Registration, error) {
 	req := &Request{HTTP: hr, Params: Params{}, Region: m.cfg.Region, AccountID: DefaultAccountID}
-	scope, err := scopeOf(hr)
-	req.Service, req.Protocol = scope.service, protocolOf(hr, scope.service)
+	caller, err := credentialsOf(hr)
+	req.Service, req.Protocol = caller.service, protocolOf(hr, caller.service)
 	if err != nil {
 		return req, nil, err
 	}
-	if scope.accessKeyID != "" {
-		req.Region, req.AccessKeyID = scope.region, scope.accessKeyID
+	if caller.accessKeyID != "" {
+		req.Region, req.AccessKeyID = caller.region, caller.accessKeyID
 	}
-	body, err := readBody(hr)
+	sent, err := readBody(hr)
+	if err != nil {
+		return req, nil, err
+	}
+	body, err := plain(hr, sent)
 	if err != nil {
 		return req, nil, err
 	}
 	reg, err := m.route(hr, req, body)
+	if m.cfg.VerifySignatures && reg != nil {
+		if refused := m.verify(req, caller, sent); refused != nil {
+			return req, reg, refused
+		}
+	}
 	if err != nil {
 		return req, reg, err
 	}
-	if err := m.cfg.Check(scope.accessKeyID, scope.token); err != nil {
+	if err := m.cfg.Check(caller.accessKeyID, caller.token); err != nil {
 		return req, reg, err
 	}
-	if account := m.cfg.Resolve(scope.accessKeyID); account != "" {
+	if account := m.cfg.Resolve(caller.accessKeyID); account != "" {
 		req.AccountID = account
 	}
 	return req, reg, nil

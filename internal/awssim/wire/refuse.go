@@ -1,0 +1,45 @@
+package wire
+
+import "net/http"
+
+// proof is what is wrong with a signature.
+type proof int
+
+const (
+	unsigned proof = iota
+	unknownKey
+	mismatch
+	expired
+	incomplete
+)
+
+// refuse words an error of the signature as the services of the protocol do: query and
+// REST XML services by the common errors of their API references, EC2 by its own error
+// codes, the others by the exceptions of the framework that they share.
+func refuse(req *Request, why proof, message string) *Error {
+	e := &Error{Message: message, Status: http.StatusForbidden}
+	switch req.Protocol {
+	case Query, RESTXML:
+		e.Code = map[proof]string{
+			unsigned: "MissingAuthenticationToken", unknownKey: "InvalidClientTokenId", incomplete: "IncompleteSignature",
+			mismatch: "SignatureDoesNotMatch", expired: "SignatureDoesNotMatch",
+		}[why]
+	case EC2:
+		e.Code = map[proof]string{
+			unsigned: "MissingAuthenticationToken", unknownKey: "AuthFailure", incomplete: "IncompleteSignature",
+			mismatch: "AuthFailure", expired: "RequestExpired",
+		}[why]
+	case RESTJSON, JSON, CBOR:
+		e.Code = map[proof]string{
+			unsigned: "MissingAuthenticationTokenException", unknownKey: "UnrecognizedClientException", incomplete: "IncompleteSignatureException",
+			mismatch: "InvalidSignatureException", expired: "InvalidSignatureException",
+		}[why]
+	}
+	switch {
+	case e.Code == "AuthFailure":
+		e.Status = http.StatusUnauthorized
+	case why == incomplete, e.Code == "RequestExpired", req.Protocol == JSON, req.Protocol == CBOR:
+		e.Status = http.StatusBadRequest
+	}
+	return e
+}
