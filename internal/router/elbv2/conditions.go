@@ -98,6 +98,9 @@ func conditionOf(c types.RuleCondition) condition {
 	}
 	if x := c.SourceIpConfig; x != nil {
 		add(x.Values, nil)
+		if x.IpAddressType != "" { // of an NLB's rule, which knows nothing else
+			add([]string{string(x.IpAddressType)}, nil)
+		}
 	}
 	if x := c.HttpHeaderConfig; x != nil {
 		out.header = aws.ToString(x.HttpHeaderName)

@@ -138,8 +138,8 @@ func (r *Rule) adviseNetwork(ctx context.Context, rd *reading) ([]string, error)
 		return nil, err
 	}
 	var out []string
-	if n := len(rules) - 1; n > 0 {
-		out = append(out, fmt.Sprintf("the listener has %d rules beside its default action (%s): only what reaches the default action is shifted", n, conditionsInWords(rules)))
+	if len(rules) > 1 {
+		out = append(out, fmt.Sprintf("beside its default action the listener has %s: only what reaches the default action is shifted", conditionsInWords(rules)))
 	}
 	zones := map[string]zoneSet{}
 	ids := splitOf(rd.actions).With(r.cfg.Destinations...).IDs()
@@ -157,10 +157,10 @@ func conditionsInWords(rules []types.Rule) string {
 	var out []string
 	for _, rule := range inOrder(rules) {
 		if !aws.ToBool(rule.IsDefault) {
-			out = append(out, fmt.Sprintf("%s: %s", ruleName(rule), describe(conditionsOf(rule.Conditions))))
+			out = append(out, fmt.Sprintf("%s (%s)", ruleName(rule), describe(conditionsOf(rule.Conditions))))
 		}
 	}
-	return strings.Join(out, "; ")
+	return strings.Join(out, ", ")
 }
 
 // zoneSet is where a target group's targets are.

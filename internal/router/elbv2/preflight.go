@@ -241,9 +241,8 @@ func (r *Rule) Advise(ctx context.Context) ([]string, error) {
 
 func advice(id string, attrs map[string]string, sticky, several bool) []string {
 	var out []string
-	byCookie := attrs["stickiness.type"] != "source_ip" // an NLB has no cookies
-	if attrs["stickiness.enabled"] == "true" && byCookie && several && !sticky {
-		out = append(out, fmt.Sprintf("%s has target stickiness on: AWS refuses it on a rule with several target groups unless group stickiness is on too; turn one of them off or on before the shift", id))
+	if attrs["stickiness.enabled"] == "true" && several && !sticky {
+		out = append(out, fmt.Sprintf("%s has target stickiness on: AWS refuses it in an action with several target groups unless group stickiness is on too; turn one of them off or on before the shift", id))
 	}
 	if s := attrs["slow_start.duration_seconds"]; s != "" && s != "0" {
 		out = append(out, fmt.Sprintf("%s has slow start (%s s): it slows newly registered targets, not a change of weights", id, s))
