@@ -259,7 +259,7 @@ func TestParseNamesTheWrongField(t *testing.T) {
 		`{"kind":"throttle","skip":-1}`:                                     `skip: -1 is negative`,
 		`{"kind":"throttle","times":-1}`:                                    `times: -1 is negative`,
 		`{"kind":"throttle","probability":1.5}`:                             `probability: 1.5 is not in 0–1`,
-		`{"kind":"throttle","service":"s3"}`:                               `service: "s3" is not one of elasticloadbalancing (elbv2)`,
+		`{"kind":"throttle","service":"s3"}`:                                `service: "s3" is not one of elasticloadbalancing (elbv2)`,
 		`{"kind":"throttle","service":"e["}`:                                `service: "e[" is not a glob`,
 		`{"kind":"throttle","operation":"["}`:                               `operation: "[" is not a glob`,
 		`{"kind":"throttle","duration":"1s"}`:                               `duration: the kind throttle does not have it; it has service, operation, skip, times, probability`,
