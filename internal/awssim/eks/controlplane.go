@@ -1,0 +1,139 @@
+package eks
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"strings"
+	"time"
+
+	"github.com/norikae/norikae/internal/awssim/wire"
+)
+
+// ClusterInfo is what a ControlPlane must know of a cluster.
+type ClusterInfo struct {
+	ARN, Account, Region, Name string
+	Version                    string // of Kubernetes, e.g. 1.36
+	Issuer                     string // URL of the OIDC provider
+}
+
+// Endpoint of a cluster's API server.
+type Endpoint struct {
+	URL string
+	CA  []byte // PEM
+}
+
+// ControlPlane runs the API servers of clusters. Its methods are called without any
+// lock, for different clusters at the same time, and must return when ctx ends.
+type ControlPlane interface {
+	// Start runs a cluster's API server. An error makes the cluster FAILED.
+	Start(ctx context.Context, c ClusterInfo) (Endpoint, error)
+	// Stop ends what Start has started. An error makes the cluster FAILED, and it can be
+	// deleted again.
+	Stop(ctx context.Context, arn string) error
+}
+
+func (c *cluster) info() ClusterInfo {
+	return ClusterInfo{
+		ARN: c.arn, Account: c.world.account, Region: c.world.region, Name: c.name, Version: c.version, Issuer: c.issuer(),
+	}
+}
+
+// dnsSuffix of a region's EKS endpoints.
+func dnsSuffix(region string) string {
+	if wire.Partition(region) == "aws-cn" {
+		return "amazonaws.com.cn"
+	}
+	return "amazonaws.com"
+}
+
+func (c *cluster) issuer() string {
+	return fmt.Sprintf("https://oidc.eks.%s.%s/id/%s", c.world.region, dnsSuffix(c.world.region), c.id)
+}
+
+func (c *cluster) madeUpEndpoint() string {
+	return fmt.Sprintf("https://%s.gr7.%s.eks.%s", c.id, c.world.region, dnsSuffix(c.world.region))
+}
+
+func (c *cluster) serveAt(e Endpoint) {
+	c.endpoint, c.ca = e.URL, base64.StdEncoding.EncodeToString(e.CA)
+}
+
+// start has the cluster's task wait for its API server. The caller holds s.mu.
+func (s *Service) start(c *cluster, t *task) {
+	if s.cfg.ControlPlane == nil || t.err != nil {
+		return
+	}
+	info := c.info()
+	s.background(t, func() (func(), error) {
+		e, err := s.cfg.ControlPlane.Start(s.ctx, info)
+		return func() { c.serveAt(e); c.started = true }, err
+	})
+}
+
+// end has the cluster's task wait until its API server has ended. The caller holds s.mu.
+func (s *Service) end(c *cluster, t *task) {
+	if !c.started || t.err != nil {
+		return
+	}
+	arn := c.arn
+	s.background(t, func() (func(), error) {
+		err := s.cfg.ControlPlane.Stop(s.ctx, arn)
+		return func() { c.started = false }, err
+	})
+}
+
+// background runs work without the lock and then, with it, what work returned if it
+// went well. The caller holds s.mu, so that Close comes before it or after it.
+func (s *Service) background(t *task, work func() (good func(), err error)) {
+	t.busy = true
+	if s.ctx.Err() != nil {
+		return
+	}
+	s.running.Go(func() {
+		good, err := work()
+		if s.ctx.Err() != nil {
+			return // nobody is interested in how it ended
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		t.busy, t.err = false, err
+		if err == nil {
+			good()
+		}
+	})
+}
+
+// newCA makes a certificate authority out of a seed, as base64 of PEM. It is valid for
+// any time that a test may have, and the same for the same seed.
+func newCA(seed uint64) (string, error) {
+	sum := sha256.Sum256(binary.BigEndian.AppendUint64([]byte("norikae lab cluster CA "), seed))
+	key := ed25519.NewKeyFromSeed(sum[:])
+	tmpl := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: "kubernetes"},
+		NotBefore:             time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC),
+		NotAfter:              time.Date(2190, 1, 1, 0, 0, 0, 0, time.UTC),
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+		DNSNames:              []string{"kubernetes"},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
+	if err != nil {
+		return "", fmt.Errorf("making the clusters' certificate authority: %w", err)
+	}
+	var b strings.Builder
+	if err := pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: der}); err != nil {
+		return "", fmt.Errorf("encoding the clusters' certificate authority: %w", err)
+	}
+	return base64.StdEncoding.EncodeToString([]byte(b.String())), nil
+}

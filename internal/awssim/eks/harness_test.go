@@ -1,0 +1,164 @@
+package eks_test
+
+import (
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	sdk "github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/norikae/norikae/internal/awssim/eks"
+	"github.com/norikae/norikae/internal/awssim/wire"
+)
+
+const (
+	account = "000000000000"
+	region  = "us-east-1"
+	role    = "arn:aws:iam::000000000000:role/path/eks"
+)
+
+// clock is moved by hand.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *clock { return &clock{now: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// lab is the service behind HTTP, and the real SDK as one account's client in one region.
+type lab struct {
+	*sdk.Client
+
+	service *eks.Service
+	clock   *clock
+	url     string
+}
+
+func newLab(t *testing.T, change ...func(*eks.Config)) *lab {
+	t.Helper()
+	l := &lab{clock: newClock()}
+	cfg := eks.Config{
+		Seed: 1, Now: l.clock.Now,
+		CreateDelay: 10 * time.Minute, UpdateDelay: 8 * time.Minute, DeleteDelay: 5 * time.Minute, InnerDelay: 3 * time.Minute,
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	var err error
+	if l.service, err = eks.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.service.Close)
+	mux := wire.NewMux(wire.Config{Resolve: func(key string) string {
+		if key == "AKIDOTHER" {
+			return "111111111111"
+		}
+		return account
+	}})
+	mux.Register(l.service.Registration())
+	srv := httptest.NewServer(mux)
+	t.Cleanup(srv.Close)
+	l.url = srv.URL
+	l.Client = l.client(region, "AKIDEXAMPLE")
+	return l
+}
+
+func (l *lab) client(region, key string) *sdk.Client {
+	return sdk.New(sdk.Options{
+		Region: region, BaseEndpoint: aws.String(l.url), RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider(key, "secret", ""),
+	})
+}
+
+// must fails the test on an error and returns the answer.
+func must[T any](t *testing.T) func(T, error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// refused wants an API error with a code.
+func refused(t *testing.T, code string, err error) {
+	t.Helper()
+	e, ok := errors.AsType[smithy.APIError](err)
+	if !ok || e.ErrorCode() != code {
+		t.Errorf("got %v, want %s", err, code)
+	}
+}
+
+// creation of a cluster with what it must have.
+func creation(name string) *sdk.CreateClusterInput {
+	return &sdk.CreateClusterInput{
+		Name: &name, RoleArn: aws.String(role),
+		ResourcesVpcConfig: &types.VpcConfigRequest{SubnetIds: []string{"subnet-1", "subnet-2"}},
+	}
+}
+
+// add makes a cluster that is ACTIVE at once.
+func (l *lab) add(t *testing.T, name string) string {
+	t.Helper()
+	return must[string](t)(l.service.AddCluster(t.Context(), eks.NewCluster{Account: account, Region: region, Name: name}))
+}
+
+func (l *lab) cluster(t *testing.T, name string) *types.Cluster {
+	t.Helper()
+	return must[*sdk.DescribeClusterOutput](t)(l.DescribeCluster(t.Context(), &sdk.DescribeClusterInput{Name: &name})).Cluster
+}
+
+// status of a cluster; "gone" when there is none.
+func (l *lab) status(t *testing.T, name string) types.ClusterStatus {
+	t.Helper()
+	out, err := l.DescribeCluster(t.Context(), &sdk.DescribeClusterInput{Name: &name})
+	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
+		return "gone"
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Cluster.Status
+}
+
+func (l *lab) wantStatus(t *testing.T, name string, want types.ClusterStatus) {
+	t.Helper()
+	if got := l.status(t, name); got != want {
+		t.Errorf("%s is %s, want %s", name, got, want)
+	}
+}
+
+// certificate in the base64 of the API.
+func certificate(data string) ([]byte, error) {
+	raw, err := base64.StdEncoding.DecodeString(data)
+	if err != nil {
+		return nil, fmt.Errorf("certificate authority: %w", err)
+	}
+	block, rest := pem.Decode(raw)
+	if block == nil || block.Type != "CERTIFICATE" || len(rest) > 0 {
+		return nil, fmt.Errorf("certificate authority: %q is not one PEM certificate", raw)
+	}
+	return block.Bytes, nil
+}
