@@ -14,7 +14,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
 	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 
@@ -328,6 +330,33 @@ func TestCallsArePacedPerServiceAndKind(t *testing.T) {
 	})
 }
 
+func TestRoute53IsAskedFiveTimesPerSecondAtMost(t *testing.T) {
+	environment(t, keys())
+	synctest.Test(t, func(t *testing.T) {
+		cfg, err := Load(t.Context(), Options{HTTPClient: transport(func(r *http.Request) (*http.Response, error) {
+			w := &recorder{header: http.Header{}, status: 200}
+			w.body.WriteString("<R/>")
+			return w.response(r), nil
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := route53.NewFromConfig(cfg)
+		start := time.Now()
+		for range 15 { // reads and writes together: 5 at once, 5/s after that
+			if _, err := client.GetHostedZone(t.Context(), &route53.GetHostedZoneInput{Id: aws.String("Z1")}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := client.DeleteHealthCheck(t.Context(), &route53.DeleteHealthCheckInput{HealthCheckId: aws.String("h1")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(start).Round(time.Second); took != 5*time.Second {
+			t.Errorf("30 calls took %s, want 5s", took)
+		}
+	})
+}
+
 func classified(err error) string {
 	switch {
 	case errors.Is(err, fault.ErrNotFound):
@@ -345,12 +374,13 @@ func classified(err error) string {
 
 func TestEveryCodeHasItsClass(t *testing.T) {
 	for want, codes := range map[string]string{
-		"not found": "RuleNotFound ListenerNotFound TargetGroupNotFound LoadBalancerNotFound RuleNotFoundException",
-		"conflict":  "PriorityInUse ResourceInUse",
+		"not found": "RuleNotFound ListenerNotFound TargetGroupNotFound LoadBalancerNotFound RuleNotFoundException " +
+			"NoSuchHostedZone NoSuchHealthCheck NoSuchChange",
+		"conflict": "PriorityInUse ResourceInUse InvalidChangeBatch",
 		"denied": "AccessDenied AccessDeniedException UnauthorizedOperation ExpiredToken ExpiredTokenException " +
 			"InvalidClientTokenId UnrecognizedClientException SignatureDoesNotMatch",
 		"terminal": "ValidationError TooManyActions TooManyTags TooManyUniqueTargetGroupsPerLoadBalancer InvalidConfigurationRequest " +
-			"TargetGroupAssociationLimit OperationNotPermitted NotSimulated",
+			"TargetGroupAssociationLimit OperationNotPermitted NotSimulated InvalidInput InvalidDomainName",
 		"retryable": "Throttling ThrottlingException TooManyRequestsException RequestLimitExceeded PriorRequestNotComplete " +
 			"HealthUnavailable ServiceUnavailable InternalFailure Unheard",
 	} {

@@ -63,9 +63,13 @@ func classOf(code string) class {
 	switch {
 	case slices.Contains([]string{
 		"RuleNotFound", "ListenerNotFound", "TargetGroupNotFound", "LoadBalancerNotFound", "ResourceNotFound",
+		"NoSuchHostedZone", "NoSuchHealthCheck", "NoSuchChange",
 	}, bare):
 		return classNotFound
-	case slices.Contains([]string{"PriorityInUse", "ResourceInUse"}, bare):
+	case slices.Contains([]string{
+		"PriorityInUse", "ResourceInUse",
+		"InvalidChangeBatch", // nothing of it took effect: a record is not what it replaces, nearly always
+	}, bare):
 		return classConflict
 	case slices.Contains([]string{
 		"AccessDenied", "UnauthorizedOperation", "NotAuthorized", "AuthFailure", "OptInRequired",
@@ -77,7 +81,7 @@ func classOf(code string) class {
 		"ValidationError", "Validation", "InvalidParameter", "InvalidParameterValue", "InvalidParameterCombination",
 		"MissingParameter", "MissingRequiredParameter", "MissingAction", "InvalidAction", "UnknownOperation", "MalformedQueryString",
 		"InvalidQueryParameter", "InvalidConfigurationRequest", "IncompatibleProtocols", "UnsupportedProtocol", "InvalidLoadBalancerAction",
-		"InvalidTarget", "OperationNotPermitted", "TargetGroupAssociationLimit", "DuplicateTagKeys",
+		"InvalidTarget", "OperationNotPermitted", "TargetGroupAssociationLimit", "DuplicateTagKeys", "InvalidInput", "InvalidDomainName",
 		"SerializationError", "NotSimulated",
 	}, bare):
 		return classTerminal

@@ -20,7 +20,7 @@ type bucket struct {
 // limits keep a loop that went wrong from eating the request quota that an account
 // shares with its load balancer controllers, autoscalers and people. The buckets are
 // those that AWS documents (reads) and the AWS Load Balancer Controller keeps to
-// (writes); a shift needs a small part of them.
+// (writes); a shift needs a small part of them. Route 53 counts all calls together.
 type limits struct {
 	mu      sync.Mutex
 	buckets map[string]*rate.Limiter // by service ID and kind of call
@@ -35,6 +35,8 @@ func bucketFor(service, operation string) (key string, b bucket) {
 		return service + " read", bucket{10, 40}
 	case service == "Elastic Load Balancing v2":
 		return service + " write", bucket{3, 20}
+	case service == "Route 53": // 5 requests/s for a whole account were its quota for long
+		return service, bucket{5, 5}
 	default:
 		return service, bucket{10, 20}
 	}
