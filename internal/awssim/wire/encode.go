@@ -264,6 +264,9 @@ func floatText(f float64) string {
 	return strconv.FormatFloat(f, 'g', -1, 64)
 }
 
+// EncodeJSON is a structure as an awsJson answer has it, with its members sorted.
+func EncodeJSON(s Struct) ([]byte, error) { return json.Marshal(jsonTree(s)) }
+
 // jsonTree makes what encoding/json can marshal. Times are epoch seconds with up to
 // milliseconds.
 func jsonTree(v any) any {
