@@ -5,12 +5,14 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	r53 "github.com/aws/aws-sdk-go-v2/service/route53"
 
 	"github.com/norikae/norikae/api/v1alpha1"
 	"github.com/norikae/norikae/internal/arn"
 	"github.com/norikae/norikae/internal/engine"
 	"github.com/norikae/norikae/internal/manifest"
 	"github.com/norikae/norikae/internal/router/elbv2"
+	"github.com/norikae/norikae/internal/router/route53"
 )
 
 // regionOf a shift's route: as declared, else that of its ARNs, else the environment's.
@@ -28,6 +30,12 @@ func newRouter(ts *v1alpha1.TrafficShift, cfg aws.Config) (engine.Router, error)
 	var destinations []string
 	for _, d := range ts.Spec.Destinations {
 		destinations = append(destinations, manifest.DestinationID(d))
+	}
+	if r := ts.Spec.Route.Route53; r != nil {
+		return route53.New(route53.Config{
+			API: r53.NewFromConfig(cfg), HostedZoneID: r.HostedZoneID, Name: r.Name, Types: r.Types,
+			Destinations: destinations, Owner: ts.Metadata.Name,
+		})
 	}
 	route := elbv2.Config{API: elb.NewFromConfig(cfg), Owner: ts.Metadata.Name, Destinations: destinations}
 	switch r := ts.Spec.Route; {

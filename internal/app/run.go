@@ -96,7 +96,7 @@ func (r *run) Status(ctx context.Context) (cli.Status, error) {
 	if ok {
 		st.Mark = &m
 	}
-	st.Settled = !ok && live.Exists && live.Conforms && live.Split.Equal(st.To)
+	st.Settled = !ok && r.parts.Spec.Settled(live)
 	s, ok, err := file.Last(file.Path(r.dir, r.parts.Spec.Route))
 	if err != nil {
 		return st, err

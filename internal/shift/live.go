@@ -24,6 +24,11 @@ func (p Plan) exactly(l Live, s traffic.Split) bool {
 	return split.Equal(s)
 }
 
+// Settled tells whether a route already is as declared, all of it and in force.
+func (s Spec) Settled(l Live) bool {
+	return l.Exists && l.Conforms && !l.Pending && Plan{Spec: s}.exactly(l, s.To())
+}
+
 // ours tells whether each part of the route has a split that this shift writes.
 func (p Plan) ours(l Live) bool {
 	written := func(s traffic.Split) bool {
