@@ -80,14 +80,11 @@ func (s *session) printPreview(d declared, pv engine.Preview) error {
 func previewText(spec shift.Spec, names namer, pv engine.Preview) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "shift %q on %s\n\n", spec.Name, clean(pv.Route))
-	rows := [][]string{{"live", names.split(pv.Live.Split)}}
+	rows := [][]string{{"live", liveText(names, pv.Live)}}
 	if !pv.From.Equal(pv.Live.Split) {
 		rows = append(rows, []string{"from", names.split(pv.From)})
 	}
 	rows = append(rows, []string{"to", names.split(pv.To)})
-	if !pv.Live.Exists {
-		rows[0][1] = "no such rule yet; " + serves(names, pv.Live.Split)
-	}
 	if m := pv.Unfinished; m != nil {
 		rows = append(rows, []string{"unfinished", unfinished(*m)})
 	}

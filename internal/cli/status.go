@@ -41,11 +41,7 @@ func (s *session) statusCommand() *cobra.Command {
 func statusText(spec shift.Spec, names namer, st Status, now time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "shift %q on %s\n\n", spec.Name, clean(st.Route))
-	live := names.split(st.Live.Split)
-	if !st.Live.Exists {
-		live = "no such rule yet; " + serves(names, st.Live.Split)
-	}
-	rows := [][]string{{"live", live}, {"to", names.split(st.To)}}
+	rows := [][]string{{"live", liveText(names, st.Live)}, {"to", names.split(st.To)}}
 	switch m := st.Mark; {
 	case st.Settled:
 		rows = append(rows, []string{"state", "settled: the declared weights are live and no shift is unfinished"})
@@ -61,6 +57,21 @@ func statusText(spec shift.Spec, names namer, st Status, now time.Time) string {
 	}
 	list(&b, "notes", st.Live.Notes)
 	return b.String()
+}
+
+// liveText is what the route does now.
+func liveText(names namer, l shift.Live) string {
+	if !l.Exists {
+		return "no such rule yet; " + serves(names, l.Split)
+	}
+	text := names.split(l.Split)
+	for _, o := range l.Others {
+		text += "; another record type has " + names.split(o)
+	}
+	if l.Pending {
+		text += " (written, and not in force everywhere yet)"
+	}
+	return text
 }
 
 func markRows(names namer, m shift.Mark, now time.Time) [][]string {
