@@ -10,15 +10,15 @@ import (
 
 // Step is what is known about a step's windows, oldest first. The newest is judged,
 // alone and together with those before it.
-type Step[W observed] struct {
+type Step[W Observed] struct {
 	Windows []W
 	// Before is the level to compare with: the windows before the shift's first write,
 	// added up.
 	Before W
 }
 
-// observed is a window of what some kind of load balancer counted.
-type observed interface {
+// Observed is a window of what some kind of load balancer counted.
+type Observed interface {
 	span() Window
 	// unusable says what is wrong with the numbers themselves; "" when nothing is.
 	unusable() string
@@ -57,7 +57,7 @@ const recent = 5
 
 // looks compares the newest window, the recent ones and the whole step, which are oldest
 // first. Any of them can fail; the recent ones alone can make a step wait.
-func looks[W observed](rule Comparison, windows []W, what string, of func(W) (now, old Counts), before Counts) (Outcome, string) {
+func looks[W Observed](rule Comparison, windows []W, what string, of func(W) (now, old Counts), before Counts) (Outcome, string) {
 	n := len(windows)
 	spans := slices.Compact([]int{1, min(n, recent), n})
 	level := rule.level(n) / float64(len(spans))

@@ -133,9 +133,9 @@ func nlbIdle(s NLBStep, m Measurement) Measurement {
 	case some(s.Before.Flows):
 		why = "there were some before the shift"
 	case w.Flows == nil && some(w.Active):
-		why = fmt.Sprintf("it had %s open ones, and no NewFlowCount", num(*w.Active))
+		why = fmt.Sprintf("ActiveFlowCount was up to %s, and there is no NewFlowCount", num(*w.Active))
 	case s.Before.Flows == nil && some(s.Before.Active):
-		why = fmt.Sprintf("before the shift it had %s open ones, and no NewFlowCount", num(*s.Before.Active))
+		why = fmt.Sprintf("before the shift ActiveFlowCount was up to %s, and there was no NewFlowCount", num(*s.Before.Active))
 	default:
 		why = unwatched(w.Gaining)
 	}

@@ -3,7 +3,6 @@ package metric
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -56,7 +55,7 @@ func (a *Analyzer) Analyze(ctx context.Context, req analysis.Request) analysis.R
 		a.reset(req.Since)
 	}
 	a.follow(req)
-	if len(a.metrics) == 0 && !a.cfg.Builtin {
+	if len(a.metrics) == 0 && a.builtin == nil {
 		return analysis.Report{Verdict: analysis.Successful, Next: req.Now.Add(time.Minute)}
 	}
 	var b batch
@@ -64,8 +63,8 @@ func (a *Analyzer) Analyze(ctx context.Context, req analysis.Request) analysis.R
 	for i := range a.metrics {
 		plans[i] = a.planUser(&b, i, req)
 	}
-	if a.cfg.Builtin {
-		a.planBuiltin(&b, req)
+	if a.builtin != nil {
+		a.builtin.plan(&b, req)
 	}
 	a.ask(ctx, req.Now, &b)
 	return a.report(req, plans)
@@ -75,7 +74,9 @@ func (a *Analyzer) Analyze(ctx context.Context, req analysis.Request) analysis.R
 func (a *Analyzer) reset(since time.Time) {
 	a.since = since
 	a.lateUsers, a.users = a.users, a.newUsers(since)
-	a.late, a.builtin = a.builtin, builtinState{lifetime: lifetime{since: since}}
+	if a.builtin != nil {
+		a.builtin.reset(since)
+	}
 	for _, st := range a.lateUsers {
 		for _, m := range st.windows {
 			m.reported = true
@@ -86,20 +87,25 @@ func (a *Analyzer) reset(since time.Time) {
 func (a *Analyzer) newUsers(since time.Time) []userState {
 	users := make([]userState, len(a.metrics))
 	for i := range users {
-		users[i] = userState{lifetime{since: since}, map[int]*measured{}}
+		users[i] = newUser(since)
 	}
 	return users
+}
+
+func newUser(since time.Time) userState {
+	return userState{lifetime{since: since}, map[int]*measured{}}
 }
 
 // follow keeps the windows of the weights before these, which the source completes only
 // now. Without its memory it fetches them again.
 func (a *Analyzer) follow(req analysis.Request) {
-	if !a.late.since.Equal(req.Before) {
-		a.late = builtinState{lifetime: lifetime{since: req.Before}}
-		a.lateUsers = a.newUsers(req.Before)
+	if a.builtin != nil {
+		a.builtin.follow(req)
 	}
-	a.late.until = req.Since
 	for i := range a.lateUsers {
+		if !a.lateUsers[i].since.Equal(req.Before) {
+			a.lateUsers[i] = newUser(req.Before)
+		}
 		a.lateUsers[i].until = req.Since
 	}
 }
@@ -189,7 +195,7 @@ func (a *Analyzer) takeUser(u *userMetric, req analysis.Request, p plan, w analy
 func (a *Analyzer) addRequests(b *batch, req analysis.Request, w analysis.Window, t *userTake) {
 	t.expect += len(req.Gaining)
 	for _, id := range req.Gaining {
-		q := statQuery(a.cfg.ALB, id, "RequestCount", "Sum")
+		q := albMeter{ALB: *a.cfg.ALB}.query(id, requestCount, "Sum")
 		b.add(a.cfg.ALB.Source, Query{"minRequests", q, w.Start, w.End}, t.request)
 	}
 }
@@ -236,8 +242,8 @@ func values(r Result) [][]float64 {
 func (a *Analyzer) report(req analysis.Request, plans []plan) analysis.Report {
 	var judged []analysis.Judged
 	var next []time.Time
-	if a.cfg.Builtin {
-		j, at := a.judgeBuiltin(req)
+	if a.builtin != nil {
+		j, at := a.builtin.judge(req)
 		judged, next = append(judged, j...), append(next, at...)
 	}
 	for i, p := range plans {
@@ -257,7 +263,9 @@ func (a *Analyzer) report(req analysis.Request, plans []plan) analysis.Report {
 	}
 	r := analysis.JudgeStep(judged)
 	r.Next = earliest(next)
-	r.Rates = a.rates(req)
+	if a.builtin != nil {
+		r.Rates = a.builtin.rates(req)
+	}
 	return r
 }
 
@@ -280,28 +288,6 @@ func (a *Analyzer) lateFailures(i int, req analysis.Request, p plan, j *analysis
 		next = append(next, a.again(m.Verdict, m.again, req.Now, a.metrics[i].Source, p.sched, n-1-k)...)
 	}
 	return next
-}
-
-// rates of the destinations in the newest window that is known.
-func (a *Analyzer) rates(req analysis.Request) map[string]float64 {
-	for _, w := range slices.Backward(a.builtin.windows) {
-		if !w.known {
-			continue
-		}
-		rates := map[string]float64{}
-		for _, side := range []struct {
-			ids    []string
-			counts []analysis.ALBDestination
-		}{{req.Gaining, w.Gaining}, {req.Losing, w.Losing}} {
-			for i, d := range side.counts {
-				if d.Requests != nil {
-					rates[side.ids[i]] = *d.Requests / w.End.Sub(w.Start).Seconds()
-				}
-			}
-		}
-		return rates
-	}
-	return nil
 }
 
 // again is when a window that is not conclusive is worth another question.

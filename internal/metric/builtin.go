@@ -2,274 +2,103 @@ package metric
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/norikae/norikae/internal/analysis"
 	"github.com/norikae/norikae/internal/arn"
 )
 
-// The names of the built-in metrics in a report.
-const (
-	TargetErrors       = "builtin/target-errors"
-	LoadBalancerErrors = "builtin/load-balancer-errors"
-	HealthyHosts       = "builtin/healthy-hosts"
-)
-
 // rangeLimit bounds the windows of one built-in query: GetMetricData gives at most
 // 100,800 data points, shared by its queries (up to 28 here, for 5 destinations).
 const rangeLimit = 1440
 
-// builtinState is what is known by the built-in analysis of the weights live since a
-// moment.
-type builtinState struct {
-	lifetime
-
-	windows []builtinWindow // number k is at index k
+// builtin is the analysis by a load balancer's own metrics, whatever kind of load
+// balancer it is.
+type builtin interface {
+	schedule() analysis.Schedule
+	// reset begins a new step; what is known of the one before is followed on.
+	reset(since time.Time)
+	// follow keeps the windows of the weights before these.
+	follow(req analysis.Request)
+	// plan puts the missing windows into the batch.
+	plan(b *batch, req analysis.Request)
+	// judge reports the judgements, and when to look again.
+	judge(req analysis.Request) ([]analysis.Judged, []time.Time)
+	rates(req analysis.Request) map[string]float64
+	// probe puts one window into the batch; told says, once it is asked, what it had.
+	probe(b *batch, req analysis.Request) (told func() (string, error), err error)
 }
 
-type builtinWindow struct {
-	analysis.ALBWindow
-	known bool
-	err   error
-	again time.Time
-	// target, balancer and healthy are the judgements.
-	target, balancer, healthy analysis.Measurement
+// meter is that of one kind of load balancer: what is asked of it, and how it is judged. W is
+// what it counts in a window.
+type meter[W analysis.Observed] interface {
+	// measured is where and when its metrics are there.
+	measured() (Source, analysis.Timing, analysis.Schedule)
+	// names of the judgements, in the order of judge.
+	names() []string
+	// check that CloudWatch can know the destinations of a request.
+	check(req analysis.Request) error
+	asks(req analysis.Request) []ask
+	// window makes a window of the answers to asks.
+	window(got answers, req analysis.Request, w analysis.Window) W
+	judge(s analysis.Step[W]) []analysis.Measurement
+	// rates are the requests per second of each destination, where they are known.
+	rates(w W, req analysis.Request) map[string]float64
+	// traffic says in words what the load balancer had in a window.
+	traffic(w W) string
 }
 
-// open tells whether any judgement of the window is not conclusive yet.
-func (w *builtinWindow) open() analysis.Verdict {
-	for _, m := range []analysis.Measurement{w.target, w.balancer, w.healthy} {
-		if m.Verdict == analysis.Inconclusive || m.Verdict == analysis.Error {
-			return m.Verdict
-		}
-	}
-	return analysis.Successful
+// ask is a metric of a load balancer.
+type ask struct {
+	metricKey
+
+	text string // the query
 }
 
-// baselineState is the level before the shift.
-type baselineState struct {
-	started time.Time
-	known   bool
-	window  analysis.ALBWindow
-	err     error
+// metricKey is a metric of a destination, or of the load balancer (empty id).
+type metricKey struct{ id, metric string }
+
+// answers are those of one range of a load balancer's metrics.
+type answers struct {
+	got    map[metricKey]Result
+	period time.Duration
 }
 
-func (a *Analyzer) builtinSchedule() analysis.Schedule {
-	return analysis.NewSchedule(a.cfg.ALB.Timing, a.cfg.ALB.Interval, 0)
+func (a answers) complete() bool {
+	for _, r := range a.got {
+		if !r.Complete {
+			return false
+		}
+	}
+	return true
 }
 
-// planBuiltin puts the missing windows into the batch, as one range for each weights: a
-// query over many windows costs AWS's price of one.
-func (a *Analyzer) planBuiltin(b *batch, req analysis.Request) {
-	a.planWindows(b, req, &a.late)
-	a.planWindows(b, req, &a.builtin)
+func (a answers) err() error {
+	for _, r := range a.got {
+		if r.Err != nil {
+			return r.Err
+		}
+	}
+	return nil
 }
 
-func (a *Analyzer) planWindows(b *batch, req analysis.Request, st *builtinState) {
-	s := a.builtinSchedule()
-	n := st.complete(s, req.Now)
-	if n == 0 {
-		return
-	}
-	a.planBaseline(b, req) // not sooner: a window before the shift is complete by now
-	for k := len(st.windows); k < n; k++ {
-		st.windows = append(st.windows, builtinWindow{})
-	}
-	first := n
-	for k := n - 1; k >= max(0, n-rangeLimit); k-- {
-		if w := &st.windows[k]; !w.known || !settled(w.open(), w.again, req.Now, n-1-k) {
-			first = k
-		}
-	}
-	if first == n {
-		return
-	}
-	span := analysis.Window{Start: s.Window(st.since, first).Start, End: s.Window(st.since, n-1).End}
-	got := a.fetchALB(b, req, span)
-	got.done = func() {
-		for k := first; k < n; k++ {
-			w, err := got.window(s.Window(st.since, k))
-			st.windows[k] = builtinWindow{ALBWindow: w, known: true, err: err, again: req.Now.Add(s.Grid)}
-			if err != nil {
-				st.windows[k].again = req.Now
-			}
-		}
-		a.judgeWindows(st, first)
-	}
+// sum of the points within w; nil when there is none.
+func (a answers) sum(id, metric string, w analysis.Window) *float64 {
+	return sumOf(a.got[metricKey{id, metric}], w, a.period)
 }
 
-func (a *Analyzer) planBaseline(b *batch, req analysis.Request) {
-	bl := &a.baseline
-	if bl.known && bl.started.Equal(req.Started) {
-		return
-	}
-	*bl = baselineState{started: req.Started}
-	span := a.builtinSchedule().Before(req.Started, BaselineIntervals)
-	got := a.fetchALB(b, req, span)
-	got.done = func() {
-		bl.window, bl.err = got.window(span)
-		bl.known = bl.err == nil && bl.window.Complete
-		a.judgeWindows(&a.late, 0)
-		a.judgeWindows(&a.builtin, 0)
-	}
+func (a answers) least(id, metric string, w analysis.Window) *float64 {
+	return fold(a.got[metricKey{id, metric}], w, a.period, func(x, y float64) float64 { return min(x, y) })
 }
 
-// judgeWindows judges the known windows from number first on.
-func (a *Analyzer) judgeWindows(st *builtinState, first int) {
-	j := analysis.ALB{Rule: a.cfg.ALB.Rule, MinRequests: a.cfg.ALB.MinRequests}
-	step := analysis.ALBStep{Before: a.baseline.window}
-	for k := range st.windows {
-		w := &st.windows[k]
-		if !w.known {
-			continue
-		}
-		err := w.err
-		if err == nil {
-			step.Windows, err = append(step.Windows, w.ALBWindow), a.baseline.err
-		}
-		if k < first {
-			continue
-		}
-		if err != nil {
-			m := broken(w.Window, err)
-			w.target, w.balancer, w.healthy = m, m, m
-			continue
-		}
-		w.target, w.balancer, w.healthy = j.TargetErrors(step), j.LoadBalancerErrors(step), j.HealthyHosts(step)
-	}
-}
-
-// judgeBuiltin reports the judgements, and when to look again.
-func (a *Analyzer) judgeBuiltin(req analysis.Request) ([]analysis.Judged, []time.Time) {
-	s := a.builtinSchedule()
-	n := s.Complete(req.Since, req.Now)
-	first := s.Due(s.Window(req.Since, 0))
-	out := []analysis.Judged{{Name: TargetErrors, First: first}, {Name: LoadBalancerErrors, First: first}, {Name: HealthyHosts, First: first}}
-	next := append(a.judgeLate(req, out), s.Due(s.Window(req.Since, n)))
-	for k := range a.builtin.windows[:n] {
-		w := &a.builtin.windows[k]
-		if !w.known {
-			continue
-		}
-		for i, m := range []analysis.Measurement{w.target, w.balancer, w.healthy} {
-			out[i].Measurements = append(out[i].Measurements, m)
-		}
-		next = append(next, a.again(w.open(), w.again, req.Now, a.cfg.ALB.Source, s, n-1-k)...)
-	}
-	return out, next
-}
-
-// judgeLate adds the failures of the weights before, and tells when to look for more.
-func (a *Analyzer) judgeLate(req analysis.Request, out []analysis.Judged) (next []time.Time) {
-	s, st := a.builtinSchedule(), &a.late
-	n := st.complete(s, req.Now)
-	if at, ok := st.next(s, n); ok {
-		next = append(next, at)
-	}
-	for k := range st.windows[:n] {
-		w := &st.windows[k]
-		if !w.known {
-			continue
-		}
-		for i, m := range []analysis.Measurement{w.target, w.balancer, w.healthy} {
-			if m.Verdict == analysis.Failed {
-				out[i].Measurements = append(out[i].Measurements, m)
-			}
-		}
-		next = append(next, a.again(w.open(), w.again, req.Now, a.cfg.ALB.Source, s, n-1-k)...)
-	}
-	return next
-}
-
-// albAnswers collects the answers of one range of the load balancer's metrics.
-type albAnswers struct {
-	a      *Analyzer
-	req    analysis.Request
-	got    map[albKey]Result
-	expect int
-	done   func()
-}
-
-// albKey is a metric of a destination, or of the load balancer (empty id).
-type albKey struct{ id, metric string }
-
-// The metrics, as AWS/ApplicationELB names them.
-const (
-	requestCount = "RequestCount"
-	target2XX    = "HTTPCode_Target_2XX_Count"
-	target5XX    = "HTTPCode_Target_5XX_Count"
-	connErrors   = "TargetConnectionErrorCount"
-	healthyHosts = "HealthyHostCount"
-	elb502       = "HTTPCode_ELB_502_Count"
-	elb503       = "HTTPCode_ELB_503_Count"
-	elb504       = "HTTPCode_ELB_504_Count"
-)
-
-// fetchALB asks for all metrics over a span. done is called once all answers are there.
-func (a *Analyzer) fetchALB(b *batch, req analysis.Request, span analysis.Window) *albAnswers {
-	r := &albAnswers{a: a, req: req, got: map[albKey]Result{}}
-	add := func(id, metric, stat string) {
-		r.expect++
-		b.add(a.cfg.ALB.Source, Query{"built-in analysis", statQuery(a.cfg.ALB, id, metric, stat), span.Start, span.End}, func(res Result) {
-			r.got[albKey{id, metric}] = res
-			if r.expect--; r.expect == 0 {
-				r.done()
-			}
-		})
-	}
-	for _, ids := range [][]string{req.Gaining, req.Losing} {
-		for _, id := range ids {
-			for _, m := range []string{requestCount, target2XX, target5XX, connErrors} {
-				add(id, m, "Sum")
-			}
-		}
-	}
-	for _, id := range req.Gaining {
-		add(id, healthyHosts, "Minimum")
-	}
-	for _, m := range []string{requestCount, elb502, elb503, elb504} {
-		add("", m, "Sum")
-	}
-	return r
-}
-
-// window of the answers. An error of any query is an error of all: what is missing
-// could be what is wrong.
-func (r *albAnswers) window(w analysis.Window) (analysis.ALBWindow, error) {
-	out := analysis.ALBWindow{Window: w, Complete: true}
-	for _, res := range r.got {
-		if res.Err != nil {
-			return out, res.Err
-		}
-		out.Complete = out.Complete && res.Complete
-	}
-	sum := func(id, metric string) *float64 {
-		return sumOf(r.got[albKey{id, metric}], w, r.a.cfg.ALB.Timing.Period)
-	}
-	side := func(ids []string) []analysis.ALBDestination {
-		ds := make([]analysis.ALBDestination, len(ids))
-		for i, id := range ids {
-			ds[i] = analysis.ALBDestination{
-				Name: r.a.name(id), Share: r.req.Live.Share(id),
-				Requests: sum(id, requestCount), Answers: sum(id, target2XX), Errors: sum(id, target5XX), ConnectionErrors: sum(id, connErrors),
-				Healthy: minOf(r.got[albKey{id, healthyHosts}], w, r.a.cfg.ALB.Timing.Period),
-			}
-		}
-		return ds
-	}
-	out.Gaining, out.Losing = side(r.req.Gaining), side(r.req.Losing)
-	out.Requests, out.Unrouted = sum("", requestCount), sum("", elb503)
-	out.Errors = plus(sum("", elb502), out.Unrouted, sum("", elb504))
-	return out, nil
+func (a answers) most(id, metric string, w analysis.Window) *float64 {
+	return fold(a.got[metricKey{id, metric}], w, a.period, func(x, y float64) float64 { return max(x, y) })
 }
 
 // sumOf the points within w; nil when there is none.
 func sumOf(r Result, w analysis.Window, period time.Duration) *float64 {
 	return fold(r, w, period, func(a, b float64) float64 { return a + b })
-}
-
-func minOf(r Result, w analysis.Window, period time.Duration) *float64 {
-	return fold(r, w, period, func(a, b float64) float64 { return min(a, b) })
 }
 
 func fold(r Result, w analysis.Window, period time.Duration, f func(a, b float64) float64) *float64 {
@@ -303,19 +132,19 @@ func plus(vs ...*float64) *float64 {
 	return out
 }
 
-// statQuery is the MetricDataQuery of one metric of a target group on the load balancer
+// statQuery is the MetricDataQuery of one metric of a target group on a load balancer
 // (both dimensions: each combination is a metric of its own), or of the load balancer.
-func statQuery(alb *ALB, id, metric, stat string) string {
+func statQuery(namespace, lb, id, metric, stat string, period time.Duration) string {
 	type dimension struct{ Name, Value string }
-	dims := []dimension{{"LoadBalancer", arn.LoadBalancerSuffix(alb.ARN)}}
+	dims := []dimension{{"LoadBalancer", arn.LoadBalancerSuffix(lb)}}
 	if id != "" {
 		dims = append(dims, dimension{"TargetGroup", arn.TargetGroupSuffix(id)})
 	}
 	text, err := json.Marshal([]any{map[string]any{
 		"Id": "m",
 		"MetricStat": map[string]any{
-			"Metric": map[string]any{"Namespace": "AWS/ApplicationELB", "MetricName": metric, "Dimensions": dims},
-			"Period": int(alb.Timing.Period / time.Second),
+			"Metric": map[string]any{"Namespace": namespace, "MetricName": metric, "Dimensions": dims},
+			"Period": int(period / time.Second),
 			"Stat":   stat,
 		},
 	}})
@@ -323,4 +152,235 @@ func statQuery(alb *ALB, id, metric, stat string) string {
 		return "" // strings and numbers always marshal; an empty query is refused by its source
 	}
 	return string(text)
+}
+
+// rounds is the builtin of a kind of load balancer: its windows under the weights that
+// are live, and under those before.
+type rounds[W analysis.Observed] struct {
+	a     *Analyzer
+	meter meter[W]
+
+	now roundsState[W]
+	// late: of the weights before, which the source completes only now.
+	late     roundsState[W]
+	baseline baselineState[W]
+}
+
+// roundsState is what is known of the weights live since a moment.
+type roundsState[W analysis.Observed] struct {
+	lifetime
+
+	windows []roundsWindow[W] // number k is at index k
+}
+
+type roundsWindow[W analysis.Observed] struct {
+	counts W
+	span   analysis.Window
+	known  bool
+	err    error
+	again  time.Time
+	judged []analysis.Measurement // by judgement
+}
+
+// open tells whether any judgement of the window is not conclusive yet.
+func (w *roundsWindow[W]) open() analysis.Verdict {
+	for _, m := range w.judged {
+		if m.Verdict == analysis.Inconclusive || m.Verdict == analysis.Error {
+			return m.Verdict
+		}
+	}
+	return analysis.Successful
+}
+
+// baselineState is the level before the shift.
+type baselineState[W analysis.Observed] struct {
+	started time.Time
+	known   bool
+	counts  W
+	err     error
+}
+
+func (r *rounds[W]) schedule() analysis.Schedule {
+	_, _, s := r.meter.measured()
+	return s
+}
+
+func (r *rounds[W]) reset(since time.Time) {
+	r.late, r.now = r.now, roundsState[W]{lifetime: lifetime{since: since}}
+}
+
+// follow: without its memory it fetches the windows again.
+func (r *rounds[W]) follow(req analysis.Request) {
+	if !r.late.since.Equal(req.Before) {
+		r.late = roundsState[W]{lifetime: lifetime{since: req.Before}}
+	}
+	r.late.until = req.Since
+}
+
+// plan asks for one range for each weights: a query over many windows costs AWS's price
+// of one.
+func (r *rounds[W]) plan(b *batch, req analysis.Request) {
+	r.planWindows(b, req, &r.late)
+	r.planWindows(b, req, &r.now)
+}
+
+func (r *rounds[W]) planWindows(b *batch, req analysis.Request, st *roundsState[W]) {
+	s := r.schedule()
+	n := st.complete(s, req.Now)
+	if n == 0 {
+		return
+	}
+	r.planBaseline(b, req) // not sooner: a window before the shift is complete by now
+	for k := len(st.windows); k < n; k++ {
+		st.windows = append(st.windows, roundsWindow[W]{})
+	}
+	first := n
+	for k := n - 1; k >= max(0, n-rangeLimit); k-- {
+		if w := &st.windows[k]; !w.known || !settled(w.open(), w.again, req.Now, n-1-k) {
+			first = k
+		}
+	}
+	if first == n {
+		return
+	}
+	span := analysis.Window{Start: s.Window(st.since, first).Start, End: s.Window(st.since, n-1).End}
+	r.fetch(b, req, span, func(got answers) {
+		for k := first; k < n; k++ {
+			w := s.Window(st.since, k)
+			st.windows[k] = roundsWindow[W]{counts: r.meter.window(got, req, w), span: w, known: true, err: got.err(), again: req.Now.Add(s.Grid)}
+			if got.err() != nil {
+				st.windows[k].again = req.Now
+			}
+		}
+		r.judgeWindows(st, first)
+	})
+}
+
+func (r *rounds[W]) planBaseline(b *batch, req analysis.Request) {
+	bl := &r.baseline
+	if bl.known && bl.started.Equal(req.Started) {
+		return
+	}
+	*bl = baselineState[W]{started: req.Started}
+	span := r.schedule().Before(req.Started, BaselineIntervals)
+	r.fetch(b, req, span, func(got answers) {
+		bl.counts, bl.err = r.meter.window(got, req, span), got.err()
+		bl.known = bl.err == nil && got.complete()
+		r.judgeWindows(&r.late, 0)
+		r.judgeWindows(&r.now, 0)
+	})
+}
+
+// fetch all metrics over a span. done is called once all answers are there. An error of
+// any query is an error of all: what is missing could be what is wrong.
+func (r *rounds[W]) fetch(b *batch, req analysis.Request, span analysis.Window, done func(answers)) {
+	src, timing, _ := r.meter.measured()
+	asks := r.meter.asks(req)
+	got := answers{map[metricKey]Result{}, timing.Period}
+	missing := len(asks)
+	for _, q := range asks {
+		b.add(src, Query{"built-in analysis", q.text, span.Start, span.End}, func(res Result) {
+			got.got[q.metricKey] = res
+			if missing--; missing == 0 {
+				done(got)
+			}
+		})
+	}
+}
+
+// judgeWindows judges the known windows from number first on.
+func (r *rounds[W]) judgeWindows(st *roundsState[W], first int) {
+	step := analysis.Step[W]{Before: r.baseline.counts}
+	for k := range st.windows {
+		w := &st.windows[k]
+		if !w.known {
+			continue
+		}
+		err := w.err
+		if err == nil {
+			step.Windows, err = append(step.Windows, w.counts), r.baseline.err
+		}
+		if k < first {
+			continue
+		}
+		if err == nil {
+			w.judged = r.meter.judge(step)
+			continue
+		}
+		w.judged = nil
+		for range r.meter.names() {
+			w.judged = append(w.judged, broken(w.span, err))
+		}
+	}
+}
+
+func (r *rounds[W]) judge(req analysis.Request) ([]analysis.Judged, []time.Time) {
+	src, _, s := r.meter.measured()
+	n := s.Complete(req.Since, req.Now)
+	first := s.Due(s.Window(req.Since, 0))
+	var out []analysis.Judged
+	for _, name := range r.meter.names() {
+		out = append(out, analysis.Judged{Name: name, First: first})
+	}
+	next := append(r.judgeLate(req, out), s.Due(s.Window(req.Since, n)))
+	for k := range r.now.windows[:n] {
+		w := &r.now.windows[k]
+		if !w.known {
+			continue
+		}
+		for i, m := range w.judged {
+			out[i].Measurements = append(out[i].Measurements, m)
+		}
+		next = append(next, r.a.again(w.open(), w.again, req.Now, src, s, n-1-k)...)
+	}
+	return out, next
+}
+
+// judgeLate adds the failures of the weights before, and tells when to look for more.
+func (r *rounds[W]) judgeLate(req analysis.Request, out []analysis.Judged) (next []time.Time) {
+	src, _, s := r.meter.measured()
+	st := &r.late
+	n := st.complete(s, req.Now)
+	if at, ok := st.next(s, n); ok {
+		next = append(next, at)
+	}
+	for k := range st.windows[:n] {
+		w := &st.windows[k]
+		if !w.known {
+			continue
+		}
+		for i, m := range w.judged {
+			if m.Verdict == analysis.Failed {
+				out[i].Measurements = append(out[i].Measurements, m)
+			}
+		}
+		next = append(next, r.a.again(w.open(), w.again, req.Now, src, s, n-1-k)...)
+	}
+	return next
+}
+
+// rates of the destinations in the newest window that is known.
+func (r *rounds[W]) rates(req analysis.Request) map[string]float64 {
+	for k := len(r.now.windows) - 1; k >= 0; k-- {
+		if w := &r.now.windows[k]; w.known {
+			return r.meter.rates(w.counts, req)
+		}
+	}
+	return nil
+}
+
+func (r *rounds[W]) probe(b *batch, req analysis.Request) (func() (string, error), error) {
+	if err := r.meter.check(req); err != nil {
+		return nil, err
+	}
+	s := r.schedule()
+	w := s.Before(req.Now.Add(-s.Delay), BaselineIntervals)
+	var got answers
+	r.fetch(b, req, w, func(a answers) { got = a })
+	return func() (string, error) {
+		if err := got.err(); err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%s in %s", r.meter.traffic(r.meter.window(got, req, w)), w), nil
+	}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,9 +24,10 @@ const (
 type Config struct {
 	// Metrics of the user; their names are unique.
 	Metrics []Metric
-	// ALB is the load balancer of the route; nil when the route is none of an ALB.
+	// ALB or NLB is the load balancer of the route; both are nil when it is on none.
 	ALB *ALB
-	// Builtin judges by the load balancer's own metrics, too. It needs ALB.
+	NLB *NLB
+	// Builtin judges by the load balancer's own metrics, too. It needs one of them.
 	Builtin bool
 	// RouteARN and Names (of destinations, by ID) are for templates and messages.
 	RouteARN string
@@ -57,6 +59,22 @@ type ALB struct {
 	Rule analysis.Comparison
 }
 
+// NLB is where and how a Network Load Balancer's own metrics are measured.
+type NLB struct {
+	ARN    string // of the load balancer, or of a listener of it
+	Source Source // CloudWatch, in the load balancer's account and region
+	Timing analysis.Timing
+	// MinRequests is how many new connections of the load balancer the built-in judgement
+	// needs in a window; 0 is 1.
+	MinRequests int
+	// Interval of the built-in judgement; 0 is the period of Timing.
+	Interval time.Duration
+	// Rule of the built-in judgement; zero is analysis.DefaultComparison.
+	Rule analysis.Comparison
+	// UDP: the listener's protocol is UDP, which has no resets to judge by.
+	UDP bool
+}
+
 // Analyzer measures and judges the steps of one shift. What it fetched about the step
 // under judgement it remembers, so that each call asks only for what is new; losing
 // that memory costs calls and changes no verdict. It is safe for concurrent use.
@@ -67,11 +85,9 @@ type Analyzer struct {
 	mu      sync.Mutex
 	since   time.Time   // of the step that users and builtin are about
 	users   []userState // by metric
-	builtin builtinState
+	builtin builtin     // nil: the load balancer's own metrics are not judged
 	// What is known of the weights before, which the source completes only now.
 	lateUsers []userState
-	late      builtinState
-	baseline  baselineState
 	cooling   map[Source]coolDown
 }
 
@@ -102,21 +118,39 @@ func New(cfg Config) (*Analyzer, error) {
 		}
 		a.metrics = append(a.metrics, u)
 	}
-	if cfg.Builtin && cfg.ALB == nil {
-		errs = append(errs, errors.New("the built-in analysis needs an Application Load Balancer: set analysis.builtin to false for this route"))
-	}
-	if cfg.ALB != nil && needsALB(cfg) {
-		alb, err := newALB(*cfg.ALB)
-		if err != nil {
-			errs = append(errs, err)
-		}
-		a.cfg.ALB = &alb
-	}
+	errs = append(errs, a.addBalancer())
 	if err := errors.Join(errs...); err != nil {
 		return nil, fault.Terminal("InvalidAnalysis", err)
 	}
 	a.reset(time.Time{})
 	return a, nil
+}
+
+// addBalancer checks the load balancer where its metrics are asked for, fills in its
+// defaults, and makes the built-in analysis of it.
+func (a *Analyzer) addBalancer() error {
+	var errs []error
+	if a.cfg.ALB != nil && a.cfg.NLB != nil {
+		errs = append(errs, errors.New("the route is on an Application and on a Network Load Balancer: set one of them"))
+	}
+	if a.cfg.ALB != nil && needsALB(a.cfg) {
+		alb, err := newALB(*a.cfg.ALB)
+		errs = append(errs, err)
+		a.cfg.ALB = &alb
+	}
+	switch {
+	case !a.cfg.Builtin:
+	case a.cfg.ALB != nil:
+		a.builtin = &rounds[analysis.ALBWindow]{a: a, meter: albMeter{*a.cfg.ALB, a.name}}
+	case a.cfg.NLB != nil:
+		nlb, err := newNLB(*a.cfg.NLB)
+		errs = append(errs, err)
+		a.cfg.NLB = &nlb
+		a.builtin = &rounds[analysis.NLBWindow]{a: a, meter: nlbMeter{nlb, a.name}}
+	default:
+		errs = append(errs, errors.New("the built-in analysis needs a load balancer: set analysis.builtin to false for this route"))
+	}
+	return errors.Join(errs...)
 }
 
 // needsALB tells whether the load balancer's own metrics are asked for at all.
@@ -135,8 +169,8 @@ func (a *Analyzer) Timing() analysis.Timing {
 	for _, u := range a.metrics {
 		slowest(analysis.NewSchedule(u.Timing, u.Interval, 0))
 	}
-	if a.cfg.Builtin {
-		slowest(a.builtinSchedule())
+	if a.builtin != nil {
+		slowest(a.builtin.schedule())
 	}
 	return t
 }
@@ -179,20 +213,33 @@ func newUserMetric(m Metric, alb *ALB) (userMetric, error) {
 }
 
 func newALB(alb ALB) (ALB, error) {
-	if alb.Interval == 0 {
-		alb.Interval = alb.Timing.Period
+	err := complete(alb.ARN, arn.Application, alb.Source, alb.Timing, &alb.Interval, &alb.MinRequests, &alb.Rule)
+	return alb, err
+}
+
+func newNLB(nlb NLB) (NLB, error) {
+	err := complete(nlb.ARN, arn.Network, nlb.Source, nlb.Timing, &nlb.Interval, &nlb.MinRequests, &nlb.Rule)
+	return nlb, err
+}
+
+// complete fills in what is left out of a load balancer's analysis, and checks the rest.
+func complete(lb string, kind arn.LoadBalancerType, src Source, t analysis.Timing, interval *time.Duration, minRequests *int, rule *analysis.Comparison) error {
+	if *interval == 0 {
+		*interval = t.Period
 	}
-	if alb.Rule == (analysis.Comparison{}) {
-		alb.Rule = analysis.DefaultComparison()
+	if *rule == (analysis.Comparison{}) {
+		*rule = analysis.DefaultComparison()
 	}
-	alb.MinRequests = max(1, alb.MinRequests)
-	switch {
-	case alb.Source == nil:
-		return alb, errors.New("the load balancer's metrics have no source")
-	case arn.LoadBalancerSuffix(alb.ARN) == "":
-		return alb, fmt.Errorf("%q is no ARN of a load balancer, nor of a listener or rule of one", alb.ARN)
+	*minRequests = max(1, *minRequests)
+	switch suffix := arn.LoadBalancerSuffix(lb); {
+	case src == nil:
+		return errors.New("the load balancer's metrics have no source")
+	case suffix == "":
+		return fmt.Errorf("%q is no ARN of a load balancer, nor of a listener or rule of one", lb)
+	case !strings.HasPrefix(suffix, string(kind)+"/"):
+		return fmt.Errorf("%q is of a load balancer of another type than %q", lb, kind)
 	}
-	return alb, checkTiming(alb.Timing)
+	return checkTiming(t)
 }
 
 func checkTiming(t analysis.Timing) error {

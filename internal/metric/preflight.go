@@ -25,7 +25,7 @@ func (a *Analyzer) Probe(ctx context.Context, req analysis.Request) ([]string, e
 	defer a.mu.Unlock()
 	var notes []string
 	var errs []error
-	if a.cfg.Builtin {
+	if a.builtin != nil {
 		note, err := a.probeBuiltin(ctx, req)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("built-in analysis: %w", err))
@@ -78,24 +78,13 @@ func (a *Analyzer) probeUser(ctx context.Context, u *userMetric, req analysis.Re
 }
 
 func (a *Analyzer) probeBuiltin(ctx context.Context, req analysis.Request) (string, error) {
-	if err := targetGroups(append(append([]string{}, req.Gaining...), req.Losing...)); err != nil {
-		return "", err
-	}
-	s := a.builtinSchedule()
-	w := s.Before(req.Now.Add(-s.Delay), BaselineIntervals)
 	var b batch
-	var err error
-	var got analysis.ALBWindow
-	answers := a.fetchALB(&b, req, w)
-	answers.done = func() { got, err = answers.window(w) }
-	a.ask(ctx, req.Now, &b)
+	told, err := a.builtin.probe(&b, req)
 	if err != nil {
 		return "", err
 	}
-	if got.Requests == nil {
-		return fmt.Sprintf("the load balancer had no requests in %s", w), nil
-	}
-	return fmt.Sprintf("the load balancer had %g requests in %s", *got.Requests, w), nil
+	a.ask(ctx, req.Now, &b)
+	return told()
 }
 
 // targetGroups checks that CloudWatch can know the destinations.

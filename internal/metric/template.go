@@ -179,9 +179,16 @@ func (a *Analyzer) facts(req analysis.Request, s analysis.Schedule, period time.
 		Interval: int(s.Interval / time.Second),
 		Period:   int(period / time.Second),
 	}
-	if a.cfg.ALB != nil {
-		f.LoadBalancer = loadBalancer(a.cfg.ALB.ARN)
-		if n, err := arn.Parse(a.cfg.ALB.ARN); err == nil {
+	lb := ""
+	switch {
+	case a.cfg.ALB != nil:
+		lb = a.cfg.ALB.ARN
+	case a.cfg.NLB != nil:
+		lb = a.cfg.NLB.ARN
+	}
+	if lb != "" {
+		f.LoadBalancer = loadBalancer(lb)
+		if n, err := arn.Parse(lb); err == nil {
 			f.Region, f.Account = n.Region, n.Account
 		}
 	}
