@@ -29,6 +29,7 @@ import (
 const (
 	arns   = "arn:aws:elasticloadbalancing:us-east-1:000000000000:"
 	lbARN  = arns + "loadbalancer/app/web/0123456789abcdef"
+	nlbARN = arns + "loadbalancer/net/edge/0123456789abcdef"
 	period = time.Minute
 	delay  = 2 * time.Minute
 )
@@ -43,6 +44,8 @@ type world struct {
 	plane  *synth.DataPlane
 	client *cw.Client
 	split  traffic.Split
+	// protocol of a Network Load Balancer's listener; "" is an Application Load Balancer.
+	protocol string
 
 	mu    sync.Mutex
 	calls []wire.Call
@@ -54,8 +57,15 @@ type world struct {
 // inWorld runs f in a bubble, after the world has had ten minutes of traffic on blue.
 func inWorld(t *testing.T, pageSize int, f func(t *testing.T, w *world)) {
 	t.Helper()
+	inWorldOf(t, "", pageSize, f)
+}
+
+// inWorldOf an Application Load Balancer, or of a Network Load Balancer whose listener
+// has a protocol.
+func inWorldOf(t *testing.T, protocol string, pageSize int, f func(t *testing.T, w *world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, delay: delay}
+		w := &world{t: t, delay: delay, protocol: protocol}
 		w.sim = simcw.New(simcw.Config{
 			Period: period, PageSize: pageSize,
 			Delay: func() time.Duration {
@@ -139,6 +149,16 @@ func (w *world) weights(blue, green int) {
 		{ARN: "rule", Actions: []model.Action{{Type: "forward", Forward: forward}}},
 		{ARN: "default", IsDefault: true, Actions: []model.Action{{Type: "fixed-response", FixedResponse: &model.FixedResponse{StatusCode: "404"}}}},
 	}}}
+	if w.protocol != "" {
+		c.LoadBalancers = []model.LoadBalancer{{ARN: nlbARN, Type: "network", Zones: []string{"us-east-1a", "us-east-1b"}}}
+		l := &c.Listeners[0]
+		l.LoadBalancerARN, l.Protocol = nlbARN, w.protocol
+		l.Rules = []model.Rule{{ARN: "default", IsDefault: true, Actions: l.Rules[0].Actions}}
+		for id, g := range c.TargetGroups {
+			g.Protocol = w.protocol
+			c.TargetGroups[id] = g
+		}
+	}
 	w.plane.Apply(c)
 }
 
@@ -153,6 +173,10 @@ func (w *world) source() *cloudwatch.Source { return cloudwatch.New(w.client) }
 
 func (w *world) alb() *metric.ALB {
 	return &metric.ALB{ARN: lbARN, Source: w.source(), Timing: cloudwatch.DefaultTiming()}
+}
+
+func (w *world) nlb() *metric.NLB {
+	return &metric.NLB{ARN: nlbARN, Source: w.source(), Timing: cloudwatch.DefaultTiming(), UDP: w.protocol == "UDP"}
 }
 
 func (w *world) analyzer(cfg metric.Config) *metric.Analyzer {
