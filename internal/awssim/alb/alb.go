@@ -21,16 +21,23 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/norikae/norikae/internal/awssim/chance"
+	"github.com/norikae/norikae/internal/awssim/health"
+	"github.com/norikae/norikae/internal/awssim/loopback"
 	"github.com/norikae/norikae/internal/awssim/model"
 )
 
 // Config of a DataPlane. The zero value listens and dials on loopback and keeps its
 // metrics to itself.
 type Config struct {
-	// Listen opens listeners; nil: net.Listen. The address is always 127.0.0.1:0.
+	// Listen opens listeners; nil: net.Listen.
 	Listen func(network, addr string) (net.Listener, error)
 	// Dial connects to targets; nil: net.Dialer.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Host is the loopback address of a load balancer, known by its ARN; nil or "":
+	// 127.0.0.1. On an address of its own a listener takes its port if it can be had;
+	// otherwise, and on 127.0.0.1, any.
+	Host func(loadBalancerARN string) string
 	// Sink takes the metrics; nil: none are made.
 	Sink model.Sink
 	// MetricPeriod is how often metrics are reported, aligned to the clock; 0: 1 minute.
@@ -44,7 +51,7 @@ type Config struct {
 // DataPlane implements model.DataPlane. Its methods may be called from anywhere.
 type DataPlane struct {
 	cfg     Config
-	random  random
+	random  chance.Source
 	cookies *cookies
 	buffers buffers
 	lose    atomic.Int64
@@ -58,8 +65,14 @@ type DataPlane struct {
 	balancers      map[string]*balancer
 	groups         map[string]*group
 	stats          map[statsKey]*groupStats
-	checks         *group // prototype: what all groups share
+	checks         *health.Checker
 }
+
+// group is a target group at work.
+type group = health.Group[targetCounts]
+
+// target is a target of a group.
+type target = health.Target[targetCounts]
 
 type statsKey struct{ balancer, group string }
 
@@ -78,7 +91,7 @@ var _ model.DataPlane = (*DataPlane)(nil)
 // New starts a data plane without configuration. Close ends it.
 func New(cfg Config) *DataPlane {
 	if cfg.Listen == nil {
-		cfg.Listen = listenTCP
+		cfg.Listen = loopback.TCP
 	}
 	if cfg.Dial == nil {
 		cfg.Dial = (&net.Dialer{}).DialContext
@@ -95,20 +108,16 @@ func New(cfg Config) *DataPlane {
 		listeners: map[string]*listener{}, listenerCounts: map[string]*listenerCounts{},
 		balancers: map[string]*balancer{}, groups: map[string]*group{}, stats: map[statsKey]*groupStats{},
 	}
-	p.random.state.Store(cfg.Seed)
-	p.checks = &group{checks: newCheckClient(cfg.Dial), dial: cfg.Dial, wg: &p.wg}
+	p.random.Seed(cfg.Seed)
+	p.checks = health.NewChecker(cfg.Dial)
 	if cfg.Sink != nil {
 		p.wg.Go(func() { p.report(ctx) })
 	}
 	return p
 }
 
-func listenTCP(network, addr string) (net.Listener, error) {
-	return (&net.ListenConfig{}).Listen(context.Background(), network, addr)
-}
-
 // Apply makes c the configuration of requests that arrive from now on. Listeners that
-// stay keep their address.
+// stay keep their address. What is of network load balancers is passed over.
 func (p *DataPlane) Apply(c model.Config) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,22 +125,26 @@ func (p *DataPlane) Apply(c model.Config) {
 		return
 	}
 	for _, lb := range c.LoadBalancers {
-		p.applyBalancer(lb)
+		if lb.Type != "network" {
+			p.applyBalancer(lb)
+		}
 	}
 	for _, s := range p.stats {
 		s.active = false
 	}
 	for arn, g := range p.groups {
 		if _, ok := c.TargetGroups[arn]; !ok {
-			g.apply(model.TargetGroup{ARN: arn})
+			g.Apply(model.TargetGroup{ARN: arn})
 		}
 	}
 	for arn, tg := range c.TargetGroups {
-		p.group(arn).apply(tg)
+		if !tg.Network() {
+			p.group(arn).Apply(tg)
+		}
 	}
 	wanted := map[string]bool{}
 	for _, l := range c.Listeners {
-		if b := p.balancers[l.LoadBalancerARN]; b != nil && b.proxy != nil {
+		if b := p.balancers[l.LoadBalancerARN]; b != nil {
 			wanted[l.ARN] = true
 			p.applyListener(b, l)
 		}
@@ -144,15 +157,12 @@ func (p *DataPlane) Apply(c model.Config) {
 	}
 }
 
-// applyBalancer makes a load balancer's proxy; network load balancers get none.
+// applyBalancer makes a load balancer's proxy.
 func (p *DataPlane) applyBalancer(lb model.LoadBalancer) {
 	b := p.balancers[lb.ARN]
 	if b == nil {
 		b = &balancer{arn: lb.ARN, scope: model.Scope(lb.ARN), dimension: model.LoadBalancerDimension(lb.ARN)}
 		p.balancers[lb.ARN] = b
-	}
-	if lb.Type == "network" {
-		return
 	}
 	s := proxySettings{idleTimeout: time.Minute, xffMode: lb.Attributes["routing.http.xff_header_processing.mode"]}
 	if n, err := strconv.Atoi(lb.Attributes["idle_timeout.timeout_seconds"]); err == nil && n > 0 {
@@ -182,7 +192,7 @@ func (p *DataPlane) applyListener(b *balancer, l model.Listener) {
 		running.table.Store(t)
 		return
 	}
-	started, err := p.listen(l.ARN, t)
+	started, err := p.listen(l, t)
 	if err != nil {
 		p.logError(l.ARN, err)
 		return
@@ -200,7 +210,7 @@ func (p *DataPlane) logError(arn string, err error) {
 func (p *DataPlane) group(arn string) *group {
 	g := p.groups[arn]
 	if g == nil {
-		g = &group{arn: arn, checks: p.checks.checks, dial: p.checks.dial, wg: p.checks.wg, known: map[string]*target{}}
+		g = health.NewGroup(arn, p.checks, health.Events[targetCounts]{})
 		p.groups[arn] = g
 	}
 	return g
@@ -224,7 +234,7 @@ func (p *DataPlane) Health(targetGroupARN string, t model.Target) model.TargetHe
 	p.mu.Lock()
 	g := p.group(targetGroupARN)
 	p.mu.Unlock()
-	return g.health(t)
+	return g.Health(t)
 }
 
 // Addr is the loopback address of a listener, "" when it has none.
@@ -252,14 +262,13 @@ func (p *DataPlane) Close() error {
 		errs = append(errs, l.close())
 	}
 	for _, g := range p.groups {
-		g.close()
+		g.Close()
 	}
 	for _, b := range p.balancers {
-		if b.proxy != nil {
-			defer b.proxy.transport.CloseIdleConnections()
-		}
+		defer b.proxy.transport.CloseIdleConnections()
 	}
 	p.mu.Unlock()
 	p.wg.Wait()
+	p.checks.Wait()
 	return errors.Join(errs...)
 }

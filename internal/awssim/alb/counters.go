@@ -59,8 +59,8 @@ func (p *DataPlane) Counters() Counters {
 	}
 	for arn, g := range p.groups {
 		sum := TargetGroupCounters{Targets: map[string]TargetCounters{}}
-		for key, t := range g.allTargets() {
-			c := t.counts.snapshot()
+		for key, t := range g.Targets() {
+			c := t.Data.snapshot()
 			sum.Sent += c.Sent
 			sum.ConnectionErrors += c.ConnectionErrors
 			sum.Lost += c.Lost

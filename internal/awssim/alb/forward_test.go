@@ -11,6 +11,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/norikae/norikae/internal/awssim/chance"
+	"github.com/norikae/norikae/internal/awssim/health"
 	"github.com/norikae/norikae/internal/awssim/model"
 	"github.com/norikae/norikae/internal/awssim/toy"
 )
@@ -20,21 +22,21 @@ import (
 func TestWeightsAreMetPerRequest(t *testing.T) {
 	const n = 200000
 	for seed := range uint64(5) {
-		var r random
-		r.state.Store(seed)
-		weights := []uint64{1, 0, 34, 965}
+		var r chance.Source
+		r.Seed(seed)
+		weights := []int{1, 0, 34, 965}
 		f := &forward{}
 		for i, w := range weights {
-			f.members = append(f.members, member{group: &group{arn: fmt.Sprint(i)}, weight: w})
-			f.total += w
+			f.members = append(f.members, member{group: health.NewGroup(fmt.Sprint(i), nil, health.Events[targetCounts]{})})
+			f.weights.Add(w)
 		}
 		got := map[string]float64{}
 		for range n {
-			got[f.pick(r.next()).group.arn]++
+			got[f.pick(r.Next()).group.ARN()]++
 		}
 		chi := 0.0
 		for i, w := range weights {
-			want := n * float64(w) / float64(f.total)
+			want := n * float64(w) / 1000
 			if w == 0 {
 				if got["1"] != 0 {
 					t.Errorf("seed %d: a group of weight 0 was picked %v times", seed, got["1"])

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/norikae/norikae/internal/awssim/health"
 	"github.com/norikae/norikae/internal/awssim/model"
 	"github.com/norikae/norikae/internal/awssim/toy"
 )
@@ -121,31 +122,6 @@ func TestHealthOfTargetsThatAreNotChecked(t *testing.T) {
 	})
 }
 
-func TestMatchersOfHealthChecks(t *testing.T) {
-	for name, tc := range map[string]struct {
-		matcher string
-		status  int
-		want    bool
-	}{
-		"the default is 200":         {"", 200, true},
-		"the default is only 200":    {"", 204, false},
-		"one code":                   {"204", 204, true},
-		"a list":                     {"200,302", 302, true},
-		"a list without it":          {"200,302", 301, false},
-		"a range's first":            {"200-299", 200, true},
-		"a range's last":             {"200-299", 299, true},
-		"beyond a range":             {"200-299", 300, false},
-		"a list with a range":        {"200, 301-399", 302, true},
-		"nonsense matches no status": {"ok", 200, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := matchesCode(tc.matcher, tc.status); got != tc.want {
-				t.Errorf("matchesCode(%q, %d) = %t, want %t", tc.matcher, tc.status, got, tc.want)
-			}
-		})
-	}
-}
-
 func TestChangedHealthChecksTakeEffectAtOnce(t *testing.T) {
 	virtual(t, split("blue", 100, "green", 0), func(t *testing.T, l *lab) {
 		l.world.groups[1].HealthCheck.HTTPCode = "204"
@@ -172,7 +148,7 @@ func TestDrainingTargetsKeepOnlyTheirRequestsUnderWay(t *testing.T) {
 		drained.DrainingSince = time.Now()
 		l.apply(split("blue", 100))
 		l.wantHealth(t, "after deregistration", "blue", "draining Target.DeregistrationInProgress")
-		if n := l.plane.Counters().TargetGroups[groupARN("blue")].Targets[targetKey(*drained)].InFlight; n != 1 {
+		if n := l.plane.Counters().TargetGroups[groupARN("blue")].Targets[health.Key(*drained)].InFlight; n != 1 {
 			t.Errorf("%d requests in flight to the draining target, want 1", n)
 		}
 		wg.Wait()
@@ -213,8 +189,8 @@ func TestHealthChecksMarkThemselves(t *testing.T) {
 		p.Apply(world{groups: []model.TargetGroup{g}, rules: []model.Rule{defaultRule(split("blue", 1))}}.config())
 		synctest.Wait()
 		r := <-seen
-		if r.UserAgent() != userAgent || r.RequestURI != "/deep/check?x=1" || len(seen) != 0 {
-			t.Errorf("checked by %q at %s, then %d more requests; want one by %q at the health check's own port and path", r.UserAgent(), r.RequestURI, len(seen), userAgent)
+		if r.UserAgent() != health.UserAgent || r.RequestURI != "/deep/check?x=1" || len(seen) != 0 {
+			t.Errorf("checked by %q at %s, then %d more requests; want one by %q at the health check's own port and path", r.UserAgent(), r.RequestURI, len(seen), health.UserAgent)
 		}
 		if h := p.Health(g.ARN, g.Targets[0]); h.State != "healthy" {
 			t.Errorf("health is %+v, want healthy: a redirect matches 302 and is not followed", h)

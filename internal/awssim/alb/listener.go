@@ -11,6 +11,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/norikae/norikae/internal/awssim/loopback"
+	"github.com/norikae/norikae/internal/awssim/model"
 )
 
 // clientKeepAlive is how long an idle client connection is kept, as the attribute
@@ -28,9 +31,13 @@ type listener struct {
 	cancel context.CancelFunc // ends the requests under way
 }
 
-// listen starts a listener on an ephemeral port.
-func (p *DataPlane) listen(arn string, t *table) (*listener, error) {
-	ln, err := p.cfg.Listen("tcp", "127.0.0.1:0")
+// listen starts a listener.
+func (p *DataPlane) listen(m model.Listener, t *table) (*listener, error) {
+	arn, host := m.ARN, ""
+	if p.cfg.Host != nil {
+		host = p.cfg.Host(m.LoadBalancerARN)
+	}
+	ln, err := loopback.Listen(p.cfg.Listen, "tcp", host, m.Port)
 	if err != nil {
 		return nil, fmt.Errorf("listening for %s: %w", arn, err)
 	}
@@ -125,27 +132,27 @@ func (l *listener) forward(w http.ResponseWriter, r *http.Request, t *table, f *
 		}
 	}
 	if m == nil {
-		m = f.pick(p.random.next())
+		m = f.pick(p.random.Next())
 	}
 	if m == nil { // the weights sum to 0
 		fail(w, t.balancer, http.StatusServiceUnavailable)
 		return true
 	}
-	tg, failOpen := m.group.next()
+	tg, failOpen := m.group.Next()
 	if tg == nil { // no registered targets; there is no fail-over to another group
 		fail(w, t.balancer, http.StatusServiceUnavailable)
 		return true
 	}
 	if p.takeLose() {
-		tg.counts.lost.Add(1)
+		tg.Data.lost.Add(1)
 		m.stats.failed(false, failOpen)
 		return false
 	}
 	ex := &exchange{table: t, member: m, target: tg, failOpen: failOpen, sticky: f.sticky}
-	binary.BigEndian.PutUint64(ex.traceID[:], p.random.next())
-	tg.counts.sent.Add(1)
-	tg.counts.inFlight.Add(1)
-	defer tg.counts.inFlight.Add(-1)
+	binary.BigEndian.PutUint64(ex.traceID[:], p.random.Next())
+	tg.Data.sent.Add(1)
+	tg.Data.inFlight.Add(1)
+	defer tg.Data.inFlight.Add(-1)
 	t.exchange.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, ex)))
 	return true
 }

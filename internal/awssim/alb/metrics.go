@@ -146,8 +146,8 @@ func (p *DataPlane) emit(start time.Time) {
 		e := albmetric.Sheet{Start: start, Dimensions: dims}
 		t.put(&e, t.times.values)
 		if s.active {
-			if h, checked := p.groups[s.groupARN].takeHosts(); checked {
-				e.Hosts(h.healthy, h.unhealthy)
+			if h := p.groups[s.groupARN].TakeHosts(); len(h) > 0 {
+				e.Hosts(h[0].Healthy, h[0].Unhealthy)
 			}
 		}
 		scopes[b.scope] = append(scopes[b.scope], e.Data...)
@@ -171,18 +171,6 @@ func (p *DataPlane) emit(start time.Time) {
 			p.cfg.Sink.Put(scope, scopes[scope])
 		}
 	}
-}
-
-// takeHosts returns the host counts of the period; false when the group's targets are
-// not checked.
-func (g *group) takeHosts() (hostGauge, bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.hosts.sample(g.hostCounts())
-	h := g.hosts
-	g.hosts = hostGauge{}
-	g.hosts.sample(g.hostCounts()) // the next period begins as this one ends
-	return h, g.conf.HealthCheck.Enabled && g.conf.InUse
 }
 
 // put the requests down, and their response times of which times are some.

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/norikae/norikae/internal/awssim/health"
 )
 
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -100,7 +102,7 @@ func (x *proxy) rewrite(r *httputil.ProxyRequest) {
 	ex := exchangeOf(r.In.Context())
 	out := r.Out
 	out.URL.Scheme = "http"
-	out.URL.Host = ex.target.addr
+	out.URL.Host = ex.target.Addr()
 	out.URL.RawQuery = r.In.URL.RawQuery // ReverseProxy drops what it cannot parse, an ALB does not
 	for _, name := range []string{"Forwarded", "X-Forwarded-Host"} {
 		if v, ok := r.In.Header[name]; ok {
@@ -187,7 +189,7 @@ func (x *proxy) received(resp *http.Response) error {
 	now := time.Now()
 	ex.member.stats.answered(resp.StatusCode, now.Sub(ex.sent), ex.failOpen)
 	if ex.sticky > 0 && resp.StatusCode != http.StatusSwitchingProtocols {
-		set := x.cookies.set(ex.member.group.arn, ex.sticky, ex.table.scheme == "https", now)
+		set := x.cookies.set(ex.member.group.ARN(), ex.sticky, ex.table.scheme == "https", now)
 		resp.Header["Set-Cookie"] = append(resp.Header["Set-Cookie"], set[0], set[1])
 	}
 	return nil
@@ -204,13 +206,13 @@ func (x *proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 	_, connection := errors.AsType[*connectError](err)
 	ex.member.stats.failed(connection, ex.failOpen)
 	if connection {
-		ex.target.counts.connectionErrors.Add(1)
+		ex.target.Data.connectionErrors.Add(1)
 	}
 	switch {
 	case r.Context().Err() != nil:
 		b.stats.generated(statusClientClosed)
 		panic(http.ErrAbortHandler)
-	case isTimeout(err):
+	case health.IsTimeout(err):
 		fail(w, b, http.StatusGatewayTimeout)
 	default:
 		fail(w, b, http.StatusBadGateway)

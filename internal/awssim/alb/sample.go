@@ -1,7 +1,5 @@
 package alb
 
-import "github.com/norikae/norikae/internal/awssim/albmetric"
-
 // maxSamples bounds the response times that are kept for percentiles in a period.
 const maxSamples = 1024
 
@@ -61,13 +59,4 @@ func merge(parts []samples) []float64 {
 		out = append(out, c.values...)
 	}
 	return out
-}
-
-// hostGauge collects the host counts of a period: a sample after each health check and
-// at both ends, so that a target that was lost for a moment shows in Minimum.
-type hostGauge struct{ healthy, unhealthy albmetric.Statistics }
-
-func (h *hostGauge) sample(healthy, unhealthy int) {
-	h.healthy.Merge(albmetric.Of(float64(healthy)))
-	h.unhealthy.Merge(albmetric.Of(float64(unhealthy)))
 }

@@ -3,12 +3,12 @@ package alb
 import (
 	"cmp"
 	"fmt"
-	"math/bits"
 	"net/http"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/norikae/norikae/internal/awssim/chance"
 	"github.com/norikae/norikae/internal/awssim/model"
 )
 
@@ -39,28 +39,22 @@ func (r *rule) match(s *subject) bool {
 	return true
 }
 
-// forward spreads requests over members by weight / total.
+// forward spreads requests over members by weight.
 type forward struct {
 	members []member
-	total   uint64
+	weights chance.Weights
 	sticky  time.Duration // 0: no group stickiness
 }
 
 type member struct {
-	group  *group
-	stats  *groupStats
-	weight uint64
+	group *group
+	stats *groupStats
 }
 
 // pick maps a uniform 64-bit number to a member; nil when the weights sum to 0.
 func (f *forward) pick(random uint64) *member {
-	n, _ := bits.Mul64(random, f.total)
-	for i := range f.members {
-		if m := &f.members[i]; n < m.weight {
-			return m
-		} else {
-			n -= m.weight
-		}
+	if i := f.weights.Pick(random); i >= 0 {
+		return &f.members[i]
 	}
 	return nil
 }
@@ -68,7 +62,7 @@ func (f *forward) pick(random uint64) *member {
 // member of the action by its group's ARN, nil when it has none.
 func (f *forward) member(groupARN string) *member {
 	for i := range f.members {
-		if f.members[i].group.arn == groupARN {
+		if f.members[i].group.ARN() == groupARN {
 			return &f.members[i]
 		}
 	}
@@ -117,9 +111,8 @@ func (p *DataPlane) compileRule(b *balancer, r model.Rule) (rule, error) {
 func (p *DataPlane) compileForward(b *balancer, f *model.Forward) *forward {
 	out := &forward{}
 	for _, t := range f.TargetGroups {
-		weight := uint64(max(t.Weight, 0))
-		out.total += weight
-		out.members = append(out.members, member{group: p.group(t.ARN), stats: p.groupStats(b, t.ARN), weight: weight})
+		out.weights.Add(t.Weight)
+		out.members = append(out.members, member{group: p.group(t.ARN), stats: p.groupStats(b, t.ARN)})
 	}
 	if s := f.Stickiness; s != nil && s.Enabled {
 		out.sticky = time.Duration(s.DurationSeconds) * time.Second

@@ -164,7 +164,7 @@ func TestWithoutFlowsThereAreHostCountsOnly(t *testing.T) {
 func TestZonesAddUp(t *testing.T) {
 	bubble(t, Config{Period: time.Second, RequestsPerSecond: func(time.Time) float64 { return 7.3 }}, func(t *testing.T, p *DataPlane, s *sink, _ time.Time) {
 		p.Apply(flows("TCP", 2, 1))
-		set(t, p, "green", Behaviour{ErrorRate: 0.37})
+		set(t, p, "blue", Behaviour{ErrorRate: 0.37})
 		sleep(10 * time.Second)
 		for start, sums := range s.sums {
 			for _, name := range []string{"NewFlowCount", "ProcessedBytes_TCP", "TCP_Target_Reset_Count"} {
