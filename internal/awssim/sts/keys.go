@@ -4,19 +4,34 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/norikae/norikae/internal/awssim/authz"
 )
 
 // maxKeys bounds the issued keys that are remembered; the oldest are forgotten first.
 const maxKeys = 100_000
 
+// prefixes of the access keys that the lab makes: temporary ones, and those of users.
+const (
+	temporaryPrefix = "ASIALAB"
+	userPrefix      = "AKIALAB"
+)
+
 // key is a set of temporary credentials.
 type key struct {
 	id, secret, token string
 	account           string
-	arn               string // of the assumed role's session
+	arn               string // of the assumed role's session, or of the user
 	userID            string
-	session           string
+	session           string // name of the role's session
 	expires           time.Time
+
+	roleARN    string            // "" for sessions of users
+	of         string            // the user's access key, for sessions of users
+	tags       map[string]string // of the session
+	transitive []string          // keys of tags that sessions of further roles inherit
+	policies   []authz.Policy    // session policies; nil: none
+	source     string            // source identity
 }
 
 // keys are the credentials that were issued. Expired ones stay, to be told apart from
@@ -40,16 +55,22 @@ func (ks *keys) get(id string) (key, bool) {
 	return k, ok
 }
 
-// issue fills in the credentials of k and remembers it.
-func (ks *keys) issue(k key) key {
+// issue fills in the credentials of k and remembers it. roleID is the first part of its
+// user id; "" makes one up, and for a user's session it is not used.
+func (ks *keys) issue(k key, roleID string) key {
 	ks.mu.Lock()
 	defer ks.mu.Unlock()
 	const upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 	const any64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-	k.id = "ASIALAB" + ks.text(upper, 13)
+	k.id = temporaryPrefix + ks.text(upper, 13)
 	k.secret = "lab/fake/" + ks.text(any64, 31)
 	k.token = "lab-fake-session-" + ks.text(any64, 64)
-	k.userID = "AROALAB" + ks.text(upper, 14) + ":" + k.session
+	if k.userID == "" {
+		if roleID == "" {
+			roleID = "AROALAB" + ks.text(upper, 14)
+		}
+		k.userID = roleID + ":" + k.session
+	}
 	if len(ks.order) >= maxKeys {
 		delete(ks.byID, ks.order[0])
 		ks.order = ks.order[1:]

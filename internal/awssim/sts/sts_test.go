@@ -192,8 +192,8 @@ func TestOtherOperationsAreNotSimulatedAndNotRetried(t *testing.T) {
 	srv := httptest.NewServer(mux)
 	defer srv.Close()
 	c := awssts.New(awssts.Options{BaseEndpoint: &srv.URL, Region: "us-east-1", Credentials: static("AKID")})
-	_, err := c.GetSessionToken(t.Context(), nil)
-	if codeOf(err) != "NotSimulated" || !strings.Contains(err.Error(), "sts GetSessionToken") {
+	_, err := c.GetFederationToken(t.Context(), &awssts.GetFederationTokenInput{Name: aws.String("x")})
+	if codeOf(err) != "NotSimulated" || !strings.Contains(err.Error(), "sts GetFederationToken") {
 		t.Error(err)
 	}
 	if calls != 1 {
