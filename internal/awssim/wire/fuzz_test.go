@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -72,8 +73,16 @@ func FuzzMux(f *testing.F) {
 	f.Add("/service/Granite/operation/Echo", "", auth, "\xbf\xff")
 	f.Add("/service/\xff/operation/\xff", "", "", "")
 	f.Add("/clusters", "", auth, "")
+	f.Add("/clusters", "", strings.Replace(auth, "monitoring", "eks", 1), `{"name":"blue"}`)
+	f.Add("/2013-04-01/hostedzone/Z1/rrset", "", "", "<x><ChangeBatch><Comment>refuse</Comment></ChangeBatch></x>")
+	f.Add("/", "", strings.Replace(auth, "monitoring", "ec2", 1), "Action=DescribeVpcs&Version=2016-11-15&VpcId.1=vpc-gone")
 	f.Fuzz(func(t *testing.T, path, target, authorization, body string) {
 		m, _ := newMux(wire.Config{})
+		for _, r := range registrations() {
+			if r.Name != "monitoring" {
+				m.Register(r)
+			}
+		}
 		hr := &http.Request{
 			Method: http.MethodPost, URL: &url.URL{Path: path}, Body: io.NopCloser(strings.NewReader(body)),
 			Header: http.Header{"X-Amz-Target": {target}, "Authorization": {authorization}},
@@ -119,5 +128,57 @@ func FuzzCBOR(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := wire.DecodeCBOR(b)
 		checkDecoded(t, p, err)
+	})
+}
+
+func FuzzEC2Form(f *testing.F) {
+	for _, s := range []string{
+		"VpcId.1=a&Filter.1.Value.2=b&Filter.1.Value.1=c", "1=a&1.1=b", "A.0=1", "A.1=x&A=y", "A.1=x&A.b=y", "A.01=x&A.1=y", "A.+1=x", ".1.=",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		form, err := url.ParseQuery(s)
+		if err != nil {
+			return
+		}
+		p, err := wire.ParseEC2Form(form)
+		checkDecoded(t, p, err)
+	})
+}
+
+func FuzzXML(f *testing.F) {
+	for _, s := range []string{
+		"", "<r/>", "<r><Changes><Change><a>1</a></Change></Changes></r>", "<Changes><Change/></Changes>", `<!DOCTYPE r><r/>`, "<r>&x;</r>",
+		"<r><a>1</a><a><b/></a></r>", "<r><Changes>x<Change/>y</Changes><Changes/></r>", "<?xml version='1.0'?><r/>x", "<r><a>", "\xff<r/>",
+	} {
+		f.Add([]byte(s))
+	}
+	lists := map[string]string{"Changes": "Change", "Change": "Changes"}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, err := wire.DecodeXML(b, lists)
+		checkDecoded(t, p, err)
+	})
+}
+
+// FuzzSignature: whatever a caller claims, nobody passes who does not know the secret.
+func FuzzSignature(f *testing.F) {
+	f.Add(auth, "20261123T100000Z", "", "")
+	f.Add("AWS4-HMAC-SHA256 Credential=AKIDLAB/20261123/eu-west-1/eks/aws4_request,SignedHeaders=host;x-amz-date,Signature=00", "20261123T100000Z", "/clusters", "")
+	f.Add("", "", "/clusters/../x//./y/", "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDLAB/20261123/eu-west-1/eks/aws4_request&X-Amz-Date=20261123T100000Z&X-Amz-SignedHeaders=host&X-Amz-Signature=&X-Amz-Expires=-1")
+	f.Add("AWS4-HMAC-SHA256 Credential=AKIDLAB/2/e/eks/aws4_request,SignedHeaders=;;host,Signature=", "T", "/clusters", "a=%zz&+;")
+	f.Fuzz(func(t *testing.T, authorization, date, path, query string) {
+		cfg := verifying()
+		cfg.Now = func() time.Time { return instant }
+		cfg.Observe = func(c wire.Call) {
+			if c.Served {
+				t.Errorf("served %+v", c.Request)
+			}
+		}
+		hr := &http.Request{
+			Method: http.MethodGet, URL: &url.URL{Path: path, RawQuery: query}, Host: "lab",
+			Header: http.Header{"Authorization": {authorization}, "X-Amz-Date": {date}},
+		}
+		all(t, cfg).ServeHTTP(httptest.NewRecorder(), hr.WithContext(t.Context()))
 	})
 }
