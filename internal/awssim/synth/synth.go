@@ -28,9 +28,11 @@ type Config struct {
 	// Period of the metrics, aligned to the clock; 0: 1 minute.
 	Period time.Duration
 	// RequestsPerSecond that reach each load balancer, for network load balancers the new
-	// flows, asked at the start of every
-	// period and after every change; nil: 100, always.
+	// flows, asked at the start of every period and after every change; nil: 100, always.
 	RequestsPerSecond func(time.Time) float64
+	// Share (0–1) of these that a load balancer gets, asked at the same times: what DNS
+	// sends there. nil: all of them.
+	Share func(loadBalancerARN string) float64
 	// InitialFor is how long a target is initial after its registration, or after its
 	// group came into use; 0: not at all.
 	InitialFor time.Duration
@@ -110,6 +112,9 @@ func New(cfg Config) *DataPlane {
 	}
 	if cfg.RequestsPerSecond == nil {
 		cfg.RequestsPerSecond = func(time.Time) float64 { return 100 }
+	}
+	if cfg.Share == nil {
+		cfg.Share = func(string) float64 { return 1 }
 	}
 	now := time.Now()
 	ctx, stop := context.WithCancel(context.Background())

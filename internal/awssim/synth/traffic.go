@@ -68,7 +68,7 @@ func (p *DataPlane) account(until time.Time) {
 		share[r.balancer]++
 	}
 	for _, r := range p.routes {
-		r.carry += rate * until.Sub(from).Seconds() / float64(share[r.balancer])
+		r.carry += rate * p.cfg.Share(r.balancer) * until.Sub(from).Seconds() / float64(share[r.balancer])
 		n := int(math.Floor(r.carry + epsilon))
 		r.carry -= float64(n)
 		p.route(r, n)
