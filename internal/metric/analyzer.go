@@ -55,9 +55,6 @@ func (a *Analyzer) Analyze(ctx context.Context, req analysis.Request) analysis.R
 		a.reset(req.Since)
 	}
 	a.follow(req)
-	if len(a.metrics) == 0 && a.builtin == nil {
-		return analysis.Report{Verdict: analysis.Successful, Next: req.Now.Add(time.Minute)}
-	}
 	var b batch
 	plans := make([]plan, len(a.metrics))
 	for i := range a.metrics {
@@ -66,8 +63,11 @@ func (a *Analyzer) Analyze(ctx context.Context, req analysis.Request) analysis.R
 	if a.builtin != nil {
 		a.builtin.plan(&b, req)
 	}
+	drained := a.planDrain(&b, req)
 	a.ask(ctx, req.Now, &b)
-	return a.report(req, plans)
+	r := a.report(req, plans)
+	a.reportDrain(&r, req, drained)
+	return r
 }
 
 // reset forgets the windows of the step before.
@@ -240,6 +240,9 @@ func values(r Result) [][]float64 {
 
 // report judges the step by everything that is known, and finds when more will be.
 func (a *Analyzer) report(req analysis.Request, plans []plan) analysis.Report {
+	if len(a.metrics) == 0 && a.builtin == nil {
+		return analysis.Report{Verdict: analysis.Successful, Next: req.Now.Add(time.Minute)}
+	}
 	var judged []analysis.Judged
 	var next []time.Time
 	if a.builtin != nil {

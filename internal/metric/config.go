@@ -29,6 +29,9 @@ type Config struct {
 	NLB *NLB
 	// Builtin judges by the load balancer's own metrics, too. It needs one of them.
 	Builtin bool
+	// Drain is the metric that passes once the losing side has no connections left; nil:
+	// there is none. It has no part in the verdict on a step.
+	Drain *Metric
 	// RouteARN and Names (of destinations, by ID) are for templates and messages.
 	RouteARN string
 	Names    map[string]string
@@ -71,8 +74,9 @@ type NLB struct {
 	Interval time.Duration
 	// Rule of the built-in judgement; zero is analysis.DefaultComparison.
 	Rule analysis.Comparison
-	// UDP: the listener's protocol is UDP, which has no resets to judge by.
-	UDP bool
+	// UDP tells whether the listener's protocol is UDP, which has no resets to judge by;
+	// nil: it is not. It is asked anew for each judgement: the listener is read late.
+	UDP func() bool
 }
 
 // Analyzer measures and judges the steps of one shift. What it fetched about the step
@@ -86,6 +90,7 @@ type Analyzer struct {
 	since   time.Time   // of the step that users and builtin are about
 	users   []userState // by metric
 	builtin builtin     // nil: the load balancer's own metrics are not judged
+	drain   *drain      // nil: there is none
 	// What is known of the weights before, which the source completes only now.
 	lateUsers []userState
 	cooling   map[Source]coolDown
@@ -117,6 +122,11 @@ func New(cfg Config) (*Analyzer, error) {
 			errs = append(errs, fmt.Errorf("metric %q: %w", m.Name, err))
 		}
 		a.metrics = append(a.metrics, u)
+	}
+	if cfg.Drain != nil {
+		d, err := newDrain(*cfg.Drain, cfg.ALB)
+		errs = append(errs, nameDrain(err))
+		a.drain = d
 	}
 	errs = append(errs, a.addBalancer())
 	if err := errors.Join(errs...); err != nil {

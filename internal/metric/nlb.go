@@ -67,7 +67,7 @@ func (l nlbMeter) window(got answers, req analysis.Request, w analysis.Window) a
 }
 
 func (l nlbMeter) judge(s analysis.NLBStep) []analysis.Measurement {
-	j := analysis.NLB{Rule: l.Rule, MinFlows: l.MinRequests, UDP: l.UDP}
+	j := analysis.NLB{Rule: l.Rule, MinFlows: l.MinRequests, UDP: l.UDP != nil && l.UDP()}
 	return []analysis.Measurement{j.TargetResets(s), j.BalancerResets(s), j.HealthyHosts(s)}
 }
 

@@ -42,6 +42,14 @@ func (a *Analyzer) Probe(ctx context.Context, req analysis.Request) ([]string, e
 			notes = append(notes, u.Name+": "+note)
 		}
 	}
+	if a.drain != nil {
+		note, err := a.probeUser(ctx, &a.drain.userMetric, req)
+		if err != nil {
+			errs = append(errs, nameDrain(err))
+		} else {
+			notes = append(notes, "drain metric: "+note)
+		}
+	}
 	return notes, errors.Join(errs...)
 }
 

@@ -176,7 +176,7 @@ func (w *world) alb() *metric.ALB {
 }
 
 func (w *world) nlb() *metric.NLB {
-	return &metric.NLB{ARN: nlbARN, Source: w.source(), Timing: cloudwatch.DefaultTiming(), UDP: w.protocol == "UDP"}
+	return &metric.NLB{ARN: nlbARN, Source: w.source(), Timing: cloudwatch.DefaultTiming(), UDP: func() bool { return w.protocol == "UDP" }}
 }
 
 func (w *world) analyzer(cfg metric.Config) *metric.Analyzer {

@@ -26,6 +26,14 @@ import (
 // network tells whether the route is on a Network Load Balancer.
 func (r *Rule) network() bool { return r.listener.LoadBalancer.Type == arn.Network }
 
+// Protocol of the listener (TCP, TLS, UDP, …) as the last Observe of a default action
+// read it; "" while none has.
+func (r *Rule) Protocol() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return string(r.protocol)
+}
+
 // field of the manifest, for messages; the route itself when name is empty.
 func (r *Rule) field(name string) string {
 	route := "route.alb"

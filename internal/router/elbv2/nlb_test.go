@@ -96,7 +96,13 @@ func TestAnNLBListenerIsShifted(t *testing.T) {
 			if _, err := r.Preflight(t.Context()); err != nil {
 				t.Fatal(err)
 			}
+			if r.Protocol() != "" {
+				t.Errorf("a protocol that nobody read: %s", r.Protocol())
+			}
 			live := must(r.Observe(t.Context()))(t)
+			if r.Protocol() != string(protocol) {
+				t.Errorf("protocol %q, want %s", r.Protocol(), protocol)
+			}
 			if !live.Exists || !live.Conforms || live.Ref != n.on || !live.Split.Equal(n.split("ta", 1)) {
 				t.Errorf("observed %+v", live)
 			}

@@ -5,6 +5,7 @@
 package elbv2
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,9 +84,10 @@ type Rule struct {
 	cfg      Config
 	listener arn.Listener
 
-	mu   sync.Mutex
-	arn  string // of the rule, once known; the listener's for its default action
-	last *reading
+	mu       sync.Mutex
+	arn      string // of the rule, once known; the listener's for its default action
+	last     *reading
+	protocol types.ProtocolEnum // of the listener, once it was read
 }
 
 // New checks the configuration, without any call.
@@ -228,6 +230,7 @@ func (r *Rule) read(ctx context.Context) (*reading, error) {
 	if rd.exists {
 		r.arn = rd.arn
 	}
+	r.protocol = cmp.Or(rd.protocol, r.protocol)
 	return rd, nil
 }
 
