@@ -107,9 +107,6 @@ func param(names ...string) func(*call) []string {
 	return func(c *call) []string {
 		var out []string
 		for _, n := range names {
-			if s := c.p.Str(n); s != "" {
-				out = append(out, s)
-			}
 			out = append(out, c.p.Strings(n)...)
 		}
 		return out

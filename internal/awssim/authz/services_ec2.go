@@ -58,11 +58,7 @@ func (c *call) ec2Resources(created ...string) []string {
 		out = append(out, c.arn("ec2", kind+"/*"))
 	}
 	for name := range c.p {
-		values := c.p.Strings(name)
-		if v := c.p.Str(name); v != "" {
-			values = append(values, v)
-		}
-		for _, id := range values {
+		for _, id := range c.p.Strings(name) {
 			if kind := ec2Kind(id); kind != "" {
 				out = append(out, c.arn("ec2", kind+"/"+id))
 			}
