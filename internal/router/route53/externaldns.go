@@ -74,7 +74,7 @@ func registryNames(name fqdn, parts []part) []fqdn {
 			}
 		}
 	}
-	slices.SortFunc(out, compareNames)
+	slices.Sort(out)
 	return out
 }
 
@@ -96,8 +96,9 @@ func (n *Name) registry(ctx context.Context, rd *reading) (map[string][]heritage
 		note(s)
 	}
 	for names := registryNames(n.name, rd.parts); len(names) > 0; {
+		first := names[0]
 		page, err := n.api.ListResourceRecordSets(ctx, &r53.ListResourceRecordSetsInput{
-			HostedZoneId: aws.String(n.zone), StartRecordName: aws.String(string(names[0])), StartRecordType: types.RRTypeTxt,
+			HostedZoneId: aws.String(n.zone), StartRecordName: aws.String(string(first)), StartRecordType: types.RRTypeTxt,
 		})
 		if err != nil {
 			return nil, n.gone(awsconf.Classify("reading the registry of external-dns", err))
@@ -107,14 +108,10 @@ func (n *Name) registry(ctx context.Context, rd *reading) (map[string][]heritage
 				note(s)
 			}
 		}
-		if !page.IsTruncated {
-			break
-		}
-		next, err := parseName(aws.ToString(page.NextRecordName))
-		names = names[1:] // at least: what does not fit on a page is more than anybody owns
-		for err == nil && len(names) > 0 && compareNames(names[0], next) < 0 {
-			names = names[1:]
-		}
+		end, err := parseName(aws.ToString(page.NextRecordName))
+		names = slices.DeleteFunc(names, func(name fqdn) bool { // what the page has answered for
+			return name == first || before(first, name) && (!page.IsTruncated || err == nil && before(name, end))
+		})
 	}
 	return owners, nil
 }

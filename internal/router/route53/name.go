@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -70,15 +71,24 @@ func nextOctet(s string) (c byte, escaped bool, n int, err error) {
 		return 0, false, 0, fmt.Errorf(`the character %q; if it is meant, write \%03o`, c, c)
 	case c != '\\':
 		return c, false, 1, nil
-	case len(s) >= 4 && isOctal(s[1], '3') && isOctal(s[2], '7') && isOctal(s[3], '7'):
-		return (s[1]-'0')<<6 | (s[2]-'0')<<3 | s[3] - '0', true, 4, nil
-	case len(s) >= 2 && (s[1] < '0' || s[1] > '9') && s[1] > ' ' && s[1] < 0x7f:
+	}
+	if c, ok := octal(s[1:]); ok {
+		return c, true, 4, nil
+	}
+	if len(s) >= 2 && (s[1] < '0' || s[1] > '9') && s[1] > ' ' && s[1] < 0x7f {
 		return s[1], true, 2, nil
 	}
 	return 0, false, 0, fmt.Errorf(`%q: after a backslash want three octal digits of at most 377, as in \052`, s[:min(len(s), 4)])
 }
 
-func isOctal(c, most byte) bool { return c >= '0' && c <= most }
+// octal reads the three digits after a backslash.
+func octal(s string) (byte, bool) {
+	if len(s) < 3 {
+		return 0, false
+	}
+	c, err := strconv.ParseUint(s[:3], 8, 8)
+	return byte(c), err == nil
+}
 
 func spellOctet(c byte) string {
 	switch {
@@ -116,10 +126,12 @@ func (n fqdn) markName() (fqdn, error) {
 	return parseName("_norikae." + string(n))
 }
 
-// compareNames is the order in which Route 53 lists names: by labels from the right.
-func compareNames(a, b fqdn) int {
+// before tells whether a listing has a before b for certain: names are listed by their
+// labels from the right, as text or label by label, which differ where one label is the
+// beginning of another.
+func before(a, b fqdn) bool {
 	x, y := a.labels(), b.labels()
 	slices.Reverse(x)
 	slices.Reverse(y)
-	return slices.Compare(x, y)
+	return slices.Compare(x, y) < 0 && strings.Join(x, ".")+"." < strings.Join(y, ".")+"."
 }

@@ -40,18 +40,21 @@ func parseText(value string) ([]string, error) {
 func quoted(s string) (text string, n int, err error) {
 	var b strings.Builder
 	for i := 1; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '"':
+		if s[i] == '"' {
 			return b.String(), i + 1, nil
-		case c == '\\' && i+3 < len(s) && isOctal(s[i+1], '3') && isOctal(s[i+2], '7') && isOctal(s[i+3], '7'):
-			b.WriteByte((s[i+1]-'0')<<6 | (s[i+2]-'0')<<3 | s[i+3] - '0')
-			i += 3
-		case c == '\\' && i+1 < len(s):
-			i++
-			b.WriteByte(s[i])
-		default:
-			b.WriteByte(c)
 		}
+		if s[i] != '\\' || i+1 == len(s) {
+			b.WriteByte(s[i])
+			continue
+		}
+		c, ok := octal(s[i+1:])
+		if ok {
+			i += 3
+		} else {
+			i++
+			c = s[i]
+		}
+		b.WriteByte(c)
 	}
 	return "", 0, errors.New("a quote is not closed")
 }
