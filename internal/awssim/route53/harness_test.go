@@ -3,6 +3,7 @@ package route53_test
 import (
 	"errors"
 	"net/http/httptest"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -260,4 +261,9 @@ func batch(zone string, action types.ChangeAction, sets ...*types.ResourceRecord
 		in.ChangeBatch.Changes = append(in.ChangeBatch.Changes, types.Change{Action: action, ResourceRecordSet: r})
 	}
 	return in
+}
+
+// balancers are the load balancers of a lab.
+func balancers(name string) ([]netip.Addr, bool, bool) {
+	return []netip.Addr{netip.MustParseAddr("127.0.0.9")}, true, name == "web-1.us-east-1.elb.amazonaws.com."
 }
