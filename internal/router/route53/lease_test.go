@@ -1,9 +1,23 @@
 package route53
 
 import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	simfault "github.com/norikae/norikae/internal/awssim/fault"
+	"github.com/norikae/norikae/internal/fault"
 	"github.com/norikae/norikae/internal/shift"
+	"github.com/norikae/norikae/internal/traffic"
 )
 
 const owner = "laptop/42/r4nd"
@@ -13,5 +27,599 @@ func markOf() shift.Mark {
 	return shift.Mark{
 		ID: "s1", Name: "web", Plan: "abc", From: split("blue", 100, "green", 0), Started: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
 		Lease: shift.Lease{Owner: owner, Expires: time.Date(2126, 1, 2, 3, 4, 5, 0, time.UTC)},
+	}
+}
+
+// marked is the mark as a fresh process reads it; nil: there is none.
+func (w *world) marked() *shift.Mark {
+	w.t.Helper()
+	m, ok, err := w.open().Mark(w.t.Context())
+	w.ok(err)
+	if !ok {
+		return nil
+	}
+	return &m
+}
+
+// txt are the values of the TXT record beside the name, nil: there is none.
+func (w *world) txt() []string {
+	w.t.Helper()
+	for _, s := range w.records() {
+		if *s.Name == "_norikae."+name+"." && s.Type == types.RRTypeTxt {
+			return valuesOf(s)
+		}
+	}
+	return nil
+}
+
+func TestTheMarkIsATextThatPeopleCanRead(t *testing.T) {
+	w := newWorld(t)
+	w.twins("blue", 100, "green", 0)
+	n := w.open()
+	m := markOf()
+	m.From = split("blue", 90, "ü \"quoted\"", 10)
+	m.Lease.Course = shift.CourseBack
+	w.ok(n.SetMark(t.Context(), m))
+	want := []string{`"norikae=1" "record=api.example.com." "owner=web" "shift=s1" "plan=abc" "name=web" "started=2026-01-02T03:04:05.000000006Z"` +
+		` "lease=laptop/42/r4nd 2126-01-02T03:04:05Z back" "from=2" "from-1=90 blue" "from-2=10 %C3%BC %22quoted%22"`}
+	if d := cmp.Diff(want, w.txt()); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(&m, w.marked()); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestTheLifeOfAMark(t *testing.T) {
+	w := newWorld(t)
+	w.twins("blue", 100, "green", 0)
+	one, two := w.open(), w.open() // two machines
+	ctx := t.Context()
+	wants := func(want *shift.Mark) {
+		t.Helper()
+		for _, n := range []*Name{one, two} {
+			m, ok, err := n.Mark(ctx)
+			if err != nil || ok != (want != nil) {
+				t.Fatalf("mark %v, %v", ok, err)
+			}
+			if want != nil && !cmp.Equal(m, *want) {
+				t.Fatal(cmp.Diff(*want, m))
+			}
+		}
+	}
+	wants(nil)
+	if err := two.SetSignal(ctx, shift.Signal{Kind: shift.SignalAbort}); !errors.Is(err, fault.ErrNotFound) {
+		t.Errorf("a signal to no shift: %v", err)
+	}
+	w.ok(two.SetSignal(ctx, shift.Signal{}))
+	w.ok(two.ClearMark(ctx))
+	if err := one.Renew(ctx, shift.Lease{Owner: owner}); !errors.Is(err, fault.ErrNotFound) || fault.IsTerminal(err) {
+		t.Errorf("renewing no lease: %v", err)
+	}
+	m := markOf()
+	w.forget()
+	w.ok(one.SetMark(ctx, m))
+	if w.made() != "Change" {
+		t.Errorf("a mark after a look took %s", w.made())
+	}
+	wants(&m)
+	m.Signal = shift.Signal{Kind: shift.SignalApprove, Step: 2}
+	w.ok(two.SetSignal(ctx, m.Signal))
+	wants(&m)
+
+	w.forget()
+	m.Lease.Expires = m.Lease.Expires.Add(time.Minute)
+	w.ok(one.Renew(ctx, m.Lease))
+	if w.made() != "Change" {
+		t.Errorf("a renewal after a look took %s", w.made())
+	}
+	wants(&m)
+
+	m.From, m.Plan = split("red", 1), "def"
+	w.ok(one.SetMark(ctx, m)) // the signal stays
+	wants(&m)
+
+	other := m
+	other.ID, other.Signal = "s2", shift.Signal{}
+	w.ok(two.SetMark(ctx, other)) // the signal was for s1
+	wants(&other)
+
+	if err := two.SetSignal(ctx, shift.Signal{Kind: "stop"}); !isTerminal(err, "InvalidSignal") {
+		t.Errorf("an unknown signal: %v", err)
+	}
+	w.ok(two.SetSignal(ctx, shift.Signal{}))
+	if txt := fmt.Sprint(w.txt()); strings.Contains(txt, "signal") {
+		t.Errorf("the signal was not taken back: %s", txt)
+	}
+	w.forget()
+	w.ok(two.ClearMark(ctx))
+	if w.made() != "Change" {
+		t.Errorf("clearing made %s", w.made())
+	}
+	w.ok(two.ClearMark(ctx))
+	wants(nil)
+	if w.weights() != "A blue=100 A green=0 AAAA blue=100 AAAA green=0" || w.txt() != nil {
+		t.Errorf("left: %s, %v", w.weights(), w.txt())
+	}
+}
+
+func TestAForeignTextAtTheMarksNameIsNeverTouched(t *testing.T) {
+	for name, tc := range map[string]struct {
+		set    types.ResourceRecordSet
+		reason string
+		parts  []string
+	}{
+		"another's TXT":      {record("TXT", "", 0, plain, value(`"hello"`, `"world"`)), "ForeignRecord", []string{`"hello", "world"`, "left alone", "rename or remove"}},
+		"a weighted TXT":     {record("TXT", "x", 1, value(`"norikae=1"`)), "ForeignRecord", []string{`norikae=1`}},
+		"a later version's":  {record("TXT", "", 0, plain, value(`"norikae=2" "x=y"`)), "UnreadableMark", []string{`version "2"`, "knows 1"}},
+		"half a mark":        {record("TXT", "", 0, plain, value(`"norikae=1" "record=api.example.com."`)), "UnreadableMark", []string{"owner", "missing", "restore it", "set them right"}},
+		"another name's":     {record("TXT", "", 0, plain, value(`"norikae=1" "record=b.example.com."`)), "ForeignMark", []string{`"b.example.com."`, "one after the other"}},
+		"a value more":       {record("TXT", "", 0, plain, value(`"norikae=1" "record=api.example.com."`, `"hello"`)), "UnreadableMark", []string{`"hello"`, "KEY=VALUE"}},
+		"a mark and an item": {record("TXT", "", 0, plain, value(`"norikae=1" "record=api.example.com."`, `"a=b"`)), "UnreadableMark", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.twins("blue", 100, "green", 0)
+			at("_norikae.api.example.com")(&tc.set)
+			w.put(tc.set)
+			before := w.records()
+			n := w.open()
+			w.forget()
+			_, _, err := n.Mark(t.Context())
+			if !isTerminal(err, tc.reason) {
+				t.Errorf("class of %v", err)
+			}
+			mentions(t, err, append(tc.parts, "_norikae.api.example.com")...)
+			for what, f := range map[string]func() error{
+				"SetMark":   func() error { return n.SetMark(t.Context(), markOf()) },
+				"Renew":     func() error { return n.Renew(t.Context(), markOf().Lease) },
+				"SetSignal": func() error { return n.SetSignal(t.Context(), shift.Signal{Kind: shift.SignalAbort}) },
+				"no signal": func() error { return n.SetSignal(t.Context(), shift.Signal{}) },
+				"ClearMark": func() error { return n.ClearMark(t.Context()) },
+				"Preflight": func() error { _, err := n.Preflight(t.Context()); return err },
+			} {
+				if err := f(); !isTerminal(err, tc.reason) {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			if d := cmp.Diff(before, w.records(), bySDK); d != "" || strings.Contains(w.made(), "Change") {
+				t.Errorf("made %s: %s", w.made(), d)
+			}
+		})
+	}
+}
+
+func TestOfTwoRunsThatSawNoMarkOneGetsIt(t *testing.T) {
+	w := newWorld(t)
+	w.twins("blue", 100, "green", 0)
+	one, two := w.open(), w.open()
+	for _, n := range []*Name{one, two} {
+		_, _, err := n.Mark(t.Context())
+		w.ok(err)
+	}
+	theirs := markOf()
+	theirs.ID, theirs.Lease.Owner = "s2", "ci/7/other"
+	w.ok(two.SetMark(t.Context(), theirs))
+	err := one.SetMark(t.Context(), markOf())
+	if !errors.Is(err, fault.ErrConflict) || fault.IsTerminal(err) {
+		t.Errorf("class of %v", err)
+	}
+	mentions(t, err, "ci/7/other", "2126-01-02")
+	for what, err := range map[string]error{
+		"renewing": one.Renew(t.Context(), markOf().Lease), "clearing": one.ClearMark(t.Context()),
+		"a process without a look": w.open().SetMark(t.Context(), markOf()),
+	} {
+		if !errors.Is(err, fault.ErrConflict) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if d := cmp.Diff(&theirs, w.marked()); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestOfTwoRunsThatTakeOverADeadLeaseOneGetsIt(t *testing.T) {
+	w := newWorld(t)
+	w.twins("blue", 100, "green", 0)
+	dead := markOf()
+	dead.Lease = shift.Lease{Owner: "gone/1/x", Expires: time.Now().Add(-time.Hour)}
+	w.ok(w.open().SetMark(t.Context(), dead))
+	runs := []*Name{w.open(), w.open(), w.open()}
+	for _, n := range runs {
+		_, _, err := n.Mark(t.Context())
+		w.ok(err)
+	}
+	won := 0
+	for i, n := range runs {
+		m := markOf()
+		m.Lease.Owner = fmt.Sprintf("run/%d/x", i)
+		switch err := n.SetMark(t.Context(), m); {
+		case err == nil:
+			won++
+		case !errors.Is(err, fault.ErrConflict):
+			t.Error(err)
+		}
+	}
+	if m := w.marked(); won != 1 || m.Lease.Owner != "run/0/x" {
+		t.Errorf("%d won, %+v", won, m)
+	}
+	if err := runs[1].ClearMark(t.Context()); !errors.Is(err, fault.ErrConflict) {
+		t.Errorf("one that lost clears the mark: %v", err)
+	}
+}
+
+func TestADeadMarkThatIsGoneIsNotTakenOver(t *testing.T) {
+	w := newWorld(t)
+	w.twins("blue", 100, "green", 0)
+	dead := markOf()
+	dead.Lease = shift.Lease{Owner: "gone/1/x"}
+	old := w.open()
+	w.ok(old.SetMark(t.Context(), dead))
+	n := w.open()
+	_, _, err := n.Mark(t.Context())
+	w.ok(err)
+	w.ok(old.ClearMark(t.Context())) // it was alive after all, and has ended its shift
+	if err := n.SetMark(t.Context(), markOf()); !errors.Is(err, fault.ErrConflict) {
+		t.Errorf("a mark of a shift that has ended came back: %v", err)
+	}
+	if err := n.ClearMark(t.Context()); err != nil {
+		t.Errorf("removing what is gone: %v", err)
+	}
+	if w.txt() != nil {
+		t.Errorf("left: %v", w.txt())
+	}
+}
+
+func TestAMarkThatSomebodyRemovedIsWrittenAgain(t *testing.T) {
+	w := newWorld(t)
+	w.twins("blue", 100, "green", 0)
+	n := w.open()
+	w.ok(n.SetMark(t.Context(), markOf()))
+	var set types.ResourceRecordSet
+	for _, s := range w.records() {
+		if s.Type == types.RRTypeTxt {
+			set = s
+		}
+	}
+	w.remove(set)
+	if err := n.Renew(t.Context(), markOf().Lease); err != nil && !errors.Is(err, fault.ErrNotFound) {
+		t.Errorf("renewing: %v", err)
+	}
+	m := markOf()
+	m.Lease.Expires = m.Lease.Expires.Add(time.Minute)
+	if err := n.Renew(t.Context(), m.Lease); !errors.Is(err, fault.ErrNotFound) {
+		t.Errorf("renewing: %v", err)
+	}
+	w.ok(n.SetMark(t.Context(), m))
+	if d := cmp.Diff(&m, w.marked()); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestARenewalKeepsASignalThatCameBetween(t *testing.T) {
+	w := newWorld(t)
+	w.twins("blue", 100, "green", 0)
+	n := w.open()
+	want := markOf()
+	w.ok(n.SetMark(t.Context(), want))
+	want.Signal = shift.Signal{Kind: shift.SignalAbort, Step: -1}
+	w.between = func() { w.ok(w.open().SetSignal(t.Context(), want.Signal)) }
+	want.Lease.Expires = want.Lease.Expires.Add(time.Minute)
+	w.ok(n.Renew(t.Context(), want.Lease))
+	if d := cmp.Diff(&want, w.marked()); d != "" {
+		t.Error(d)
+	}
+	want.Signal = shift.Signal{Kind: shift.SignalPromote, Step: 1}
+	w.between = func() { w.ok(w.open().SetSignal(t.Context(), want.Signal)) }
+	want.From = split("red", 3)
+	w.ok(n.SetMark(t.Context(), want))
+	if d := cmp.Diff(&want, w.marked()); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestASignalIsLeftAlthoughARenewalCameBetween(t *testing.T) {
+	w := newWorld(t)
+	w.twins("blue", 100, "green", 0)
+	run, person := w.open(), w.open()
+	want := markOf()
+	w.ok(run.SetMark(t.Context(), want))
+	want.Lease.Expires = want.Lease.Expires.Add(time.Minute)
+	w.between = func() { w.ok(run.Renew(t.Context(), want.Lease)) }
+	want.Signal = shift.Signal{Kind: shift.SignalApprove, Step: 4}
+	w.ok(person.SetSignal(t.Context(), want.Signal))
+	if d := cmp.Diff(&want, w.marked()); d != "" {
+		t.Error(d)
+	}
+
+	other := want
+	other.ID = "s2"
+	w.between = func() {
+		w.ok(run.ClearMark(t.Context()))
+		w.ok(run.SetMark(t.Context(), other))
+	}
+	if err := person.SetSignal(t.Context(), shift.Signal{Kind: shift.SignalAbort}); !errors.Is(err, fault.ErrConflict) {
+		t.Errorf("an abort of one shift reached the next: %v", err)
+	}
+	if w.marked().Signal != (shift.Signal{}) {
+		t.Errorf("mark %+v", w.marked())
+	}
+}
+
+func TestTakingBackAnAnsweredSignalLeavesANewOne(t *testing.T) {
+	w := newWorld(t)
+	w.twins("blue", 100, "green", 0)
+	run, person := w.open(), w.open()
+	w.ok(run.SetMark(t.Context(), markOf()))
+	w.ok(person.SetSignal(t.Context(), shift.Signal{Kind: shift.SignalApprove, Step: 4}))
+	_, _, err := run.Mark(t.Context())
+	w.ok(err)
+	abort := shift.Signal{Kind: shift.SignalAbort, Step: -1}
+	w.between = func() { w.ok(person.SetSignal(t.Context(), abort)) }
+	w.ok(run.SetSignal(t.Context(), shift.Signal{}))
+	if got := w.marked().Signal; got != abort {
+		t.Errorf("the signal is %+v: a person's abort was lost", got)
+	}
+}
+
+func TestALeaseThatAnotherRunTookIsNotRenewed(t *testing.T) {
+	w := newWorld(t)
+	w.twins("blue", 100, "green", 0)
+	slow, other := w.open(), w.open()
+	mine := markOf()
+	w.ok(slow.SetMark(t.Context(), mine))
+	theirs := mine
+	theirs.Lease.Owner = "ci/7/other"
+	w.between = func() {
+		_, _, err := other.Mark(t.Context())
+		w.ok(err)
+		w.ok(other.SetMark(t.Context(), theirs))
+	}
+	mine.Lease.Expires = mine.Lease.Expires.Add(time.Minute)
+	if err := slow.Renew(t.Context(), mine.Lease); !errors.Is(err, fault.ErrConflict) {
+		t.Errorf("renewed over another's: %v", err)
+	}
+	if d := cmp.Diff(&theirs, w.marked()); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestWritesOfTheMarkWhoseAnswerIsLostAreSafeToRepeat(t *testing.T) {
+	for _, kind := range []simfault.Kind{simfault.ErrorAfter, simfault.DropAfter, simfault.ErrorBefore, simfault.DropBefore, simfault.Throttle} {
+		for name, sdk := range map[string]bool{"by the caller": false, "by the SDK": true} {
+			t.Run(string(kind)+" "+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t)
+					w.twins("blue", 100, "green", 0)
+					n := w.open(func(c *Config) {
+						if sdk {
+							c.API = w.retrying()
+						}
+					})
+					repeat := func(f func() error) {
+						t.Helper()
+						w.fail(simfault.Rule{Kind: kind, Operation: "ChangeResourceRecordSets", Times: 1})
+						err := f()
+						if sdk != (err == nil) {
+							t.Fatalf("the first time: %v", err)
+						}
+						if err != nil {
+							err = f()
+						}
+						w.ok(err)
+					}
+					m := markOf()
+					repeat(func() error {
+						m.Lease.Expires = m.Lease.Expires.Add(time.Second) // as the engine does
+						return n.SetMark(t.Context(), m)
+					})
+					if d := cmp.Diff(&m, w.marked()); d != "" {
+						t.Fatal(d)
+					}
+					repeat(func() error { return n.SetMark(t.Context(), m) }) // exactly the same
+					repeat(func() error {
+						m.Lease.Expires = m.Lease.Expires.Add(time.Second)
+						return n.Renew(t.Context(), m.Lease)
+					})
+					m.Signal = shift.Signal{Kind: shift.SignalAbort, Step: 3}
+					repeat(func() error { return n.SetSignal(t.Context(), m.Signal) })
+					if d := cmp.Diff(&m, w.marked()); d != "" {
+						t.Fatal(d)
+					}
+					repeat(func() error { return n.SetSignal(t.Context(), shift.Signal{}) })
+					if w.marked().Signal != (shift.Signal{}) {
+						t.Fatal("the signal is still there")
+					}
+					repeat(func() error { return n.ClearMark(t.Context()) })
+					if w.txt() != nil {
+						t.Fatal("the mark is still there")
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestAWordThatNeverGetsThroughIsAConflict(t *testing.T) {
+	w := newWorld(t)
+	w.twins("blue", 100, "green", 0)
+	run := w.open()
+	m := markOf()
+	w.ok(run.SetMark(t.Context(), m))
+	var renew func()
+	renew = func() { // before each attempt
+		m.Lease.Expires = m.Lease.Expires.Add(time.Second)
+		w.ok(run.Renew(t.Context(), m.Lease))
+		w.between = renew
+	}
+	w.between = renew
+	err := w.open().SetSignal(t.Context(), shift.Signal{Kind: shift.SignalAbort})
+	w.between = nil
+	if !errors.Is(err, fault.ErrConflict) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// racer is one run's way to a weight write, cut into its calls.
+type racer struct {
+	n     *Name
+	m     shift.Mark
+	own   bool // won the mark
+	lost  bool
+	steps []func() error
+}
+
+func TestR_TwoOwnersNeverHoldTheMarkAtOnce(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(t)
+		w.twins("blue", 100, "green", 0)
+		kind := rapid.SampledFrom([]string{"no mark", "a dead mark"}).Draw(rt, "start")
+		if kind == "a dead mark" {
+			dead := markOf()
+			dead.Lease = shift.Lease{Owner: "gone/1/x"}
+			w.ok(w.open().SetMark(t.Context(), dead))
+		}
+		ctx := t.Context()
+		racers := make([]*racer, rapid.IntRange(2, 3).Draw(rt, "runs"))
+		for i := range racers {
+			r := &racer{n: w.open(), m: markOf()}
+			r.m.Lease.Owner = fmt.Sprintf("run/%d/x", i)
+			set := func() error { r.own = false; err := r.n.SetMark(ctx, r.m); r.own = err == nil; return err }
+			r.steps = []func() error{
+				func() error { // as the engine: whoever finds a lease that is not free waits
+					m, ok, err := r.n.Mark(ctx)
+					r.lost = ok && m.Lease.Owner != r.m.Lease.Owner && time.Now().Before(m.Lease.Expires)
+					return err
+				},
+				set, set, // the second is the repetition of a lost answer
+				func() error { r.m.Lease.Expires = r.m.Lease.Expires.Add(1); return r.n.Renew(ctx, r.m.Lease) },
+				func() error { return r.n.SetSignal(ctx, shift.Signal{}) },
+			}
+			racers[i] = r
+		}
+		for {
+			left := slices.DeleteFunc(slices.Clone(racers), func(r *racer) bool { return r.lost || len(r.steps) == 0 })
+			if len(left) == 0 {
+				break
+			}
+			r := left[rapid.IntRange(0, len(left)-1).Draw(rt, "next")]
+			if rapid.IntRange(0, 4).Draw(rt, "fault") == 0 {
+				kind := rapid.SampledFrom([]simfault.Kind{simfault.ErrorAfter, simfault.DropAfter, simfault.ErrorBefore}).Draw(rt, "kind")
+				w.fail(simfault.Rule{Kind: kind, Operation: "ChangeResourceRecordSets", Times: 1})
+			}
+			step := r.steps[0]
+			r.steps = r.steps[1:]
+			if err := step(); errors.Is(err, fault.ErrConflict) {
+				r.lost, r.own = true, false
+			}
+			var owners []string
+			for _, r := range racers {
+				if r.own {
+					owners = append(owners, r.m.Lease.Owner)
+				}
+			}
+			if len(owners) > 1 {
+				rt.Fatalf("both %v hold the mark", owners)
+			}
+			if len(owners) == 1 {
+				if m := w.marked(); m == nil || m.Lease.Owner != owners[0] {
+					rt.Fatalf("%v believes to hold %+v", owners, m)
+				}
+			}
+		}
+	})
+}
+
+func TestSignalsAndRenewalsAtTheSameTimeAreAllKept(t *testing.T) {
+	w := newWorld(t)
+	w.twins("blue", 100, "green", 0)
+	run := w.open()
+	m := markOf()
+	w.ok(run.SetMark(t.Context(), m))
+	var both sync.WaitGroup
+	both.Go(func() {
+		for i := range 20 {
+			l := m.Lease
+			l.Expires = l.Expires.Add(time.Duration(i+1) * time.Second)
+			err := run.Renew(t.Context(), l)
+			for errors.Is(err, fault.ErrConflict) { // so many signals are nobody's: again, as a run does
+				err = run.Renew(t.Context(), l)
+			}
+			if err != nil {
+				t.Errorf("renewal %d: %v", i, err)
+			}
+		}
+	})
+	heard := 0
+	both.Go(func() {
+		for i := range 20 {
+			if err := w.open().SetSignal(t.Context(), shift.Signal{Kind: shift.SignalApprove, Step: i}); err == nil {
+				heard = i
+			} else if !errors.Is(err, fault.ErrConflict) {
+				t.Errorf("signal %d: %v", i, err)
+			}
+		}
+	})
+	both.Wait()
+	got := w.marked()
+	if want := m.Lease.Expires.Add(20 * time.Second); !got.Lease.Expires.Equal(want) || got.Signal.Step != heard {
+		t.Errorf("left %+v, want a lease until %s and the signal of step %d", got, want, heard)
+	}
+}
+
+func TestAMarkThatDoesNotFitIsRefusedBeforeAnythingIsWritten(t *testing.T) {
+	w := newWorld(t)
+	w.twins("blue", 100, "green", 0)
+	n := w.open()
+	_, _, err := n.Mark(t.Context())
+	w.ok(err)
+	w.forget()
+	for name, change := range map[string]func(*shift.Mark){
+		"an ID with spaces":     func(m *shift.Mark) { m.ID = "a b" },
+		"no plan":               func(m *shift.Mark) { m.Plan = "" },
+		"an owner with a space": func(m *shift.Mark) { m.Lease.Owner = "my laptop" },
+		"an unknown course":     func(m *shift.Mark) { m.Lease.Course = "sideways" },
+		"101 destinations": func(m *shift.Mark) {
+			m.From = nil
+			for i := range 101 {
+				m.From = append(m.From, split(fmt.Sprint(i), 1)...)
+			}
+		},
+		"a weight of 256":     func(m *shift.Mark) { m.From[0].Weight = 256 },
+		"identifiers too big": func(m *shift.Mark) { m.From = long(100, "ü") },
+	} {
+		m := markOf()
+		change(&m)
+		if err := n.SetMark(t.Context(), m); !isTerminal(err, "UnwritableMark") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if w.made() != "" {
+		t.Errorf("calls were made: %s", w.made())
+	}
+}
+
+// long is a split of identifiers of 128 characters.
+func long(n int, of string) (s traffic.Split) {
+	for i := range n {
+		id := fmt.Sprintf("%03d", i)
+		s = append(s, split(id+strings.Repeat(of, 125), 255)...)
+	}
+	return s
+}
+
+func TestAHundredLongIdentifiersFit(t *testing.T) {
+	w := newWorld(t)
+	m := markOf()
+	m.From = long(100, "x")
+	n := w.open()
+	w.ok(n.SetMark(t.Context(), m))
+	m.Lease.Expires = m.Lease.Expires.Add(time.Second)
+	w.ok(n.Renew(t.Context(), m.Lease))
+	if d := cmp.Diff(&m, w.marked()); d != "" {
+		t.Error(d)
+	}
+	if len(w.txt()) < 2 {
+		t.Errorf("%d values", len(w.txt()))
 	}
 }
