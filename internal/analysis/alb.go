@@ -39,11 +39,18 @@ type ALBDestination struct {
 	Errors           *float64 // 5XX answers of targets
 	ConnectionErrors *float64
 	Healthy          *float64 // least number of healthy targets
+	// Balancer and Unrouted are the Errors and Unrouted of the destination's own load
+	// balancer, where each has one.
+	Balancer, Unrouted *float64
 }
 
 // TargetErrors holds the gaining side's share of errors (5XX of its targets, and
 // connections to them that failed) against the losing side's.
-func (j ALB) TargetErrors(s ALBStep) Measurement {
+func (j ALB) TargetErrors(s ALBStep) Measurement { return j.targetErrors(s, unwatched) }
+
+// targetErrors takes a window without requests for idle only where unseen finds nothing
+// that speaks against it.
+func (j ALB) targetErrors(s ALBStep, unseen func([]Hosts) string) Measurement {
 	w, m := s.newest()
 	if !carries(hosts(w.Gaining)) {
 		return verdict(m, Successful, "no gaining destination carries weight yet")
@@ -60,7 +67,7 @@ func (j ALB) TargetErrors(s ALBStep) Measurement {
 		return verdict(m, Failed, msg)
 	}
 	if missing := silent(w.Gaining); missing != "" && now.Errors == 0 {
-		return albIdle(s, m, "requests of "+missing)
+		return albIdle(s, m, "requests of "+missing, unseen)
 	}
 	if least := float64(max(1, j.MinRequests)); now.Requests < least {
 		return verdict(m, Inconclusive, fmt.Sprintf("the gaining side had %s requests in %s (the losing side %s); %s are needed",
@@ -88,7 +95,7 @@ func (j ALB) LoadBalancerErrors(s ALBStep) Measurement {
 	case out == Worse:
 		return verdict(m, Failed, msg)
 	case w.Requests == nil && now.Errors == 0:
-		return albIdle(s, m, "requests of the load balancer")
+		return albIdle(s, m, "requests of the load balancer", unwatched)
 	case out == Doubtful:
 		return verdict(m, Inconclusive, msg)
 	}
@@ -111,15 +118,15 @@ func hosts(ds []ALBDestination) []Hosts {
 }
 
 // albIdle judges a newest window without requests.
-func albIdle(s ALBStep, m Measurement, missing string) Measurement {
+func albIdle(s ALBStep, m Measurement, missing string, unseen func([]Hosts) string) Measurement {
 	w, _ := s.newest()
-	return idle(m, w.Window, missing, notIdle(s))
+	return idle(m, w.Window, missing, notIdle(s, unseen))
 }
 
 // notIdle says why a window without requests cannot be called idle; "" when it can:
 // the route was idle before the shift too, its targets are known to be watched in this
 // very window (so metrics do arrive), and nothing else says that there is traffic.
-func notIdle(s ALBStep) string {
+func notIdle(s ALBStep, unseen func([]Hosts) string) string {
 	w, _ := s.newest()
 	switch {
 	case busy(s.Before.Gaining) || busy(s.Before.Losing):
@@ -131,7 +138,7 @@ func notIdle(s ALBStep) string {
 	case !some(w.Requests) && some(s.Before.Requests):
 		return "the load balancer had traffic before the shift"
 	}
-	return unwatched(hosts(w.Gaining))
+	return unseen(hosts(w.Gaining))
 }
 
 // unusable says what is wrong with the numbers themselves.
@@ -145,6 +152,8 @@ func (w ALBWindow) unusable() string {
 			bad("RequestCount of "+d.Name, d.Requests),
 			bad("HTTPCode_Target_5XX_Count of "+d.Name, d.Errors),
 			bad("TargetConnectionErrorCount of "+d.Name, d.ConnectionErrors),
+			bad("the count of HTTPCode_ELB_502, 503 and 504 of "+d.Name, d.Balancer),
+			bad("HTTPCode_ELB_503_Count of "+d.Name, d.Unrouted),
 		} {
 			if why != "" {
 				return why

@@ -33,8 +33,10 @@ type albMeter struct {
 	name func(id string) string // of a destination, for people
 }
 
-func (l albMeter) measured() (Source, analysis.Timing, analysis.Schedule) {
-	return l.Source, l.Timing, analysis.NewSchedule(l.Timing, l.Interval, 0)
+func (l albMeter) sources() []Source { return []Source{l.Source} }
+
+func (l albMeter) measured() (analysis.Timing, analysis.Schedule) {
+	return l.Timing, analysis.NewSchedule(l.Timing, l.Interval, 0)
 }
 
 func (l albMeter) names() []string { return []string{TargetErrors, LoadBalancerErrors, HealthyHosts} }
@@ -50,7 +52,7 @@ func (l albMeter) query(id, metric, stat string) string {
 
 func (l albMeter) asks(req analysis.Request) (out []ask) {
 	add := func(id, metric, stat string) {
-		out = append(out, ask{metricKey{id, metric}, l.query(id, metric, stat)})
+		out = append(out, ask{metricKey{id, metric}, l.Source, l.query(id, metric, stat)})
 	}
 	for _, ids := range [][]string{req.Gaining, req.Losing} {
 		for _, id := range ids {
@@ -94,6 +96,11 @@ func (l albMeter) judge(s analysis.ALBStep) []analysis.Measurement {
 }
 
 func (l albMeter) rates(w analysis.ALBWindow, req analysis.Request) map[string]float64 {
+	return albRates(w, req)
+}
+
+// albRates are the requests per second of each destination.
+func albRates(w analysis.ALBWindow, req analysis.Request) map[string]float64 {
 	out := map[string]float64{}
 	for _, side := range []struct {
 		ids    []string

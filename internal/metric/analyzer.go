@@ -259,7 +259,7 @@ func (a *Analyzer) report(req analysis.Request, plans []plan) analysis.Report {
 				continue
 			}
 			j.Measurements = append(j.Measurements, m.Measurement)
-			next = append(next, a.again(m.Verdict, m.again, req.Now, a.metrics[i].Source, p.sched, n-1-k)...)
+			next = append(next, a.again(m.Verdict, m.again, req.Now, []Source{a.metrics[i].Source}, p.sched, n-1-k)...)
 		}
 		judged = append(judged, j)
 		next = append(next, p.sched.Due(p.sched.Window(req.Since, n)))
@@ -288,18 +288,20 @@ func (a *Analyzer) lateFailures(i int, req analysis.Request, p plan, j *analysis
 		if m.Verdict == analysis.Failed {
 			j.Measurements = append(j.Measurements, m.Measurement)
 		}
-		next = append(next, a.again(m.Verdict, m.again, req.Now, a.metrics[i].Source, p.sched, n-1-k)...)
+		next = append(next, a.again(m.Verdict, m.again, req.Now, []Source{a.metrics[i].Source}, p.sched, n-1-k)...)
 	}
 	return next
 }
 
 // again is when a window that is not conclusive is worth another question.
-func (a *Analyzer) again(v analysis.Verdict, at, now time.Time, src Source, s analysis.Schedule, newer int) []time.Time {
+func (a *Analyzer) again(v analysis.Verdict, at, now time.Time, srcs []Source, s analysis.Schedule, newer int) []time.Time {
 	switch v {
 	case analysis.Error:
 		soon := now.Add(min(s.Grid, retry))
-		if c := a.cooling[src]; c.until.After(soon) {
-			soon = c.until
+		for _, src := range srcs {
+			if c := a.cooling[src]; c.until.After(soon) {
+				soon = c.until
+			}
 		}
 		return []time.Time{soon}
 	case analysis.Inconclusive:

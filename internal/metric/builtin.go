@@ -33,8 +33,9 @@ type builtin interface {
 // meter is that of one kind of load balancer: what is asked of it, and how it is judged. W is
 // what it counts in a window.
 type meter[W analysis.Observed] interface {
-	// measured is where and when its metrics are there.
-	measured() (Source, analysis.Timing, analysis.Schedule)
+	// sources of its metrics, and when they are there.
+	sources() []Source
+	measured() (analysis.Timing, analysis.Schedule)
 	// names of the judgements, in the order of judge.
 	names() []string
 	// check that CloudWatch can know the destinations of a request.
@@ -53,7 +54,8 @@ type meter[W analysis.Observed] interface {
 type ask struct {
 	metricKey
 
-	text string // the query
+	source Source
+	text   string // the query
 }
 
 // metricKey is a metric of a destination, or of the load balancer (empty id).
@@ -201,7 +203,7 @@ type baselineState[W analysis.Observed] struct {
 }
 
 func (r *rounds[W]) schedule() analysis.Schedule {
-	_, _, s := r.meter.measured()
+	_, s := r.meter.measured()
 	return s
 }
 
@@ -274,12 +276,12 @@ func (r *rounds[W]) planBaseline(b *batch, req analysis.Request) {
 // fetch all metrics over a span. done is called once all answers are there. An error of
 // any query is an error of all: what is missing could be what is wrong.
 func (r *rounds[W]) fetch(b *batch, req analysis.Request, span analysis.Window, done func(answers)) {
-	src, timing, _ := r.meter.measured()
+	timing, _ := r.meter.measured()
 	asks := r.meter.asks(req)
 	got := answers{map[metricKey]Result{}, timing.Period}
 	missing := len(asks)
 	for _, q := range asks {
-		b.add(src, Query{"built-in analysis", q.text, span.Start, span.End}, func(res Result) {
+		b.add(q.source, Query{"built-in analysis", q.text, span.Start, span.End}, func(res Result) {
 			got.got[q.metricKey] = res
 			if missing--; missing == 0 {
 				done(got)
@@ -315,7 +317,7 @@ func (r *rounds[W]) judgeWindows(st *roundsState[W], first int) {
 }
 
 func (r *rounds[W]) judge(req analysis.Request) ([]analysis.Judged, []time.Time) {
-	src, _, s := r.meter.measured()
+	s := r.schedule()
 	n := s.Complete(req.Since, req.Now)
 	first := s.Due(s.Window(req.Since, 0))
 	var out []analysis.Judged
@@ -331,14 +333,14 @@ func (r *rounds[W]) judge(req analysis.Request) ([]analysis.Judged, []time.Time)
 		for i, m := range w.judged {
 			out[i].Measurements = append(out[i].Measurements, m)
 		}
-		next = append(next, r.a.again(w.open(), w.again, req.Now, src, s, n-1-k)...)
+		next = append(next, r.a.again(w.open(), w.again, req.Now, r.meter.sources(), s, n-1-k)...)
 	}
 	return out, next
 }
 
 // judgeLate adds the failures of the weights before, and tells when to look for more.
 func (r *rounds[W]) judgeLate(req analysis.Request, out []analysis.Judged) (next []time.Time) {
-	src, _, s := r.meter.measured()
+	s := r.schedule()
 	st := &r.late
 	n := st.complete(s, req.Now)
 	if at, ok := st.next(s, n); ok {
@@ -354,7 +356,7 @@ func (r *rounds[W]) judgeLate(req analysis.Request, out []analysis.Judged) (next
 				out[i].Measurements = append(out[i].Measurements, m)
 			}
 		}
-		next = append(next, r.a.again(w.open(), w.again, req.Now, src, s, n-1-k)...)
+		next = append(next, r.a.again(w.open(), w.again, req.Now, r.meter.sources(), s, n-1-k)...)
 	}
 	return next
 }

@@ -24,9 +24,11 @@ const (
 type Config struct {
 	// Metrics of the user; their names are unique.
 	Metrics []Metric
-	// ALB or NLB is the load balancer of the route; both are nil when it is on none.
+	// ALB or NLB is the load balancer of the route, DNS those that a name leads to. At most
+	// one is set.
 	ALB *ALB
 	NLB *NLB
+	DNS *DNS
 	// Builtin judges by the load balancer's own metrics, too. It needs one of them.
 	Builtin bool
 	// Drain is the metric that passes once the losing side has no connections left; nil:
@@ -140,8 +142,14 @@ func New(cfg Config) (*Analyzer, error) {
 // defaults, and makes the built-in analysis of it.
 func (a *Analyzer) addBalancer() error {
 	var errs []error
-	if a.cfg.ALB != nil && a.cfg.NLB != nil {
-		errs = append(errs, errors.New("the route is on an Application and on a Network Load Balancer: set one of them"))
+	given := 0
+	for _, is := range []bool{a.cfg.ALB != nil, a.cfg.NLB != nil, a.cfg.DNS != nil} {
+		if is {
+			given++
+		}
+	}
+	if given > 1 {
+		errs = append(errs, errors.New("a route is on an Application Load Balancer, on a Network Load Balancer or a name: set one of them"))
 	}
 	if a.cfg.ALB != nil && needsALB(a.cfg) {
 		alb, err := newALB(*a.cfg.ALB)
@@ -157,6 +165,11 @@ func (a *Analyzer) addBalancer() error {
 		errs = append(errs, err)
 		a.cfg.NLB = &nlb
 		a.builtin = &rounds[analysis.NLBWindow]{a: a, meter: nlbMeter{nlb, a.name}}
+	case a.cfg.DNS != nil:
+		dns, err := newDNS(*a.cfg.DNS)
+		errs = append(errs, err)
+		a.cfg.DNS = &dns
+		a.builtin = &rounds[analysis.ALBWindow]{a: a, meter: dnsMeter{dns, a.name}}
 	default:
 		errs = append(errs, errors.New("the built-in analysis needs a load balancer: set analysis.builtin to false for this route"))
 	}

@@ -65,7 +65,7 @@ func (a *Analyzer) reportDrain(r *analysis.Report, req analysis.Request, p plan)
 	if d.last != nil {
 		m := d.last.Measurement
 		r.Drain = &m
-		next = append(next, a.again(m.Verdict, d.last.again, req.Now, d.Source, p.sched, 0)...)
+		next = append(next, a.again(m.Verdict, d.last.again, req.Now, []Source{d.Source}, p.sched, 0)...)
 	}
 	r.Next = earliest(next)
 }

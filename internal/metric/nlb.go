@@ -31,8 +31,10 @@ type nlbMeter struct {
 	name func(id string) string // of a destination, for people
 }
 
-func (l nlbMeter) measured() (Source, analysis.Timing, analysis.Schedule) {
-	return l.Source, l.Timing, analysis.NewSchedule(l.Timing, l.Interval, 0)
+func (l nlbMeter) sources() []Source { return []Source{l.Source} }
+
+func (l nlbMeter) measured() (analysis.Timing, analysis.Schedule) {
+	return l.Timing, analysis.NewSchedule(l.Timing, l.Interval, 0)
 }
 
 func (l nlbMeter) names() []string { return []string{TargetResets, LoadBalancerResets, HealthyHosts} }
@@ -41,7 +43,7 @@ func (l nlbMeter) check(req analysis.Request) error { return targetGroups(req.Ga
 
 func (l nlbMeter) asks(req analysis.Request) (out []ask) {
 	add := func(id, metric, stat string) {
-		out = append(out, ask{metricKey{id, metric}, statQuery(nlbNamespace, l.ARN, id, metric, stat, l.Timing.Period)})
+		out = append(out, ask{metricKey{id, metric}, l.Source, statQuery(nlbNamespace, l.ARN, id, metric, stat, l.Timing.Period)})
 	}
 	for _, id := range req.Gaining {
 		add(id, healthyHosts, "Minimum")

@@ -70,7 +70,7 @@ func TestWhichLoadBalancerARouteIsOn(t *testing.T) {
 		cfg   Config
 		parts []string
 	}{
-		"both":                           {Config{ALB: alb, NLB: nlb}, []string{"an Application and on a Network Load Balancer", "set one"}},
+		"both":                           {Config{ALB: alb, NLB: nlb}, []string{"set one of them"}},
 		"none":                           {Config{Builtin: true}, []string{"needs a load balancer", "analysis.builtin to false"}},
 		"an ALB's ARN for an NLB":        {Config{Builtin: true, NLB: &NLB{ARN: lbARN, Source: src, Timing: timing}}, []string{lbARN, `another type than "net"`}},
 		"an NLB's ARN for an ALB":        {Config{Builtin: true, ALB: &ALB{ARN: nlbARN, Source: src, Timing: timing}}, []string{nlbARN, `another type than "app"`}},

@@ -37,7 +37,8 @@ type Facts struct {
 // CloudWatch wants it: targetgroup/NAME/ID.
 type Side struct {
 	Name, ARN, ID, Suffix string
-	Weight                int // in the live split
+	Weight                int   // in the live split
+	LoadBalancer          Named // of a destination that has one of its own
 }
 
 // Named is a resource in a template. Suffix is how the LoadBalancer dimension of
@@ -45,7 +46,7 @@ type Side struct {
 type Named struct{ ARN, Suffix string }
 
 // vocabulary says what a template can name: the fields of Facts, Side and Named.
-const vocabulary = "a query is a Go template, such as {{.New.Suffix}}: .New and .Old, and each of .Gaining and .Losing, have Name, ARN, ID, Suffix and Weight; " +
+const vocabulary = "a query is a Go template, such as {{.New.Suffix}}: .New and .Old, and each of .Gaining and .Losing, have Name, ARN, ID, Suffix, Weight and, behind a DNS name, LoadBalancer; " +
 	".LoadBalancer and .Route have ARN and Suffix; there are .Region, .Account, .Interval and .Period (in seconds)"
 
 // queryTemplate is a parsed query.
@@ -208,6 +209,9 @@ func (a *Analyzer) sides(req analysis.Request, ids []string) []Side {
 	out := make([]Side, len(ids))
 	for i, id := range ids {
 		out[i] = Side{Name: a.name(id), ID: id, ARN: id, Suffix: arn.TargetGroupSuffix(id), Weight: req.Live.Weight(id)}
+		if a.cfg.DNS != nil {
+			out[i].LoadBalancer = loadBalancer(a.cfg.DNS.LoadBalancers[id].ARN)
+		}
 	}
 	return out
 }
