@@ -107,8 +107,14 @@ func (s *Service) newEntry(x *cluster, principalARN string, now time.Time) *acce
 	return e
 }
 
-// bootstrap makes who created the cluster its administrator.
+// bootstrap makes who created the cluster its administrator: a role rather than its
+// session, though the path of the role is not known then.
 func (c *cluster) bootstrap(s *Service, principalARN string) {
+	if part := strings.Split(principalARN, ":"); len(part) == 6 && part[2] == "sts" {
+		if seg := strings.Split(part[5], "/"); len(seg) == 3 && seg[0] == "assumed-role" {
+			principalARN = "arn:" + part[1] + ":iam::" + part[4] + ":role/" + seg[1]
+		}
+	}
 	if kind, _ := principal(principalARN); kind == "" {
 		return
 	}

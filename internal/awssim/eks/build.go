@@ -80,7 +80,7 @@ func (s *Service) add(n NewCluster) (*cluster, error) {
 		x.bootstrap(s, s.cfg.Caller(r))
 	}
 	if s.cfg.ControlPlane == nil {
-		x.status = active
+		x.ready(s, nil)
 	} else {
 		x.task = &task{busy: true, done: func(error) {}} // until AddCluster has started it
 	}

@@ -113,7 +113,7 @@ func (c *call) createCluster() (wire.Struct, error) {
 	if x.settings.authMode != configMap && x.settings.bootstrapAdmin {
 		x.bootstrap(c.s, c.s.cfg.Caller(c.r))
 	}
-	x.task = c.newTask(x.arn, c.s.cfg.CreateDelay, x.ready)
+	x.task = c.newTask(x.arn, c.s.cfg.CreateDelay, func(err error) { x.ready(c.s, err) })
 	c.s.start(x, x.task)
 	return c.answer(x), nil
 }
@@ -123,16 +123,18 @@ func (s *Service) found(x *cluster) {
 	x.arn = x.world.arn("cluster/%s", x.name)
 	x.id = strings.ToUpper(s.hex(32))
 	x.settings.clusterSG = "sg-0" + s.hex(16)
-	if s.cfg.ControlPlane == nil {
-		x.endpoint, x.ca = x.madeUpEndpoint(), s.ca
-	}
 	x.world.clusters[x.name] = x
 }
 
-func (c *cluster) ready(err error) {
-	c.status = active
+// ready makes a cluster that was being created ACTIVE, or FAILED.
+func (c *cluster) ready(s *Service, err error) {
 	if err != nil {
 		c.fail(err)
+		return
+	}
+	c.status = active
+	if s.cfg.ControlPlane == nil {
+		c.endpoint, c.ca = c.madeUpEndpoint(), s.ca
 	}
 }
 

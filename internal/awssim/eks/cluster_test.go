@@ -121,11 +121,13 @@ func TestCreateClusterRefuses(t *testing.T) {
 		change func(*sdk.CreateClusterInput)
 		want   string // part of the error; InvalidParameterException where it names no code
 	}{
-		"a name with a dot":               {func(in *sdk.CreateClusterInput) { in.Name = aws.String("a.b") }, `name: "a.b"`},
-		"a name that begins with a dash":  {func(in *sdk.CreateClusterInput) { in.Name = aws.String("-a") }, `name: "-a"`},
-		"a name of 101 characters":        {func(in *sdk.CreateClusterInput) { in.Name = aws.String(strings.Repeat("a", 101)) }, "1–100"},
-		"a role that is a user":           {func(in *sdk.CreateClusterInput) { in.RoleArn = aws.String("arn:aws:iam::000000000000:user/x") }, "roleArn"},
-		"a session of a role":             {func(in *sdk.CreateClusterInput) { in.RoleArn = aws.String("arn:aws:sts::000000000000:assumed-role/x/y") }, "roleArn"},
+		"a name with a dot":              {func(in *sdk.CreateClusterInput) { in.Name = aws.String("a.b") }, `name: "a.b"`},
+		"a name that begins with a dash": {func(in *sdk.CreateClusterInput) { in.Name = aws.String("-a") }, `name: "-a"`},
+		"a name of 101 characters":       {func(in *sdk.CreateClusterInput) { in.Name = aws.String(strings.Repeat("a", 101)) }, "1–100"},
+		"a role that is a user":          {func(in *sdk.CreateClusterInput) { in.RoleArn = aws.String("arn:aws:iam::000000000000:user/x") }, "roleArn"},
+		"a session of a role": {func(in *sdk.CreateClusterInput) {
+			in.RoleArn = aws.String("arn:aws:sts::000000000000:assumed-role/x/y")
+		}, "roleArn"},
 		"a version that is not offered":   {func(in *sdk.CreateClusterInput) { in.Version = aws.String("1.30") }, "1.31 to 1.36"},
 		"a version with a patch":          {func(in *sdk.CreateClusterInput) { in.Version = aws.String("1.35.1") }, "1.35.1"},
 		"one subnet":                      {subnets("subnet-1"), "two different AZs"},

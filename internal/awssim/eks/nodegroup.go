@@ -1,6 +1,7 @@
 package eks
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -37,7 +38,7 @@ type taint struct{ key, value, effect string }
 // Limits and defaults of node groups.
 const (
 	maxNodegroupName   = 63
-	nodegroupsPerCl    = 30
+	maxNodegroups      = 30
 	maxNodes           = 450 // per node group
 	maxSkew            = 3   // minors that nodes may be behind
 	defaultInstance    = "t3.medium"
@@ -114,8 +115,8 @@ func (c *call) createNodegroup() (wire.Struct, error) {
 	if err := c.parseNodegroup(n); err != nil {
 		return nil, err
 	}
-	if len(x.nodegroups) >= nodegroupsPerCl {
-		return nil, wire.Errorf("ResourceLimitExceededException", "Managed node group limit exceeded: %d in the cluster %s", nodegroupsPerCl, x.name)
+	if len(x.nodegroups) >= maxNodegroups {
+		return nil, wire.Errorf("ResourceLimitExceededException", "Managed node group limit exceeded: %d in the cluster %s", maxNodegroups, x.name)
 	}
 	n.id = c.s.uuid()
 	n.arn = x.world.arn("nodegroup/%s/%s/%s", x.name, name, n.id)
@@ -368,9 +369,7 @@ func (c *call) updateNodegroupConfig() (wire.Struct, error) {
 	u = c.newUpdate(n.cluster, "ConfigUpdate", param("MinSize", size.least), param("MaxSize", size.most), param("DesiredSize", size.desired))
 	return c.updateNodegroup(n, u, func() {
 		n.scaling, n.labels, n.taints = size, labels, taints
-		for name, v := range kept {
-			n.kept[name] = v
-		}
+		maps.Copy(n.kept, kept)
 	}), nil
 }
 
@@ -421,8 +420,6 @@ func (c *call) updateNodegroupVersion() (wire.Struct, error) {
 	u = c.newUpdate(n.cluster, "VersionUpdate", param("Version", v), param("ReleaseVersion", release))
 	return c.updateNodegroup(n, u, func() {
 		n.version, n.release = v, release
-		for name, t := range template {
-			n.kept[name] = t
-		}
+		maps.Copy(n.kept, template)
 	}), nil
 }

@@ -3,6 +3,7 @@ package eks
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -35,8 +36,9 @@ type Config struct {
 	// or add-on CREATE_FAILED, an update Failed. arn is the cluster's, node group's or
 	// add-on's. It is called under the service's lock. nil: all goes well.
 	Fail func(operation, arn string) error
-	// Caller is the IAM principal (a role, not a session) behind a call, to whom the
-	// clusters that it creates belong; default: the lab's user.
+	// Caller is the principal behind a call, as GetCallerIdentity names it: it becomes an
+	// administrator of the clusters that it creates. The request's HTTP is nil for
+	// AddCluster. Default: the lab's user.
 	Caller func(*wire.Request) string
 
 	// Versions of Kubernetes in ascending order, each one minor after the last; the last
@@ -186,11 +188,11 @@ func (w *world) arn(format string, args ...any) string {
 
 // hex is n random hexadecimal digits, for an even n.
 func (s *Service) hex(n int) string {
-	b := make([]byte, n/2)
-	for i := range b {
-		b[i] = byte(s.rand.Uint32()) // the low byte is as random as any
+	var b []byte
+	for len(b) < n/2 {
+		b = binary.BigEndian.AppendUint64(b, s.rand.Uint64())
 	}
-	return hex.EncodeToString(b)
+	return hex.EncodeToString(b[:n/2])
 }
 
 // uuid reads as a version 4 UUID.

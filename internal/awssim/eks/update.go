@@ -45,6 +45,9 @@ func (u *update) end(err error) {
 
 // param is one of an update's parameters. Lists and structures are shown as JSON.
 func param(kind string, value any) wire.Struct {
+	if list, ok := value.([]string); ok && list == nil {
+		value = []string{}
+	}
 	text, ok := value.(string)
 	if !ok {
 		raw, err := json.Marshal(value)

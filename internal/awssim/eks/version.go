@@ -36,10 +36,10 @@ func parseVersions(texts []string) ([]version, error) {
 	for i, text := range texts {
 		minor, ok := minorOf(text)
 		if !ok {
-			return nil, fmt.Errorf("Versions[%d]: %q is not 1.MINOR", i, text)
+			return nil, fmt.Errorf("versions[%d]: %q is not 1.MINOR", i, text)
 		}
 		if i > 0 && minor != out[i-1].minor+1 {
-			return nil, fmt.Errorf("Versions[%d]: %s does not follow %s; list every minor in ascending order", i, text, out[i-1])
+			return nil, fmt.Errorf("versions[%d]: %s does not follow %s; list every minor in ascending order", i, text, out[i-1])
 		}
 		out = append(out, version{minor})
 	}
