@@ -86,8 +86,8 @@ func TestRoute53Client(t *testing.T) {
 	if d := cmp.Diff([]string{"ns-1.example", "ns-2.example"}, zone.DelegationSet.NameServers); d != "" || *zone.HostedZone.Name != "example.com" {
 		t.Errorf("zone %+v %s", zone.HostedZone, d)
 	}
-	if *zone.Location != "https://route53.amazonaws.com/2013-04-01/hostedzone/Z1" || w.calls[len(w.calls)-1].Status != 201 {
-		t.Errorf("location %s, status %d", *zone.Location, w.calls[len(w.calls)-1].Status)
+	if *zone.Location != "https://route53.amazonaws.com/2013-04-01/hostedzone/Z1" || w.status() != 201 {
+		t.Errorf("location %s, status %d", *zone.Location, w.status())
 	}
 	if n, err := c.GetHostedZoneCount(t.Context(), nil); err != nil || *n.HostedZoneCount != 7 {
 		t.Errorf("count %+v, %v", n, err)

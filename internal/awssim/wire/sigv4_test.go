@@ -3,7 +3,10 @@ package wire_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awscloudwatch "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
@@ -137,13 +141,13 @@ func TestBadSignaturesAreRefusedInTheWordsOfTheService(t *testing.T) {
 				if err := signed[name](t.Context(), c); apiError(err) != code {
 					t.Errorf("%v; want %s", err, code)
 				}
-				if len(w.requests) > 0 {
+				if w.served() > 0 {
 					t.Errorf("the service was asked: %+v", w.requests)
 				}
 			}
 			refused(want.unknown, unknown)
 			refused(want.wrong, wrong)
-			if got := w.calls[len(w.calls)-1].Status; got != want.status {
+			if got := w.status(); got != want.status {
 				t.Errorf("status %d, want %d", got, want.status)
 			}
 			refused(want.unsigned, aws.AnonymousCredentials{})
@@ -201,6 +205,43 @@ func TestSignatureOfTheReferenceIsVerified(t *testing.T) {
 	m.ServeHTTP(res, hr)
 	if res.Code != http.StatusOK {
 		t.Errorf("%d %s", res.Code, res.Body)
+	}
+}
+
+// A signature is for one service, and for the body that came.
+func TestWellSignedRequestsForSomethingElseAreRefused(t *testing.T) {
+	w := start(t, verifying())
+	empty := fmt.Sprintf("%x", sha256.Sum256(nil))
+	for name, tc := range map[string]struct {
+		service, payload string
+		header           http.Header
+		status           int
+	}{
+		"as it should be":           {service: "monitoring", payload: empty, status: 200},
+		"for another service":       {service: "sts", payload: empty, status: 400},
+		"a payload that is left":    {service: "monitoring", payload: "UNSIGNED-PAYLOAD", header: http.Header{"X-Amz-Content-Sha256": {"UNSIGNED-PAYLOAD"}}, status: 400},
+		"the hash of another body":  {service: "monitoring", payload: empty[1:] + "0", header: http.Header{"X-Amz-Content-Sha256": {empty[1:] + "0"}}, status: 400},
+		"the hash of the body":      {service: "monitoring", payload: empty, header: http.Header{"X-Amz-Content-Sha256": {empty}}, status: 200},
+		"a header with more spaces": {service: "monitoring", payload: empty, header: http.Header{"X-Amz-Meta": {"  a  b   c "}, "X-Amz-Two": {"1", " 2"}}, status: 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			hr, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+"/service/GraniteServiceVersion20100801/operation/ListMetrics", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			maps.Copy(hr.Header, tc.header)
+			caller := aws.Credentials{AccessKeyID: "AKIDLAB", SecretAccessKey: "secret-of-the-lab"}
+			if err := v4.NewSigner().SignHTTP(t.Context(), caller, hr, tc.payload, tc.service, "eu-west-1", time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.DefaultClient.Do(hr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if body := bodyOf(t, res); res.StatusCode != tc.status {
+				t.Errorf("status %d, %q; want %d", res.StatusCode, body, tc.status)
+			}
+		})
 	}
 }
 
@@ -308,9 +349,9 @@ func (w *world) judgeTampering(t *testing.T, s sent) {
 	if status := s.again(t, func(*sent) {}); status >= 300 {
 		t.Fatalf("the request itself, sent again: %d", status)
 	}
-	served := len(w.requests)
+	served := w.served()
 	for how, change := range tampering(s) {
-		if status := s.again(t, change); status < 400 || status >= 500 || len(w.requests) != served {
+		if status := s.again(t, change); status < 400 || status >= 500 || w.served() != served {
 			t.Errorf("%s: status %d", how, status)
 		}
 	}

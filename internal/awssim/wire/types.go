@@ -64,7 +64,9 @@ type Error struct {
 	// Fault is "Sender" (the default) or "Receiver".
 	Fault string
 	// Messages, where not nil, make a REST XML answer that has the code as its root
-	// element and these in a list, as Route 53 words InvalidChangeBatch.
+	// element and these in a list: InvalidChangeBatch, as Route 53's reference has it.
+	// botocore cannot read that, and Route 53 is seen to send the ordinary form, with a
+	// Message like "[one, another]" (github.com/kubernetes-sigs/external-dns/issues/5939).
 	Messages []string
 }
 

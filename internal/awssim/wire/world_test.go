@@ -250,3 +250,17 @@ func (w *world) get(t *testing.T, path string) (status int, body string) {
 	}
 	return res.StatusCode, bodyOf(t, res)
 }
+
+// served is how many calls have reached a service.
+func (w *world) served() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.requests)
+}
+
+// status is the HTTP status of the last call's answer.
+func (w *world) status() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.calls[len(w.calls)-1].Status
+}
