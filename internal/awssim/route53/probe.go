@@ -71,6 +71,14 @@ func (s *Service) SetHealth(id string, healthy *bool) bool {
 	return true
 }
 
+// set is what the lab makes of a check, whatever its probes say; nil: nothing.
+func (k *checker) set(id string, st *checkState) *bool {
+	if k.s.cfg.Unhealthy != nil && k.s.cfg.Unhealthy(id) {
+		return new(bool)
+	}
+	return st.forced
+}
+
 // watch begins to probe, or goes on with another configuration.
 func (k *checker) watch(id string, config checkConfig) {
 	k.mu.Lock()
@@ -143,12 +151,13 @@ func (k *checker) report(id string, failure bool) (string, time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	st := k.state[id]
-	switch {
-	case st == nil:
+	if st == nil {
 		return "", time.Time{}
-	case st.forced != nil && *st.forced && !failure:
+	}
+	switch set := k.set(id, st); {
+	case set != nil && *set && !failure:
 		return "Success: set by the lab", k.s.cfg.Now()
-	case st.forced != nil && !*st.forced:
+	case set != nil && !*set:
 		return "Failure: set by the lab", k.s.cfg.Now()
 	case failure:
 		return st.failure, st.failureAt
@@ -173,8 +182,8 @@ func (k *checker) isHealthy(id string, depth int) bool {
 	if st == nil || depth == 0 {
 		return true
 	}
-	if st.forced != nil {
-		return *st.forced
+	if set := k.set(id, st); set != nil {
+		return *set
 	}
 	ok := st.healthy || st.config.disabled
 	if st.config.typ == "CALCULATED" && !st.config.disabled {

@@ -47,6 +47,9 @@ type Config struct {
 	// Dial connects health checks to what they check, on loopback only. nil: no health
 	// check probes anything; they are healthy unless SetHealth says otherwise.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Unhealthy tells of a health check, by its id, whether it fails whatever its probes
+	// say. It must not call the Service. nil: none does.
+	Unhealthy func(id string) bool
 	// HealthInterval caps the interval of health checks, below the 10 s that AWS allows at
 	// least; 0: as the checks say.
 	HealthInterval time.Duration
