@@ -90,8 +90,13 @@ func checksOf(rd *reading, id string) (checks []string, found bool) {
 // checkState says why a health check is not healthy, "" when it is.
 func (n *Name) checkState(ctx context.Context, id string) (why string, err error) {
 	config, err := n.checkConfig(ctx, id)
-	if err != nil || config.disabled || config.unreadable() {
-		return "", err // a disabled one is healthy for Route 53
+	switch {
+	case err != nil:
+		return "", err
+	case config.disabled && config.inverted:
+		return fmt.Sprintf("health check %s is disabled and inverted, which makes it unhealthy", id), nil
+	case config.disabled || config.unreadable():
+		return "", nil
 	}
 	out, err := n.api.GetHealthCheckStatus(ctx, &r53.GetHealthCheckStatusInput{HealthCheckId: aws.String(id)})
 	if err != nil {
@@ -193,7 +198,7 @@ func (n *Name) adviseChecks(ctx context.Context, rd *reading, id string) ([]stri
 			return nil, err
 		case config.unreadable():
 			out = append(out, fmt.Sprintf("the state of %q's health check %s (%s) cannot be read through Route 53's API: it counts as healthy here", id, check, config.kind))
-		case config.disabled:
+		case config.disabled && !config.inverted:
 			out = append(out, fmt.Sprintf("%q's health check %s is disabled: Route 53 takes it for healthy", id, check))
 		}
 	}
