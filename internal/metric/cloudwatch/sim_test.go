@@ -43,11 +43,12 @@ type world struct {
 	sim    *simcw.Service
 	plane  *synth.DataPlane
 	client *cw.Client
-	split  traffic.Split
-	// protocol of a Network Load Balancer's listener; "" is an Application Load Balancer.
+	// protocol of a Network Load Balancer's listener, or "DNS": each group behind an
+	// Application Load Balancer of its own; "" is one Application Load Balancer.
 	protocol string
 
 	mu    sync.Mutex
+	split traffic.Split
 	calls []wire.Call
 	delay time.Duration          // of the metrics
 	lost  func(name string) bool // metrics that nobody gets; nil: none
@@ -60,8 +61,7 @@ func inWorld(t *testing.T, pageSize int, f func(t *testing.T, w *world)) {
 	inWorldOf(t, "", pageSize, f)
 }
 
-// inWorldOf an Application Load Balancer, or of a Network Load Balancer whose listener
-// has a protocol.
+// inWorldOf a protocol: see world.
 func inWorldOf(t *testing.T, protocol string, pageSize int, f func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -79,7 +79,7 @@ func inWorldOf(t *testing.T, protocol string, pageSize int, f func(t *testing.T,
 				return w.lost != nil && w.lost(m)
 			},
 		})
-		w.plane = synth.New(synth.Config{Sink: w.sim, Period: period, RequestsPerSecond: func(time.Time) float64 { return 20 }})
+		w.plane = synth.New(synth.Config{Sink: w.sim, Period: period, RequestsPerSecond: func(time.Time) float64 { return 20 }, Share: w.share})
 		w.serve()
 		t.Cleanup(func() {
 			if err := w.plane.Close(); err != nil {
@@ -129,9 +129,31 @@ func (w *world) serve() {
 	})
 }
 
+// share of the traffic that a load balancer gets.
+func (w *world) share(lb string) float64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, d := range w.split {
+		if w.protocol == "DNS" && ownLB(name(d.ID)) == lb {
+			return w.split.Share(d.ID)
+		}
+	}
+	return 1
+}
+
+func ownLB(name string) string { return arns + "loadbalancer/app/" + name + "/0123456789abcdef" }
+
+func name(group string) string { return strings.Split(group, "/")[1] }
+
+func (w *world) setSplit(s traffic.Split) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.split = s
+}
+
 // weights writes a split of blue and green.
 func (w *world) weights(blue, green int) {
-	w.split = traffic.Split{{ID: group("blue"), Weight: blue}, {ID: group("green"), Weight: green}}
+	w.setSplit(traffic.Split{{ID: group("blue"), Weight: blue}, {ID: group("green"), Weight: green}})
 	c := model.Config{
 		LoadBalancers: []model.LoadBalancer{{ARN: lbARN, Type: "application"}},
 		TargetGroups:  map[string]model.TargetGroup{},
@@ -139,9 +161,8 @@ func (w *world) weights(blue, green int) {
 	forward := &model.Forward{}
 	for _, d := range w.split {
 		forward.TargetGroups = append(forward.TargetGroups, model.WeightedTargetGroup{ARN: d.ID, Weight: d.Weight})
-		name := strings.Split(d.ID, "/")[1]
 		c.TargetGroups[d.ID] = model.TargetGroup{
-			ARN: d.ID, Name: name, InUse: true, HealthCheck: model.HealthCheck{Enabled: true},
+			ARN: d.ID, Name: name(d.ID), InUse: true, HealthCheck: model.HealthCheck{Enabled: true},
 			Targets: []model.Target{{ID: "127.0.0.1", Port: 1}, {ID: "127.0.0.1", Port: 2}},
 		}
 	}
@@ -149,7 +170,19 @@ func (w *world) weights(blue, green int) {
 		{ARN: "rule", Actions: []model.Action{{Type: "forward", Forward: forward}}},
 		{ARN: "default", IsDefault: true, Actions: []model.Action{{Type: "fixed-response", FixedResponse: &model.FixedResponse{StatusCode: "404"}}}},
 	}}}
-	if w.protocol != "" {
+	switch w.protocol {
+	case "":
+	case "DNS":
+		c.LoadBalancers, c.Listeners = nil, nil
+		for _, d := range w.split {
+			lb := ownLB(name(d.ID))
+			c.LoadBalancers = append(c.LoadBalancers, model.LoadBalancer{ARN: lb, Type: "application"})
+			all := &model.Forward{TargetGroups: []model.WeightedTargetGroup{{ARN: d.ID, Weight: 1}}}
+			c.Listeners = append(c.Listeners, model.Listener{ARN: "listener of " + lb, LoadBalancerARN: lb, Rules: []model.Rule{
+				{ARN: "default of " + lb, IsDefault: true, Actions: []model.Action{{Type: "forward", Forward: all}}},
+			}})
+		}
+	default:
 		c.LoadBalancers = []model.LoadBalancer{{ARN: nlbARN, Type: "network", Zones: []string{"us-east-1a", "us-east-1b"}}}
 		l := &c.Listeners[0]
 		l.LoadBalancerARN, l.Protocol = nlbARN, w.protocol
@@ -177,6 +210,15 @@ func (w *world) alb() *metric.ALB {
 
 func (w *world) nlb() *metric.NLB {
 	return &metric.NLB{ARN: nlbARN, Source: w.source(), Timing: cloudwatch.DefaultTiming(), UDP: func() bool { return w.protocol == "UDP" }}
+}
+
+// dns is the analysis of the groups' own load balancers. The destinations are known by
+// the groups' ARNs here, as everywhere in these tests.
+func (w *world) dns() *metric.DNS {
+	src := w.source()
+	return &metric.DNS{Timing: cloudwatch.DefaultTiming(), LoadBalancers: map[string]metric.LoadBalancer{
+		group("blue"): {ARN: ownLB("blue"), Source: src}, group("green"): {ARN: ownLB("green"), Source: src},
+	}}
 }
 
 func (w *world) analyzer(cfg metric.Config) *metric.Analyzer {
