@@ -1,0 +1,171 @@
+package iam_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awsiam "github.com/aws/aws-sdk-go-v2/service/iam"
+	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
+
+	"github.com/norikae/norikae/internal/awssim/authz"
+	"github.com/norikae/norikae/internal/awssim/iam"
+	"github.com/norikae/norikae/internal/awssim/sts"
+	"github.com/norikae/norikae/internal/awssim/wire"
+)
+
+const account = wire.DefaultAccountID
+
+// cloud is IAM and STS on a real listener. With authorization on, calls must be signed.
+type cloud struct {
+	*testing.T
+	url    string
+	driven map[string]bool // operations that succeeded
+}
+
+func start(t *testing.T, cfg iam.Config, on bool) *cloud {
+	t.Helper()
+	c := &cloud{T: t, driven: map[string]bool{}}
+	users := iam.New(cfg)
+	tokens := sts.New(sts.Config{IAM: users, Authz: on, Now: cfg.Now})
+	wc := wire.Config{
+		Resolve: tokens.Resolve, Check: tokens.Check, Secret: tokens.Secret, Unsigned: sts.Unsigned, VerifySignatures: on,
+		Observe: func(call wire.Call) {
+			if call.Error == "" && call.Request.Service == "iam" {
+				c.driven[call.Request.Operation] = true
+			}
+		},
+	}
+	if on {
+		wc.Authorize = authz.New(authz.Config{Caller: tokens.Caller, Names: users.ARN, Tags: func(arn string) map[string]string {
+			for _, r := range users.Resources(account) {
+				if r.ARN == arn {
+					return r.Tags
+				}
+			}
+			return nil
+		}}).Authorize
+	}
+	mux := wire.NewMux(wc)
+	mux.Register(users.Registration())
+	mux.Register(tokens.Registration())
+	srv := httptest.NewServer(mux)
+	t.Cleanup(srv.Close)
+	c.url = srv.URL
+	return c
+}
+
+func static(id, secret, token string) aws.CredentialsProvider {
+	return credentials.NewStaticCredentialsProvider(id, secret, token)
+}
+
+func lab() aws.CredentialsProvider { return static(sts.LabAccessKeyID, sts.LabSecret, "") }
+
+func (c *cloud) iam(p aws.CredentialsProvider) *awsiam.Client {
+	return awsiam.New(awsiam.Options{BaseEndpoint: &c.url, Region: "us-east-1", Credentials: p, RetryMaxAttempts: 1})
+}
+
+func (c *cloud) sts(p aws.CredentialsProvider) *awssts.Client {
+	return awssts.New(awssts.Options{BaseEndpoint: &c.url, Region: "us-east-1", Credentials: p, RetryMaxAttempts: 1})
+}
+
+// must is for calls that have to succeed.
+func must[T any](t testing.TB) func(T, error) T {
+	return func(out T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+}
+
+func codeOf(err error) string {
+	if e, ok := errors.AsType[smithy.APIError](err); ok {
+		return e.ErrorCode()
+	}
+	return ""
+}
+
+func (c *cloud) wantCode(err error, code, message string) {
+	c.Helper()
+	if codeOf(err) != code || !strings.Contains(err.Error(), message) {
+		c.Errorf("%v, want %s with %q", err, code, message)
+	}
+}
+
+// aws runs Debian's awscli, which would dial the real AWS without --endpoint-url, and
+// returns the text at a path of its answer, such as Role.Arn or Roles.0.Arn.
+func (c *cloud) aws(path string, args ...string) string {
+	c.Helper()
+	const awsCLI = "/usr/bin/aws"
+	cmd := exec.CommandContext(c.Context(), awsCLI, append([]string{"--endpoint-url", c.url, "--no-cli-pager", "--output", "json"}, args...)...)
+	cmd.Env = []string{
+		"PATH=/usr/bin:/bin", "HOME=" + c.TempDir(), "AWS_ACCESS_KEY_ID=" + sts.LabAccessKeyID, "AWS_SECRET_ACCESS_KEY=" + sts.LabSecret,
+		"AWS_DEFAULT_REGION=us-east-1", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true",
+	}
+	if _, err := os.Stat(awsCLI); err != nil {
+		c.Fatalf("%v: install it with apt-get install awscli", err)
+	}
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		c.Fatalf("aws %s: %v: %s", strings.Join(args, " "), err, errs.String())
+	}
+	if path == "" {
+		return out.String()
+	}
+	var v any
+	if err := json.Unmarshal(out.Bytes(), &v); err != nil {
+		c.Fatalf("aws %s: %v: %s", strings.Join(args, " "), err, out.String())
+	}
+	for name := range strings.SplitSeq(path, ".") {
+		switch x := v.(type) {
+		case map[string]any:
+			v = x[name]
+		case []any:
+			if len(x) == 0 || name != "0" {
+				c.Fatalf("aws %s: no %s: %s", strings.Join(args, " "), path, out.String())
+			}
+			v = x[0]
+		}
+	}
+	return fmt.Sprint(v)
+}
+
+func (c *cloud) want(text, path string, args ...string) {
+	c.Helper()
+	if got := c.aws(path, args...); got != text {
+		c.Errorf("aws %s: %s is %q, want %q", strings.Join(args, " "), path, got, text)
+	}
+}
+
+// wantDriven wants that every operation succeeded at least once, but for some.
+func (c *cloud) wantDriven(but ...string) {
+	c.Helper()
+	for _, op := range iam.Operations() {
+		if op.Fidelity != wire.Absent && !c.driven[op.Name] && !slices.Contains(but, op.Name) {
+			c.Errorf("%s was not driven", op.Name)
+		}
+	}
+}
+
+const (
+	everything = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
+	trustAll   = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession"],"Principal":{"AWS":"arn:aws:iam::000000000000:root"}}]}`
+)
+
+func at(hour int) func() time.Time {
+	return func() time.Time { return time.Date(2026, 11, 23, hour, 0, 0, 0, time.UTC) }
+}
