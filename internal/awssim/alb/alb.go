@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/norikae/norikae/internal/awssim/albmetric"
 	"github.com/norikae/norikae/internal/awssim/chance"
 	"github.com/norikae/norikae/internal/awssim/health"
 	"github.com/norikae/norikae/internal/awssim/loopback"
@@ -111,7 +112,7 @@ func New(cfg Config) *DataPlane {
 	p.random.Seed(cfg.Seed)
 	p.checks = health.NewChecker(cfg.Dial)
 	if cfg.Sink != nil {
-		p.wg.Go(func() { p.report(ctx) })
+		p.wg.Go(func() { albmetric.Every(ctx, cfg.MetricPeriod, p.emit) })
 	}
 	return p
 }

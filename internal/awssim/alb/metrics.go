@@ -2,7 +2,6 @@ package alb
 
 import (
 	"cmp"
-	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -105,26 +104,6 @@ func (s *balancerStats) generated(status int) {
 		s.elb504.Add(1)
 	default:
 		s.elb5xx.Add(1)
-	}
-}
-
-// report emits each period's metrics at its end until ctx is done.
-func (p *DataPlane) report(ctx context.Context) {
-	var last time.Time
-	for {
-		end := time.Now().Truncate(p.cfg.MetricPeriod).Add(p.cfg.MetricPeriod)
-		if !end.After(last) {
-			end = last.Add(p.cfg.MetricPeriod) // woken early: one report a period
-		}
-		last = end
-		timer := time.NewTimer(time.Until(end))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
-		p.emit(end.Add(-p.cfg.MetricPeriod))
 	}
 }
 

@@ -4,6 +4,7 @@ package albmetric
 
 import (
 	"cmp"
+	"context"
 	"time"
 
 	"github.com/norikae/norikae/internal/awssim/model"
@@ -32,6 +33,27 @@ func (s *Statistics) Merge(o Statistics) {
 	s.Sum += o.Sum
 	s.Count += o.Count
 	s.Min, s.Max = min(s.Min, o.Min), max(s.Max, o.Max)
+}
+
+// Every calls emit at the end of each period, aligned to the clock, with the period's
+// start, until ctx is done.
+func Every(ctx context.Context, period time.Duration, emit func(start time.Time)) {
+	var last time.Time
+	for {
+		end := time.Now().Truncate(period).Add(period)
+		if !end.After(last) {
+			end = last.Add(period) // woken early: one report a period
+		}
+		last = end
+		timer := time.NewTimer(time.Until(end))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+		emit(end.Add(-period))
+	}
 }
 
 // Sheet collects the data of one set of dimensions for one period, as sparse as AWS
