@@ -39,7 +39,7 @@ func TestAClusterLivesFromCreatingToGone(t *testing.T) {
 		t.Errorf("the ARN is %s, created %v", *c.Arn, c.CreatedAt)
 	}
 	l.clock.add(10*time.Minute - time.Millisecond)
-	l.wantStatus(t, "blue", types.ClusterStatusCreating)
+	l.blueIs(t, types.ClusterStatusCreating)
 	l.clock.add(time.Millisecond)
 	c = l.cluster(t, "blue")
 	checkActive(t, c)
@@ -60,9 +60,9 @@ func TestAClusterLivesFromCreatingToGone(t *testing.T) {
 		t.Errorf("a deleted cluster is %s", gone.Status)
 	}
 	l.clock.add(5*time.Minute - time.Millisecond)
-	l.wantStatus(t, "blue", types.ClusterStatusDeleting)
+	l.blueIs(t, types.ClusterStatusDeleting)
 	l.clock.add(time.Millisecond)
-	l.wantStatus(t, "blue", "gone")
+	l.blueIs(t, "gone")
 	_, err := l.DeleteCluster(ctx, &sdk.DeleteClusterInput{Name: c.Name})
 	refused(t, "ResourceNotFoundException", err)
 }

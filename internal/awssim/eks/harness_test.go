@@ -143,10 +143,10 @@ func (l *lab) status(t *testing.T, name string) types.ClusterStatus {
 	return out.Cluster.Status
 }
 
-func (l *lab) wantStatus(t *testing.T, name string, want types.ClusterStatus) {
+func (l *lab) blueIs(t *testing.T, want types.ClusterStatus) {
 	t.Helper()
-	if got := l.status(t, name); got != want {
-		t.Errorf("%s is %s, want %s", name, got, want)
+	if got := l.status(t, "blue"); got != want {
+		t.Errorf("blue is %s, want %s", got, want)
 	}
 }
 

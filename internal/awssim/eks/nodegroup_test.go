@@ -20,15 +20,16 @@ func group(cluster, name string) *sdk.CreateNodegroupInput {
 	}
 }
 
-func (l *lab) group(t *testing.T, cluster, name string) *types.Nodegroup {
+func (l *lab) groupA(t *testing.T) *types.Nodegroup {
 	t.Helper()
-	return must[*sdk.DescribeNodegroupOutput](t)(l.DescribeNodegroup(t.Context(), &sdk.DescribeNodegroupInput{ClusterName: &cluster, NodegroupName: &name})).Nodegroup
+	in := &sdk.DescribeNodegroupInput{ClusterName: aws.String("blue"), NodegroupName: aws.String("a")}
+	return must[*sdk.DescribeNodegroupOutput](t)(l.DescribeNodegroup(t.Context(), in)).Nodegroup
 }
 
 func TestANodeGroupLivesFromCreatingToGone(t *testing.T) {
 	l := newLab(t)
 	ctx := t.Context()
-	l.addAt(t, "blue", "1.35")
+	l.addBlue(t, "1.35")
 	in := group("blue", "a")
 	in.Labels, in.Tags = map[string]string{"role": "web", "old": "1"}, map[string]string{"env": "prod"}
 	in.Taints = []types.Taint{{Key: aws.String("spot"), Value: aws.String("yes"), Effect: types.TaintEffectNoSchedule}}
@@ -42,7 +43,7 @@ func TestANodeGroupLivesFromCreatingToGone(t *testing.T) {
 	_, err := l.CreateNodegroup(ctx, group("blue", "a"))
 	refused(t, "ResourceInUseException", err)
 	l.clock.add(3 * time.Minute)
-	if n = l.group(t, "blue", "a"); n.Status != types.NodegroupStatusActive {
+	if n = l.groupA(t); n.Status != types.NodegroupStatusActive {
 		t.Errorf("the node group is %s", n.Status)
 	}
 	u := must[*sdk.UpdateNodegroupConfigOutput](t)(l.UpdateNodegroupConfig(ctx, &sdk.UpdateNodegroupConfigInput{
@@ -57,12 +58,12 @@ func TestANodeGroupLivesFromCreatingToGone(t *testing.T) {
 	})).Update
 	_, err = l.DeleteNodegroup(ctx, &sdk.DeleteNodegroupInput{ClusterName: aws.String("blue"), NodegroupName: aws.String("a")})
 	refused(t, "ResourceInUseException", err)
-	l.wantStatus(t, "blue", types.ClusterStatusActive) // only the node group is updating
-	if n = l.group(t, "blue", "a"); n.Status != types.NodegroupStatusUpdating || *n.ScalingConfig.DesiredSize != 2 {
+	l.blueIs(t, types.ClusterStatusActive) // only the node group is updating
+	if n = l.groupA(t); n.Status != types.NodegroupStatusUpdating || *n.ScalingConfig.DesiredSize != 2 {
 		t.Errorf("meanwhile the node group is %s", n.Status)
 	}
 	l.clock.add(3 * time.Minute)
-	n = l.group(t, "blue", "a")
+	n = l.groupA(t)
 	if *n.ScalingConfig.MinSize != 1 || *n.ScalingConfig.MaxSize != 9 || *n.ScalingConfig.DesiredSize != 5 || !n.ModifiedAt.Equal(l.clock.Now()) ||
 		!maps.Equal(n.Labels, map[string]string{"role": "db", "new": "1"}) || len(n.Taints) != 1 || *n.Taints[0].Key != "new" || *n.UpdateConfig.MaxUnavailablePercentage != 50 {
 		t.Errorf("the updated node group is %+v", n)
@@ -72,7 +73,7 @@ func TestANodeGroupLivesFromCreatingToGone(t *testing.T) {
 		t.Errorf("the update is %s", done.Status)
 	}
 	must[*sdk.DeleteNodegroupOutput](t)(l.DeleteNodegroup(ctx, &sdk.DeleteNodegroupInput{ClusterName: aws.String("blue"), NodegroupName: aws.String("a")}))
-	if n = l.group(t, "blue", "a"); n.Status != types.NodegroupStatusDeleting {
+	if n = l.groupA(t); n.Status != types.NodegroupStatusDeleting {
 		t.Errorf("the node group is %s", n.Status)
 	}
 	l.clock.add(3 * time.Minute)
@@ -82,7 +83,7 @@ func TestANodeGroupLivesFromCreatingToGone(t *testing.T) {
 
 func TestNodeGroupsAreRefusedWith(t *testing.T) {
 	l := newLab(t)
-	l.addAt(t, "blue", "1.35")
+	l.addBlue(t, "1.35")
 	size := func(least, desired, most int32) func(*sdk.CreateNodegroupInput) {
 		return func(in *sdk.CreateNodegroupInput) {
 			in.ScalingConfig = &types.NodegroupScalingConfig{MinSize: &least, DesiredSize: &desired, MaxSize: &most}
@@ -138,7 +139,7 @@ func TestNodeGroupsAreRefusedWith(t *testing.T) {
 func TestNodesFollowTheControlPlane(t *testing.T) {
 	l := newLab(t)
 	ctx := t.Context()
-	l.addAt(t, "blue", "1.35")
+	l.addBlue(t, "1.35")
 	in := group("blue", "a")
 	in.Version = aws.String("1.33")
 	must[*sdk.CreateNodegroupOutput](t)(l.CreateNodegroup(ctx, in))
@@ -162,14 +163,14 @@ func TestNodesFollowTheControlPlane(t *testing.T) {
 		t.Error(err)
 	}
 	l.clock.add(time.Hour)
-	if n := l.group(t, "blue", "a"); *n.Version != "1.34" || *n.ReleaseVersion != "1.34.7-20260101" {
+	if n := l.groupA(t); *n.Version != "1.34" || *n.ReleaseVersion != "1.34.7-20260101" {
 		t.Errorf("the nodes are at %s, %s", *n.Version, *n.ReleaseVersion)
 	}
 	if err := to("", ""); err != nil {
 		t.Error(err)
 	}
 	l.clock.add(time.Hour)
-	if n := l.group(t, "blue", "a"); *n.Version != "1.35" {
+	if n := l.groupA(t); *n.Version != "1.35" {
 		t.Errorf("the nodes are at %s", *n.Version)
 	}
 }
@@ -177,7 +178,7 @@ func TestNodesFollowTheControlPlane(t *testing.T) {
 func TestAnAddonLivesFromCreatingToGone(t *testing.T) {
 	l := newLab(t)
 	ctx := t.Context()
-	l.addAt(t, "blue", "1.35")
+	l.addBlue(t, "1.35")
 	name, addon := aws.String("blue"), aws.String("kube-proxy")
 	versions := must[*sdk.DescribeAddonVersionsOutput](t)(l.DescribeAddonVersions(ctx, &sdk.DescribeAddonVersionsInput{AddonName: addon, KubernetesVersion: aws.String("1.35")})).Addons
 	if len(versions) != 1 || len(versions[0].AddonVersions) != 2 || !versions[0].AddonVersions[0].Compatibilities[0].DefaultVersion {

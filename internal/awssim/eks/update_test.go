@@ -30,15 +30,15 @@ func (l *lab) update(t *testing.T, name string, u *types.Update) *types.Update {
 	return must[*sdk.DescribeUpdateOutput](t)(l.DescribeUpdate(t.Context(), &sdk.DescribeUpdateInput{Name: &name, UpdateId: u.Id})).Update
 }
 
-// addAt makes an ACTIVE cluster of a version.
-func (l *lab) addAt(t *testing.T, name, version string) {
+// addBlue makes an ACTIVE cluster of a version.
+func (l *lab) addBlue(t *testing.T, version string) {
 	t.Helper()
-	must[string](t)(l.service.AddCluster(t.Context(), eks.NewCluster{Account: account, Region: region, Name: name, Version: version}))
+	must[string](t)(l.service.AddCluster(t.Context(), eks.NewCluster{Account: account, Region: region, Name: "blue", Version: version}))
 }
 
 func TestAVersionUpdateTakesItsTimeAndTheClusterServesOn(t *testing.T) {
 	l := newLab(t)
-	l.addAt(t, "blue", "1.34")
+	l.addBlue(t, "1.34")
 	u := must[*types.Update](t)(l.upgrade(t, "blue", "1.35"))
 	if u.Status != types.UpdateStatusInProgress || u.Type != types.UpdateTypeVersionUpdate || *u.Params[0].Value != "1.35" || !u.CreatedAt.Equal(l.clock.Now()) {
 		t.Errorf("the update is %+v", u)
@@ -63,7 +63,7 @@ func TestAVersionUpdateTakesItsTimeAndTheClusterServesOn(t *testing.T) {
 
 func TestVersionsThatAClusterCannotBeUpdatedTo(t *testing.T) {
 	l := newLab(t)
-	l.addAt(t, "blue", "1.34")
+	l.addBlue(t, "1.34")
 	for name, version := range map[string]string{
 		"two minors on":                   "1.36",
 		"the same":                        "1.34",
@@ -80,7 +80,7 @@ func TestVersionsThatAClusterCannotBeUpdatedTo(t *testing.T) {
 			refused(t, "InvalidParameterException", err)
 		})
 	}
-	l.wantStatus(t, "blue", types.ClusterStatusActive)
+	l.blueIs(t, types.ClusterStatusActive)
 	_, err := l.upgrade(t, "ghost", "1.35")
 	refused(t, "ResourceNotFoundException", err)
 }
@@ -98,7 +98,7 @@ func TestAnUpdateCanBeRolledBackOnceWithinSevenDays(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
-			l.addAt(t, "blue", "1.34")
+			l.addBlue(t, "1.34")
 			must[*types.Update](t)(l.upgrade(t, "blue", "1.35"))
 			l.clock.add(8*time.Minute + tc.wait)
 			u, err := l.upgrade(t, "blue", "1.34")
@@ -123,7 +123,7 @@ func TestAnUpdateCanBeRolledBackOnceWithinSevenDays(t *testing.T) {
 func TestNodesMustFitTheVersionsThatAControlPlaneGoesThrough(t *testing.T) {
 	l := newLab(t)
 	ctx := t.Context()
-	l.addAt(t, "blue", "1.34")
+	l.addBlue(t, "1.34")
 	must[*sdk.CreateNodegroupOutput](t)(l.CreateNodegroup(ctx, group("blue", "a")))
 	l.clock.add(time.Hour)
 	must[*types.Update](t)(l.upgrade(t, "blue", "1.35"))
@@ -144,7 +144,7 @@ func TestNodesMustFitTheVersionsThatAControlPlaneGoesThrough(t *testing.T) {
 
 func TestTheSameUpdateAgainIsAnsweredAgain(t *testing.T) {
 	l := newLab(t)
-	l.addAt(t, "blue", "1.34")
+	l.addBlue(t, "1.34")
 	in := &sdk.UpdateClusterVersionInput{Name: aws.String("blue"), Version: aws.String("1.35"), ClientRequestToken: aws.String("token")}
 	first := must[*sdk.UpdateClusterVersionOutput](t)(l.UpdateClusterVersion(t.Context(), in)).Update
 	l.clock.add(time.Hour)
@@ -223,7 +223,7 @@ func TestConfigurationsCanBeUpdated(t *testing.T) {
 			if got := tc.show(l.cluster(t, "blue")); got != tc.before || u.Type != tc.kind {
 				t.Errorf("during the %s it is %q, want %q", u.Type, got, tc.before)
 			}
-			l.wantStatus(t, "blue", types.ClusterStatusUpdating)
+			l.blueIs(t, types.ClusterStatusUpdating)
 			l.clock.add(8 * time.Minute)
 			if got := tc.show(l.cluster(t, "blue")); got != tc.after {
 				t.Errorf("after it is %q, want %q", got, tc.after)
@@ -263,7 +263,7 @@ func TestUpdateClusterConfigRefuses(t *testing.T) {
 	}
 	_, err := l.UpdateClusterConfig(t.Context(), &sdk.UpdateClusterConfigInput{Name: aws.String("blue"), ComputeConfig: &types.ComputeConfigRequest{Enabled: aws.Bool(true)}})
 	refused(t, "NotSimulated", err)
-	l.wantStatus(t, "blue", types.ClusterStatusActive)
+	l.blueIs(t, types.ClusterStatusActive)
 }
 
 func TestAuthenticationModesGoOneWayStepByStep(t *testing.T) {
@@ -315,7 +315,7 @@ func TestWorkFailsWhereItIsToldTo(t *testing.T) {
 	refused(t, "InvalidRequestException", err)
 	must[*sdk.DeleteClusterOutput](t)(l.DeleteCluster(ctx, &sdk.DeleteClusterInput{Name: aws.String("blue")}))
 	l.clock.add(time.Hour)
-	l.wantStatus(t, "blue", types.ClusterStatusFailed) // the deletion failed, too
+	l.blueIs(t, types.ClusterStatusFailed) // the deletion failed, too
 
 	l.add(t, "green")
 	must[*sdk.CreateNodegroupOutput](t)(l.CreateNodegroup(ctx, group("green", "doomed")))
@@ -335,7 +335,7 @@ func TestAnUpdateThatFailsChangesNothing(t *testing.T) {
 			return nil
 		}
 	})
-	l.addAt(t, "blue", "1.34")
+	l.addBlue(t, "1.34")
 	u := must[*types.Update](t)(l.upgrade(t, "blue", "1.35"))
 	l.clock.add(time.Hour)
 	if u = l.update(t, "blue", u); u.Status != types.UpdateStatusFailed || *u.Errors[0].ErrorMessage != "no addresses left" {
@@ -349,7 +349,7 @@ func TestAnUpdateThatFailsChangesNothing(t *testing.T) {
 func TestUpdatesAreListedForWhatTheyBelongTo(t *testing.T) {
 	l := newLab(t, func(c *eks.Config) { c.UpdateDelay, c.InnerDelay = 0, 0 })
 	ctx := t.Context()
-	l.addAt(t, "blue", "1.31")
+	l.addBlue(t, "1.31")
 	var want []string
 	for minor := 32; minor < 37; minor++ {
 		want = append(want, *must[*types.Update](t)(l.upgrade(t, "blue", fmt.Sprintf("1.%d", minor))).Id)
@@ -383,7 +383,7 @@ func TestVersionsAreDescribed(t *testing.T) {
 		"the default":       {sdk.DescribeClusterVersionsInput{DefaultOnly: aws.Bool(true)}, 1},
 		"two by name":       {sdk.DescribeClusterVersionsInput{ClusterVersions: []string{"1.31", "1.33", "1.99"}}, 2},
 		"extended support":  {sdk.DescribeClusterVersionsInput{VersionStatus: types.VersionStatusExtendedSupport}, 2},
-		"standard support":  {sdk.DescribeClusterVersionsInput{Status: types.ClusterVersionStatusStandardSupport}, 4},
+		"standard support":  {sdk.DescribeClusterVersionsInput{VersionStatus: types.VersionStatusStandardSupport}, 4},
 		"nothing supported": {sdk.DescribeClusterVersionsInput{VersionStatus: types.VersionStatusUnsupported}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package tagging_test
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -307,7 +308,7 @@ func TestTagsAreWrittenThroughTheirService(t *testing.T) {
 	out := must[*sdk.TagResourcesOutput](t)(l.TagResources(ctx, &sdk.TagResourcesInput{
 		ResourceARNList: []string{prefix + "blue", prefix + "bare", prefix + "fixed", prefix + "ghost"}, Tags: map[string]string{"new": "2"},
 	})).FailedResourcesMap
-	if len(out) != 2 || out[prefix+"fixed"].ErrorCode != "NotSimulated" || out[prefix+"ghost"].ErrorCode != "InvalidParameterException" || out[prefix+"ghost"].StatusCode != 400 {
+	if len(out) != 2 || out[prefix+"fixed"].ErrorCode != "NotSimulated" || out[prefix+"ghost"].ErrorCode != "InvalidParameterException" || out[prefix+"ghost"].StatusCode != http.StatusBadRequest {
 		t.Errorf("failed are %+v", out)
 	}
 	must[*sdk.UntagResourcesOutput](t)(l.UntagResources(ctx, &sdk.UntagResourcesInput{ResourceARNList: []string{prefix + "blue"}, TagKeys: []string{"old"}}))
@@ -318,7 +319,7 @@ func TestTagsAreWrittenThroughTheirService(t *testing.T) {
 		t.Errorf("still tagged are %v", got)
 	}
 	denied := must[*sdk.TagResourcesOutput](t)(l.TagResources(ctx, &sdk.TagResourcesInput{ResourceARNList: []string{prefix + "blue"}, Tags: map[string]string{"forbidden": "1"}}))
-	if f := denied.FailedResourcesMap[prefix+"blue"]; f.StatusCode != 403 || f.ErrorCode != "AccessDeniedException" {
+	if f := denied.FailedResourcesMap[prefix+"blue"]; f.StatusCode != http.StatusForbidden || f.ErrorCode != "AccessDeniedException" {
 		t.Errorf("a refused write is %+v", f)
 	}
 	for name, in := range map[string]sdk.TagResourcesInput{
