@@ -10,7 +10,8 @@ import (
 )
 
 // rangeLimit bounds the windows of one built-in query: GetMetricData gives at most
-// 100,800 data points, shared by its queries (up to 28 here, for 5 destinations).
+// 100,800 data points in a page, shared by its queries (an ALB's are up to 28, for 5
+// destinations).
 const rangeLimit = 1440
 
 // builtin is the analysis by a load balancer's own metrics, whatever kind of load

@@ -2,6 +2,7 @@ package metric
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -14,9 +15,10 @@ func balancerARN(region, name string) string {
 	return "arn:aws:elasticloadbalancing:" + region + ":000000000000:loadbalancer/app/" + name + "/0123456789abcdef"
 }
 
-// named is a shift of a name from blue to green, which are load balancers in two regions.
-func named(now float64) analysis.Request {
-	req := request(now)
+// named is a shift of a name from blue to green, which are load balancers in two regions,
+// once its first window is complete.
+func named() analysis.Request {
+	req := request(4)
 	req.Gaining, req.Losing = []string{"green"}, []string{"blue"}
 	req.Live = traffic.Split{{ID: "blue", Weight: 90}, {ID: "green", Weight: 10}}
 	return req
@@ -29,7 +31,7 @@ func dns(blue, green Source) *DNS {
 	}}
 }
 
-// counts answers by the metric's name; what is not there has no data.
+// countsOf answers by the metric's name; what is not there has no data.
 func countsOf(counts map[string]float64) func(Query) Result {
 	return func(q Query) Result {
 		r := Result{Complete: true, Series: []Series{{}}}
@@ -49,12 +51,12 @@ func TestEachLoadBalancerBehindANameIsAskedWhereItIs(t *testing.T) {
 	blue := &fakeSource{answer: countsOf(map[string]float64{requestCount: 600})}
 	green := &fakeSource{answer: countsOf(map[string]float64{requestCount: 60})}
 	a := mustNew(t, Config{Builtin: true, DNS: dns(blue, green)})
-	notes, err := a.Probe(t.Context(), named(4))
+	notes, err := a.Probe(t.Context(), named())
 	if err != nil || len(notes) != 1 || !strings.Contains(notes[0], "requests of the load balancers: green 300, blue 3000 in") {
 		t.Errorf("%v, %v", notes, err)
 	}
 	blue.calls, green.calls = nil, nil
-	r := a.Analyze(t.Context(), named(4))
+	r := a.Analyze(t.Context(), named())
 	if r.Verdict != analysis.Successful || r.Rates["blue"] != 10 || r.Rates["green"] != 1 || len(r.Metrics) != 2 {
 		t.Errorf("%s %q, rates %v", r.Verdict, r.Message, r.Rates)
 	}
@@ -86,13 +88,11 @@ func TestANamesGainingSideIsComparedWithItsLosingOne(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			of := func(base float64, more map[string]float64) func(Query) Result {
 				all := map[string]float64{requestCount: base}
-				for k, v := range more {
-					all[k] = v
-				}
+				maps.Copy(all, more)
 				return countsOf(all)
 			}
 			a := mustNew(t, Config{Builtin: true, DNS: dns(&fakeSource{answer: of(600, tc.blue)}, &fakeSource{answer: of(60, tc.green)})})
-			r := a.Analyze(t.Context(), named(4))
+			r := a.Analyze(t.Context(), named())
 			if r.Verdict != tc.verdict || !strings.Contains(r.Message, tc.message) {
 				t.Errorf("%s %q, want %s %q", r.Verdict, r.Message, tc.verdict, tc.message)
 			}
@@ -104,7 +104,7 @@ func TestASourceBehindANameThatWantsToBeLeftAloneIs(t *testing.T) {
 	blue := &fakeSource{answer: countsOf(map[string]float64{requestCount: 600})}
 	green := &fakeSource{answer: func(Query) Result { return Result{Err: errors.New("throttled"), RetryAfter: 40 * time.Second} }}
 	a := mustNew(t, Config{Builtin: true, DNS: dns(blue, green)})
-	r := a.Analyze(t.Context(), named(4))
+	r := a.Analyze(t.Context(), named())
 	if r.Verdict != analysis.Error || !strings.Contains(r.Message, "throttled") || !r.Next.Equal(at(4).Add(40*time.Second)) {
 		t.Errorf("%s %q, next %s", r.Verdict, r.Message, r.Next)
 	}
@@ -129,7 +129,7 @@ func TestWhatALoadBalancerBehindANameMustBe(t *testing.T) {
 	wantTerminal(t, err, "set one of them")
 	// A gaining destination needs one; a losing one that nobody declared does not.
 	a := mustNew(t, Config{Builtin: true, DNS: dns(src, src), Names: map[string]string{"teal": "the teal one"}})
-	req := named(4)
+	req := named()
 	req.Losing = []string{"blue", "grey"}
 	if err := a.Preflight(t.Context(), req); err != nil {
 		t.Errorf("a losing destination without a load balancer: %v", err)
@@ -142,7 +142,7 @@ func TestATemplateCanNameADestinationsOwnLoadBalancer(t *testing.T) {
 	src := &fakeSource{answer: value(0)}
 	m := errorsBelow(src)
 	m.Query = "{{.New.LoadBalancer.Suffix}} of {{.New.ID}}, {{.Old.LoadBalancer.ARN}}{{.New.Suffix}}"
-	mustNew(t, Config{DNS: dns(src, src), Metrics: []Metric{m}}).Analyze(t.Context(), named(4))
+	mustNew(t, Config{DNS: dns(src, src), Metrics: []Metric{m}}).Analyze(t.Context(), named())
 	if got, want := src.calls[0][0].Text, "app/green/0123456789abcdef of green, "+balancerARN("us-east-1", "blue"); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

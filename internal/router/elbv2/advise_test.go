@@ -47,6 +47,17 @@ func TestAdviceForAnNLB(t *testing.T) {
 		"a group without targets": {
 			func(n *network) { register(n, "ta", "10.0.0.1", "us-east-1a") }, []string{"make sure that every target group has targets in every zone"},
 		},
+		"attributes of the groups": {
+			func(n *network) {
+				register(n, "ta", "10.0.0.1", "us-east-1a")
+				register(n, "tb", "10.0.1.1", "us-east-1a")
+				for key, value := range map[string]string{"stickiness.enabled": "true", "deregistration_delay.timeout_seconds": "0"} {
+					must(n.sdk.ModifyTargetGroupAttributes(n.t.Context(), &elb.ModifyTargetGroupAttributesInput{
+						TargetGroupArn: aws.String(n.groups["tb"]), Attributes: []types.TargetGroupAttribute{{Key: &key, Value: &value}},
+					}))(n.t)
+				}
+			}, []string{"targetgroup/tb/|target stickiness on", "targetgroup/tb/|deregistration delay of 0 s"},
+		},
 		"rules beside the default action": {
 			func(n *network) {
 				register(n, "ta", "10.0.0.1", "us-east-1a")

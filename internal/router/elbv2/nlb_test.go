@@ -333,7 +333,8 @@ func TestNLBPreflightFindsWhatAWriteWouldTripOver(t *testing.T) {
 			nil, func(_ *network, c *Config) {
 				c.Destinations[1] = c.Destinations[1][:len(c.Destinations[1])-16] + "0123456789abcdef"
 			},
-			"DestinationNotFound", []string{"destinations[1].targetGroupARN", "does not exist"},
+			"DestinationNotFound",
+			[]string{"destinations[1].targetGroupARN", "does not exist"},
 		},
 		"more groups than a listener holds, with the undeclared ones": {
 			func(n *network) { n.forwards(n.split("ta", 1, "tc", 1, "td", 1, "te", 1, "tf", 1)) }, nil, "TooManyDestinations",
