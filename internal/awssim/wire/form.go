@@ -33,7 +33,7 @@ func ParseEC2Form(form url.Values) (Params, error) {
 				return nil, false
 			}
 		}
-		return p, len(p) > 0
+		return p, true
 	})
 }
 

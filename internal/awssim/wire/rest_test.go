@@ -180,6 +180,7 @@ func TestErrorsThatNoServiceMakesAreInTheClientsProtocol(t *testing.T) {
 func TestRoutesAreFoundByMethodAndPath(t *testing.T) {
 	routes := []wire.Route{
 		{Operation: "label", Method: "GET", Path: "/a/{X}"},
+		{Operation: "the same again", Method: "GET", Path: "/a/{Y}"},
 		{Operation: "literal", Method: "GET", Path: "/a/b"},
 		{Operation: "two", Method: "GET", Path: "/a/{X}/c/{Y}"},
 		{Operation: "put", Method: "PUT", Path: "/a/{X}"},

@@ -14,8 +14,8 @@ type Route struct {
 	Operation, Method string
 	// Path is e.g. "/2013-04-01/hostedzone/{HostedZoneId}/rrset": a label stands for one
 	// segment, not empty, and is a member of the input. The last may be greedy,
-	// "{ResourceArn+}", and take what is left. Of several paths that match, the one with
-	// the fewest labels counts.
+	// "{ResourceArn+}", and take what is left. Of several paths that match, the first
+	// with the fewest labels counts.
 	Path string
 	// Query names the members that query parameters are, where the names differ. A
 	// parameter that repeats is a list.

@@ -104,8 +104,7 @@ func (m *Mux) verify(req *Request, c credentials, body []byte) error {
 	payload := hex.EncodeToString(hash[:])
 	want := hmacSHA256(c.key(secret), c.stringToSign(canonicalRequest(req.HTTP, c.headers, payload)))
 	got, err := hex.DecodeString(c.signature)
-	sent := req.HTTP.Header.Get("X-Amz-Content-Sha256")
-	if err != nil || !hmac.Equal(want, got) || sent != "" && sent != payload {
+	if err != nil || !hmac.Equal(want, got) {
 		return refuse(req, mismatch, "The request signature we calculated does not match the signature you provided. "+
 			"Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
 	}

@@ -3,6 +3,7 @@ package wire_test
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -240,6 +241,50 @@ func TestWellSignedRequestsForSomethingElseAreRefused(t *testing.T) {
 			}
 			if body := bodyOf(t, res); res.StatusCode != tc.status {
 				t.Errorf("status %d, %q; want %d", res.StatusCode, body, tc.status)
+			}
+		})
+	}
+}
+
+// The SDK cannot be made to sign these, so the test does, by AWS's reference.
+func TestSignaturesThatLeaveOpenWhatAWSWantsFixedAreRefused(t *testing.T) {
+	mac := func(key []byte, data string) []byte {
+		h := hmac.New(sha256.New, key)
+		h.Write([]byte(data))
+		return h.Sum(nil)
+	}
+	w := start(t, verifying())
+	now := time.Now().UTC()
+	yesterday := now.AddDate(0, 0, -1)
+	empty := fmt.Sprintf("%x", sha256.Sum256(nil))
+	for name, tc := range map[string]struct {
+		headers, date string // that are signed; the scope's
+		status        int
+	}{
+		"as it should be":      {"host;x-amz-date", now.Format("20060102"), 200},
+		"the host":             {"x-amz-date", now.Format("20060102"), 403},
+		"the time":             {"host", now.Format("20060102"), 403},
+		"the day of the scope": {"host;x-amz-date", yesterday.Format("20060102"), 403},
+	} {
+		t.Run(name, func(t *testing.T) {
+			at := now.Format("20060102T150405Z")
+			canonical := "GET\n/clusters\n\n"
+			for name := range strings.SplitSeq(tc.headers, ";") {
+				canonical += name + ":" + map[string]string{"host": strings.TrimPrefix(w.url, "http://"), "x-amz-date": at}[name] + "\n"
+			}
+			canonical += "\n" + tc.headers + "\n" + empty
+			scope := tc.date + "/eu-west-1/eks/aws4_request"
+			key := []byte("AWS4secret-of-the-lab")
+			for part := range strings.SplitSeq(scope, "/") {
+				key = mac(key, part)
+			}
+			signature := mac(key, fmt.Sprintf("AWS4-HMAC-SHA256\n%s\n%s\n%x", at, scope, sha256.Sum256([]byte(canonical))))
+			s := sent{method: http.MethodGet, url: w.url + "/clusters", header: http.Header{
+				"X-Amz-Date":    {at},
+				"Authorization": {fmt.Sprintf("AWS4-HMAC-SHA256 Credential=AKIDLAB/%s,SignedHeaders=%s,Signature=%x", scope, tc.headers, signature)},
+			}}
+			if status := s.again(t, func(*sent) {}); status != tc.status {
+				t.Errorf("status %d, want %d", status, tc.status)
 			}
 		})
 	}
