@@ -233,13 +233,24 @@ func (w *world) records() []types.ResourceRecordSet {
 	return slices.DeleteFunc(all, func(s types.ResourceRecordSet) bool { return s.Type == types.RRTypeSoa || s.Type == types.RRTypeNs })
 }
 
-// weights of the zone: "api.example.com A blue=90".
+// weighted records of the zone, behind the wire.
+func (w *world) weighted() []sim.RecordSet {
+	var out []sim.RecordSet
+	for _, z := range w.svc.Snapshot() {
+		for _, r := range z.Records {
+			if r.Policy == sim.Weighted {
+				out = append(out, r)
+			}
+		}
+	}
+	return out
+}
+
+// weights of the zone: "A blue=90 A green=10".
 func (w *world) weights() string {
 	var out []string
-	for _, s := range w.records() {
-		if s.Weight != nil {
-			out = append(out, fmt.Sprintf("%s %s=%d", s.Type, *s.SetIdentifier, *s.Weight))
-		}
+	for _, r := range w.weighted() {
+		out = append(out, fmt.Sprintf("%s %s=%d", r.Type, r.SetIdentifier, r.Weight))
 	}
 	return strings.Join(out, " ")
 }
