@@ -6,7 +6,9 @@ import "fmt"
 // target group AWS counts only the healthy targets; connections and resets are those of
 // the whole load balancer, whoever else it serves, and so are compared with their level
 // before the shift. Resets per new connection are the nearest thing to a share of errors:
-// AWS does not say which connection a reset was of.
+// AWS does not say which connection a reset was of. What the gaining side does wrong thus
+// shows in proportion to its share: while that is within Rule.Margin, only its healthy
+// targets can fail a step, and the message says so.
 // Source: docs.aws.amazon.com/elasticloadbalancing, "CloudWatch metrics for your NLB".
 type NLB struct {
 	Rule     Comparison
@@ -63,7 +65,19 @@ func (j NLB) TargetResets(s NLBStep) Measurement {
 	case j.UDP:
 		return verdict(m, Successful, fmt.Sprintf("UDP has no resets: judged by the healthy targets, and by %s new flows in %s, alone", num(now.Requests), w.Window))
 	}
-	return verdict(m, Successful, "")
+	return verdict(m, Successful, j.tooSmall(w))
+}
+
+// tooSmall says that the gaining side is too small a part of all to show; "" when not.
+func (j NLB) tooSmall(w NLBWindow) string {
+	total := 0.0
+	for _, d := range w.Gaining {
+		total += d.Share
+	}
+	if total > j.Rule.Margin {
+		return ""
+	}
+	return fmt.Sprintf("%s%% of the connections are too few to show above the tolerated %s%%: judged by the healthy targets alone", num(100*total), num(100*j.Rule.Margin))
 }
 
 // BalancerResets holds what the load balancer itself did wrong per new connection (it

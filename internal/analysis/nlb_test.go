@@ -125,6 +125,13 @@ func TestJudgingTargetResets(t *testing.T) {
 		"negative counts hold":                             {false, func(s *NLBStep) { s.Windows[1].TargetResets = new(-1.0) }, Inconclusive, "TCP_Target_Reset_Count is -1"},
 		"counts that are no numbers hold":                  {false, func(s *NLBStep) { s.Windows[1].Flows = new(math.NaN()) }, Inconclusive, "NewFlowCount is NaN"},
 		"at weight 0 nothing is expected":                  {false, func(s *NLBStep) { s.Windows[1].Gaining[0].Share = 0 }, Successful, "no gaining destination carries weight yet"},
+		"a share that cannot show passes, and says so": {
+			false, func(s *NLBStep) { s.Windows[1].Gaining[0].Share, s.Windows[1].TargetResets = 0.01, new(10.0) }, Successful,
+			"1% of the connections are too few to show above the tolerated 1%: judged by the healthy targets alone",
+		},
+		"twice that share shows": {
+			false, func(s *NLBStep) { s.Windows[1].Gaining[0].Share, s.Windows[1].TargetResets = 0.02, new(20.0) }, Failed, "2.00% (20 of 1000)",
+		},
 		"UDP is judged by its flows, and says so": {
 			true, func(*NLBStep) {}, Successful, "UDP has no resets: judged by the healthy targets, and by 1000 new flows in 12:02:00–12:03:00Z, alone",
 		},
