@@ -51,9 +51,11 @@ func (c *call) changeResourceRecordSets() (wire.Struct, error) {
 	}
 	sets, messages := c.edited(z, edits)
 	if len(messages) > 0 {
-		return nil, &wire.Error{
-			Code: "InvalidChangeBatch", Message: "[" + strings.Join(messages, ", ") + "]", Messages: messages,
+		err := wire.Errorf("InvalidChangeBatch", "[%s]", strings.Join(messages, ", "))
+		if c.s.cfg.BatchErrorList {
+			err.Messages = messages
 		}
+		return nil, err
 	}
 	z.sets, z.order = sets, nil
 	d := delta{zone: z.id, sets: map[key]*RecordSet{}}

@@ -266,16 +266,21 @@ func keys(l *lab) []string {
 }
 
 func TestABatchTellsOfAllItsProblems(t *testing.T) {
-	l := newLab(t, route53.Config{})
-	_, err := l.try(t, "ChangeResourceRecordSets", l.change(
-		"DELETE", set("a.example.com", "A", "127.0.0.1"), "CREATE", set("ok.example.com", "A", "127.0.0.1"), "DELETE", set("b.example.com", "A", "127.0.0.1"),
-	))
 	want := []string{
 		"Tried to delete resource record set [name='a.example.com.', type='A'] but it was not found",
 		"Tried to delete resource record set [name='b.example.com.', type='A'] but it was not found",
 	}
-	var e *wire.Error
-	if !errors.As(err, &e) || !slices.Equal(e.Messages, want) || e.Message != "["+strings.Join(want, ", ")+"]" {
-		t.Errorf("got %v", err)
+	for _, asList := range []bool{false, true} {
+		l := newLab(t, route53.Config{BatchErrorList: asList})
+		_, err := l.try(t, "ChangeResourceRecordSets", l.change(
+			"DELETE", set("a.example.com", "A", "127.0.0.1"), "CREATE", set("ok.example.com", "A", "127.0.0.1"), "DELETE", set("b.example.com", "A", "127.0.0.1"),
+		))
+		var e *wire.Error
+		if !errors.As(err, &e) || e.Message != "["+strings.Join(want, ", ")+"]" {
+			t.Fatalf("got %v", err)
+		}
+		if asList && !slices.Equal(e.Messages, want) || !asList && e.Messages != nil {
+			t.Errorf("as a list %v: %q", asList, e.Messages)
+		}
 	}
 }

@@ -40,6 +40,11 @@ type Config struct {
 	// RequestsPerSecond of one account above which calls are refused as throttled; 0: any
 	// number.
 	RequestsPerSecond int
+	// BatchErrorList answers InvalidChangeBatch as the SDKs' models of the API have it: with
+	// a root element of its own and a list of messages. false: as clients report it from
+	// AWS, like any other error, with all messages in brackets; only so does awscli
+	// understand it.
+	BatchErrorList bool
 	// Aliases knows the load balancers that alias records may point to: their addresses
 	// and whether they are healthy. Its answer is for a name in lower case with a dot at
 	// its end. It must not call the Service. nil: there are none.

@@ -110,8 +110,8 @@ func TestTheRealSDKSeesTypedErrors(t *testing.T) {
 	_, err := c.ChangeResourceRecordSets(ctx, batch(zone, types.ChangeActionDelete, weightedSet("www.example.com", "blue", 1, "127.0.0.1")))
 	var invalid *types.InvalidChangeBatch
 	want := "Tried to delete resource record set [name='www.example.com.', type='A', set-identifier='blue'] but it was not found"
-	if !errors.As(err, &invalid) || !slices.Equal(invalid.Messages, []string{want}) {
-		t.Errorf("got %v\nwant the message %s", err, want)
+	if !errors.As(err, &invalid) || invalid.ErrorMessage() != "["+want+"]" {
+		t.Errorf("got %v\nwant the message [%s]", err, want)
 	}
 	_, err = c.GetHostedZone(ctx, &sdk.GetHostedZoneInput{Id: aws.String("ZNONE")})
 	if typed := (*types.NoSuchHostedZone)(nil); !errors.As(err, &typed) {
@@ -128,5 +128,18 @@ func TestTheRealSDKSeesTypedErrors(t *testing.T) {
 	_, err = c.GetDNSSEC(ctx, &sdk.GetDNSSECInput{HostedZoneId: &zone})
 	if api := smithy.APIError(nil); !errors.As(err, &api) || api.ErrorCode() != "NotSimulated" {
 		t.Errorf("got %v, want NotSimulated", err)
+	}
+}
+
+func TestTheRealSDKReadsTheListOfABatchsErrors(t *testing.T) {
+	s := route53.New(route53.Config{BatchErrorList: true})
+	t.Cleanup(s.Close)
+	c := client(t, s, account)
+	zone := sdkZone(t, c, "example.com")
+	_, err := c.ChangeResourceRecordSets(t.Context(), batch(zone, types.ChangeActionDelete,
+		weightedSet("www.example.com", "blue", 1, "127.0.0.1"), weightedSet("www.example.net", "blue", 1, "127.0.0.1")))
+	var invalid *types.InvalidChangeBatch
+	if !errors.As(err, &invalid) || !slices.Equal(invalid.Messages, []string{"RRSet with DNS name www.example.net. is not permitted in zone example.com."}) {
+		t.Errorf("got %v with %q", err, invalid)
 	}
 }
