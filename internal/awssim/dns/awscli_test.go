@@ -97,7 +97,7 @@ func weights(action string, blue, green int) string {
 }
 
 func TestTheAWSCLIMovesANameFromBlueToGreen(t *testing.T) {
-	t.Parallel() // two dozen Python processes
+	t.Parallel() // ten Python processes
 	var mu sync.Mutex
 	now := time.Now()
 	l := newLab(t, route53.Config{
@@ -112,14 +112,6 @@ func TestTheAWSCLIMovesANameFromBlueToGreen(t *testing.T) {
 	s := shell{t, srv.URL}
 
 	zone := s.run("HostedZone.Id", "create-hosted-zone", "--name", "shop.example.com", "--caller-reference", "once", "--hosted-zone-config", "Comment=shop")
-	s.want("shop", "HostedZone.Config.Comment", "get-hosted-zone", "--id", zone)
-	s.run("HostedZone.Id", "update-hosted-zone-comment", "--id", zone, "--comment", "our shop")
-	s.want("our shop", "HostedZones.0.Config.Comment", "list-hosted-zones-by-name", "--dns-name", "shop.example.com")
-	s.want("1", "HostedZoneCount", "get-hosted-zone-count")
-	s.run("", "change-tags-for-resource", "--resource-type", "hostedzone", "--resource-id", strings.TrimPrefix(zone, "/hostedzone/"), "--add-tags", "Key=team,Value=a")
-	s.want("team", "ResourceTagSet.Tags.0.Key", "list-tags-for-resource", "--resource-type", "hostedzone", "--resource-id", strings.TrimPrefix(zone, "/hostedzone/"))
-	s.want("a", "ResourceTagSets.0.Tags.0.Value", "list-tags-for-resources", "--resource-type", "hostedzone", "--resource-ids", strings.TrimPrefix(zone, "/hostedzone/"))
-	s.want("2", "Count", "get-hosted-zone-limit", "--hosted-zone-id", zone, "--type", "MAX_RRSETS_BY_ZONE")
 	later()
 
 	www := func(batch string) string { return strings.ReplaceAll(batch, "www.example.com", "www.shop.example.com") }
@@ -151,39 +143,6 @@ func TestTheAWSCLIMovesANameFromBlueToGreen(t *testing.T) {
 	change(weights("UPSERT", 0, 100))
 	later()
 	share(0, 100)
-	s.want("127.0.0.2", "RecordData.0", "test-dns-answer", "--hosted-zone-id", zone, "--record-name", "www.shop.example.com", "--record-type", "A")
-
-	if _, errs, ok := s.exec("delete-hosted-zone", "--id", zone); ok || !strings.Contains(errs, "(HostedZoneNotEmpty)") {
-		t.Errorf("to delete a zone with records: %s", errs)
-	}
 	change(weights("DELETE", 0, 100))
 	s.want("PENDING", "ChangeInfo.Status", "delete-hosted-zone", "--id", zone)
-	if _, errs, ok := s.exec("get-hosted-zone", "--id", zone); ok || !strings.Contains(errs, "(NoSuchHostedZone)") {
-		t.Errorf("the zone afterwards: %s", errs)
-	}
-	s.want("[]", "HostedZones", "list-hosted-zones")
-}
-
-func TestTheAWSCLIDrivesHealthChecks(t *testing.T) {
-	t.Parallel()
-	l := newLab(t, route53.Config{})
-	mux := wire.NewMux(wire.Config{})
-	mux.Register(l.Registration())
-	srv := httptest.NewServer(mux)
-	defer srv.Close()
-	s := shell{t, srv.URL}
-
-	id := s.run("HealthCheck.Id", "create-health-check", "--caller-reference", "once", "--health-check-config",
-		`{"Type":"HTTP","IPAddress":"127.0.0.1","Port":8080,"ResourcePath":"/","Regions":["us-east-1","us-west-1","eu-west-1"]}`)
-	s.want("30", "HealthCheck.HealthCheckConfig.RequestInterval", "get-health-check", "--health-check-id", id)
-	s.want("2", "HealthCheck.HealthCheckVersion", "update-health-check", "--health-check-id", id, "--port", "8081", "--reset-elements", "ResourcePath")
-	s.want("8081", "HealthChecks.0.HealthCheckConfig.Port", "list-health-checks")
-	s.want("1", "HealthCheckCount", "get-health-check-count")
-	s.want("us-west-1", "HealthCheckObservations.1.Region", "get-health-check-status", "--health-check-id", id)
-	s.want("[]", "HealthCheckObservations", "get-health-check-last-failure-reason", "--health-check-id", id)
-	s.want("1", "Count", "get-account-limit", "--type", "MAX_HEALTH_CHECKS_BY_OWNER")
-	s.run("", "delete-health-check", "--health-check-id", id)
-	if _, errs, ok := s.exec("get-health-check", "--health-check-id", id); ok || !strings.Contains(errs, "(NoSuchHealthCheck)") {
-		t.Errorf("the check afterwards: %s", errs)
-	}
 }

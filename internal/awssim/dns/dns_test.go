@@ -420,7 +420,8 @@ func TestCloseEndsTheServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := net.Dial("tcp", s.Addr())
+	var d net.Dialer
+	conn, err := d.DialContext(t.Context(), "tcp", s.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}

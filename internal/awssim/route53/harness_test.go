@@ -2,6 +2,7 @@ package route53_test
 
 import (
 	"errors"
+	"maps"
 	"net/http/httptest"
 	"net/netip"
 	"strconv"
@@ -149,10 +150,7 @@ func set(name, typ string, values ...string) params {
 
 // with is a record set with more members; a nil value takes one away.
 func with(p params, more params) params {
-	out := params{}
-	for k, v := range p {
-		out[k] = v
-	}
+	out := maps.Clone(p)
 	for k, v := range more {
 		out[k] = v
 		if v == nil {
@@ -221,16 +219,16 @@ func names(v any) []string {
 	return out
 }
 
-// client is the real SDK against a service over HTTP. Each access key is an account.
-func client(t *testing.T, s *route53.Service, account string) *sdk.Client {
+// client is the real SDK against a service over HTTP.
+func client(t *testing.T, s *route53.Service) *sdk.Client {
 	t.Helper()
-	mux := wire.NewMux(wire.Config{Resolve: func(key string) string { return key }})
+	mux := wire.NewMux(wire.Config{})
 	mux.Register(s.Registration())
 	srv := httptest.NewServer(mux)
 	t.Cleanup(srv.Close)
 	return sdk.New(sdk.Options{
 		Region: "us-east-1", BaseEndpoint: aws.String(srv.URL), RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider(account, "secret", ""),
+		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
 	})
 }
 

@@ -127,7 +127,7 @@ func octal(s string) (byte, bool) {
 		}
 		n = n*8 + int(c-'0')
 	}
-	return byte(n), n <= 0xff //nolint:gosec // G115: only used when in range
+	return byte(n), n <= 0xff
 }
 
 // within tells whether a canonical name is the zone's or below it.

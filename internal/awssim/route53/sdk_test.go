@@ -31,7 +31,7 @@ func TestTheRealSDKShiftsAWeightedName(t *testing.T) {
 	now := newClock()
 	s := route53.New(route53.Config{Now: now.Now, PropagationDelay: func() time.Duration { return 30 * time.Second }})
 	t.Cleanup(s.Close)
-	c, ctx := client(t, s, account), t.Context()
+	c, ctx := client(t, s), t.Context()
 	zone := sdkZone(t, c, "Example.com")
 
 	got := must[*sdk.GetHostedZoneOutput](t)(c.GetHostedZone(ctx, &sdk.GetHostedZoneInput{Id: &zone}))
@@ -68,7 +68,7 @@ func TestTheRealSDKShiftsAWeightedName(t *testing.T) {
 func TestTheRealSDKPagesRecordSetsAndZones(t *testing.T) {
 	s := route53.New(route53.Config{MaxPageSize: 2})
 	t.Cleanup(s.Close)
-	c, ctx := client(t, s, account), t.Context()
+	c, ctx := client(t, s), t.Context()
 	zone := sdkZone(t, c, "example.com")
 	for _, other := range []string{"example.org", "example.net"} {
 		sdkZone(t, c, other)
@@ -104,7 +104,7 @@ func TestTheRealSDKPagesRecordSetsAndZones(t *testing.T) {
 func TestTheRealSDKSeesTypedErrors(t *testing.T) {
 	s := route53.New(route53.Config{})
 	t.Cleanup(s.Close)
-	c, ctx := client(t, s, account), t.Context()
+	c, ctx := client(t, s), t.Context()
 	zone := sdkZone(t, c, "example.com")
 
 	_, err := c.ChangeResourceRecordSets(ctx, batch(zone, types.ChangeActionDelete, weightedSet("www.example.com", "blue", 1, "127.0.0.1")))
@@ -134,7 +134,7 @@ func TestTheRealSDKSeesTypedErrors(t *testing.T) {
 func TestTheRealSDKReadsTheListOfABatchsErrors(t *testing.T) {
 	s := route53.New(route53.Config{BatchErrorList: true})
 	t.Cleanup(s.Close)
-	c := client(t, s, account)
+	c := client(t, s)
 	zone := sdkZone(t, c, "example.com")
 	_, err := c.ChangeResourceRecordSets(t.Context(), batch(zone, types.ChangeActionDelete,
 		weightedSet("www.example.com", "blue", 1, "127.0.0.1"), weightedSet("www.example.net", "blue", 1, "127.0.0.1")))
