@@ -51,6 +51,9 @@ func (f fixture) checkDriven(t *testing.T, client string) {
 func TestEveryOperationIsDrivenByBothClients(t *testing.T) {
 	// What Debian 12's awscli, 2.9.19, does not know yet.
 	unknown := map[string][]string{"awscli": {"elbv2 DescribeListenerAttributes", "elbv2 ModifyListenerAttributes"}}
+	for _, client := range []string{"aws-sdk-go-v2", "awscli"} { // in their own packages' tests so far
+		unknown[client] = append(unknown[client], "sts AssumeRoleWithWebIdentity", "sts GetAccessKeyInfo", "sts GetSessionToken")
+	}
 	for _, client := range []string{"aws-sdk-go-v2", "awscli"} {
 		text, err := os.ReadFile(filepath.Join("testdata", "driven", client+".txt"))
 		if err != nil {

@@ -5,6 +5,7 @@
 package awssim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,17 +15,18 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/norikae/norikae/internal/awssim/cloudwatch"
-	"github.com/norikae/norikae/internal/awssim/elbv2"
+	"github.com/norikae/norikae/internal/awssim/dns"
 	"github.com/norikae/norikae/internal/awssim/fault"
 	"github.com/norikae/norikae/internal/awssim/model"
-	"github.com/norikae/norikae/internal/awssim/sts"
+	"github.com/norikae/norikae/internal/awssim/state"
 	"github.com/norikae/norikae/internal/awssim/wire"
 )
 
-// The region and the account of a lab's world.
+// The region and the account of a lab's world; the world fleet has more.
 const (
 	Region  = "us-east-1"
 	Account = wire.DefaultAccountID
@@ -56,14 +58,36 @@ type Config struct {
 	Seed uint64
 	// Logger; nil: none.
 	Logger *slog.Logger
-	// World is WorldBlueGreen, or "" for an empty AWS.
+	// World is one of Worlds, or "" for an empty AWS.
 	World string
+	// Fleet is how many clusters the world fleet has; 0: 20.
+	Fleet int
+
+	// Propagation is how long Route 53 changes are PENDING (AWS: up to 60 s), IndexLag how
+	// late the tagging service sees a change, ClusterDelay how long EKS clusters take to
+	// become what they become (AWS: minutes).
+	Propagation, IndexLag, ClusterDelay time.Duration
+	// DNS is where the name server of the hosted zones listens, for UDP and TCP, such as
+	// 127.0.0.1:0 for any free port; "": there is none. ListenPacket opens its UDP socket
+	// and those of load balancers; nil: net.ListenPacket.
+	DNS          string
+	ListenPacket func(network, addr string) (net.PacketConn, error)
+	// StateDir keeps the lab's resources, so that a lab started there again has them; "":
+	// they end with the lab.
+	StateDir string
+	// Authz verifies signatures, and holds callers to IAM's policies. The lab's default
+	// credentials stay those of an administrator.
+	Authz bool
+	// MaxSession caps the lifetime of temporary credentials, below AWS's 15 minutes too;
+	// 0: as they are asked for.
+	MaxSession time.Duration
 }
 
 // Fast is the configuration of a lab that shows a whole shift in a minute.
 func Fast() Config {
 	return Config{
 		MetricPeriod: time.Second, MetricDelay: time.Second, HealthInterval: 500 * time.Millisecond,
+		Propagation: 2 * time.Second, IndexLag: time.Second, ClusterDelay: 5 * time.Second,
 		World: WorldBlueGreen,
 	}
 }
@@ -77,8 +101,16 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Dial == nil {
 		c.Dial = (&net.Dialer{}).DialContext
 	}
+	if c.ListenPacket == nil {
+		c.ListenPacket = func(network, addr string) (net.PacketConn, error) {
+			return (&net.ListenConfig{}).ListenPacket(context.Background(), network, addr)
+		}
+	}
 	if c.DataPlane == "" {
 		c.DataPlane = PlaneALB
+	}
+	if c.World == WorldFleet && c.Fleet == 0 {
+		c.Fleet = 20
 	}
 	if c.MetricPeriod == 0 {
 		c.MetricPeriod = time.Minute
@@ -95,34 +127,54 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("health interval: %v is negative", c.HealthInterval)
 	case !slices.Contains(planes(), c.DataPlane):
 		return c, fmt.Errorf("data plane: %q is not one of %s", c.DataPlane, strings.Join(planes(), ", "))
-	case !slices.Contains([]string{"", WorldBlueGreen}, c.World):
-		return c, fmt.Errorf("world: %q is not %s", c.World, WorldBlueGreen)
+	case c.World != "" && !slices.Contains(Worlds(), c.World):
+		return c, fmt.Errorf("world: %q is not one of %s", c.World, strings.Join(Worlds(), ", "))
+	case c.Fleet < 0 || c.Fleet > 10_000:
+		return c, fmt.Errorf("fleet: %d clusters are not in 0–10000", c.Fleet)
+	case c.World == WorldRoute53 && c.DNS == "" && c.DataPlane != PlaneSynth:
+		c.DNS = "127.0.0.1:0"
+	case c.Fleet > 0 && c.World != WorldFleet:
+		return c, fmt.Errorf("fleet: %d clusters are for the world %s, this one is %q", c.Fleet, WorldFleet, c.World)
+	}
+	for name, d := range map[string]time.Duration{"propagation": c.Propagation, "index lag": c.IndexLag, "cluster delay": c.ClusterDelay, "session": c.MaxSession} {
+		if d < 0 || d > 24*time.Hour {
+			return c, fmt.Errorf("%s: %v is not in 0s–24h", name, d)
+		}
 	}
 	return c, nil
 }
 
 // Lab is a running simulated AWS.
 type Lab struct {
+	services
+
 	cfg     Config
 	ctx     context.Context //nolint:containedctx // the lab's lifetime, which ends its servers' streams
 	stop    context.CancelFunc
+	state   *state.Dir // nil: nothing is kept
 	faults  *fault.Set
 	calls   *CallLog
-	elb     *elbv2.Service
 	plane   plane
+	dns     *dns.Server // nil: without a real data plane
+	mux     *wire.Mux
 	handler http.Handler
 	world   *world
-	faulty  map[string]fault.Target // see setTargetFaults
+	applied atomic.Pointer[model.Config] // what the data plane has
+	faulty  map[string]fault.Target      // see setTargetFaults
 
 	mu       sync.Mutex
 	endpoint string
 	servers  []*http.Server
 	serving  sync.WaitGroup // servers of Start, and requests
 	baseline Counters
+
+	hostsMu    sync.Mutex
+	hosts      map[string]string // loopback addresses of load balancers that have their own
+	sharedPort string            // of their listeners
 }
 
-// New builds a lab and its world, and waits until the world's targets are healthy.
-// Close ends it.
+// New builds a lab and its world, and waits until the world's targets are healthy. With a
+// state directory it then serves the calls again that are kept there. Close ends it.
 func New(cfg Config) (*Lab, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -130,38 +182,57 @@ func New(cfg Config) (*Lab, error) {
 	}
 	l := &Lab{cfg: cfg, calls: newCallLog()}
 	l.ctx, l.stop = context.WithCancel(context.Background())
+	if err := l.build(); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func (l *Lab) build() (err error) {
+	cfg := l.cfg
+	if l.state, err = state.Open(state.Config{Path: cfg.StateDir, World: l.worldKey(), Seed: cfg.Seed}); err != nil {
+		return err
+	}
 	l.faults = fault.NewSet(fault.Config{
 		Seed: cfg.Seed, Check: l.checkFault, Targets: l.setTargetFaults,
 		Lose: l.setLose,
 	})
-	metrics := cloudwatch.New(cloudwatch.Config{
+	l.metrics = cloudwatch.New(cloudwatch.Config{
 		Period:  cfg.MetricPeriod,
 		Delay:   func() time.Duration { return cfg.MetricDelay + l.faults.MetricDelay() },
 		Missing: l.faults.MetricMissing,
 	})
-	l.plane = newPlane(cfg, metrics)
-	l.elb = elbv2.New(elbv2.Config{
-		DataPlane: hasty{l.plane.DataPlane, cfg.HealthInterval}, Seed: cfg.Seed,
-		WeightsDelay: l.faults.WeightsDelay, MaxPageSize: cfg.MaxPageSize,
-	})
-	keys := sts.New(sts.Config{Seed: cfg.Seed})
-	mux := wire.NewMux(wire.Config{
-		Region: Region, Resolve: keys.Resolve, Check: keys.Check, Logger: cfg.Logger,
-		Hooks: []wire.Hook{l.faults.Hook}, Observe: l.calls.observe,
-	})
-	mux.Register(keys.Registration())
-	mux.Register(metrics.Registration())
-	mux.Register(wire.Registration{
-		Name: "elasticloadbalancing", Version: "2015-12-01",
-		Namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/", Service: l.elb,
-	})
-	l.handler = l.whileOpen(l.withControl(mux))
-	if cfg.World == WorldBlueGreen {
-		if l.world, err = l.buildBlueGreen(); err != nil {
-			return nil, errors.Join(fmt.Errorf("building the world %s: %w", cfg.World, err), l.Close())
-		}
+	l.route53 = l.newRoute53()
+	l.plane = l.newPlane()
+	if err := l.newServices(); err != nil {
+		return err
 	}
-	return l, nil
+	l.mux = l.register()
+	l.handler = l.whileOpen(l.withControl(l.mux))
+	if err := l.startDNS(); err != nil {
+		return err
+	}
+	if err := l.buildWorld(); err != nil {
+		return fmt.Errorf("building the world %s: %w", cfg.World, err)
+	}
+	if err := l.state.Restore(l.ctx, l.mux.Replay); err != nil {
+		return fmt.Errorf("restoring the lab: %w", err)
+	}
+	return nil
+}
+
+// startDNS opens the name server of the hosted zones, where one is wanted.
+func (l *Lab) startDNS() (err error) {
+	if l.cfg.DNS == "" {
+		return nil
+	}
+	l.dns, err = dns.Start(dns.Config{
+		Zones: l.route53, Addr: cmp.Or(l.state.Address("dns"), l.cfg.DNS), Listen: l.cfg.Listen, ListenPacket: l.cfg.ListenPacket, Logger: l.cfg.Logger,
+	})
+	if err != nil {
+		return fmt.Errorf("the lab's name server: %w", err)
+	}
+	return l.state.Remember("dns", l.dns.Addr())
 }
 
 // Handler answers AWS's API, and the control endpoint under /_lab/.
@@ -257,38 +328,6 @@ func (l *Lab) Endpoint() string {
 	return l.endpoint
 }
 
-// Env is what a shell must export so that AWS clients talk to the lab and never to
-// AWS, as "NAME=VALUE". The credentials are fake.
-func (l *Lab) Env() []string {
-	return []string{
-		"AWS_ENDPOINT_URL=" + l.Endpoint(),
-		"AWS_ACCESS_KEY_ID=FAKEKEYOFTHELAB",
-		"AWS_SECRET_ACCESS_KEY=fake-secret-of-the-lab",
-		"AWS_REGION=" + Region,
-		"AWS_DEFAULT_REGION=" + Region,
-		"AWS_CONFIG_FILE=/dev/null",
-		"AWS_SHARED_CREDENTIALS_FILE=/dev/null",
-		"AWS_EC2_METADATA_DISABLED=true",
-		"NORIKAE_CLOUDWATCH_PERIOD=" + l.cfg.MetricPeriod.String(),
-		"NORIKAE_CLOUDWATCH_DELAY=" + l.cfg.MetricDelay.String(),
-		"NORIKAE_CLOUDWATCH_SETTLE=" + l.settle().String(),
-	}
-}
-
-// EnvUnset names the variables that must not be set beside Env: they would lead
-// clients elsewhere, or make them look for what the lab's configuration has not.
-func (l *Lab) EnvUnset() []string {
-	return []string{
-		"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-		"AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2", "AWS_ENDPOINT_URL_CLOUDWATCH",
-		"AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE",
-	}
-}
-
-// settle is how long after a change of weights a client should wait before it judges:
-// a lab's data plane follows at once, so one period is plenty.
-func (l *Lab) settle() time.Duration { return min(l.cfg.MetricPeriod, 10*time.Second) }
-
 // Close ends the endpoint, the data plane and the targets, and waits for them and for
 // the requests that they are at. What an intercept waits for must end with its context.
 func (l *Lab) Close() error {
@@ -301,11 +340,17 @@ func (l *Lab) Close() error {
 	l.servers = nil
 	l.mu.Unlock()
 	l.serving.Wait()
-	l.elb.Close()
-	errs = append(errs, l.plane.Close())
+	l.services.close()
+	if l.dns != nil {
+		errs = append(errs, l.dns.Close())
+	}
+	if l.plane.DataPlane != nil {
+		errs = append(errs, l.plane.Close())
+	}
 	if l.world != nil {
 		errs = append(errs, l.world.close())
 	}
+	errs = append(errs, l.state.Close())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("closing the lab: %w", err)
 	}

@@ -168,6 +168,24 @@ func (d *Dir) Listen(name string, open ListenFunc) ListenFunc {
 	}
 }
 
+// Address of what was remembered under a key; "" when there is none.
+func (d *Dir) Address(key string) string {
+	if d == nil {
+		return ""
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.head.Addresses[key]
+}
+
+// Remember where something listens that Listen does not open.
+func (d *Dir) Remember(key, addr string) error {
+	if d == nil {
+		return nil
+	}
+	return d.remember(key, addr)
+}
+
 func (d *Dir) remember(key, addr string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
