@@ -50,10 +50,11 @@ func (n *Name) submit(ctx context.Context, op string, batch []types.Change, foll
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err != nil {
-		if follow {
+		err = n.gone(explain(awsconf.Classify(op, err)))
+		if follow && !errors.Is(err, fault.ErrDenied) && !fault.IsTerminal(err) {
 			n.changes.doubt = time.Now()
 		}
-		return n.gone(explain(awsconf.Classify(op, err)))
+		return err
 	}
 	if follow || !n.changes.doubt.IsZero() {
 		n.changes = changes{began: true}
@@ -102,6 +103,17 @@ func checkBatch(batch []types.Change) error {
 		return fmt.Errorf("the change has %d records with %d characters in their values; Route 53 takes %d and %d at a time, and two steps would not be one", elements, characters, maxElements, maxCharacters)
 	}
 	return nil
+}
+
+// checkFollowing makes sure that changes may be asked for, which is another permission
+// than to make them: a shift that could not ask would wait in vain after its first step.
+func (n *Name) checkFollowing(ctx context.Context) error {
+	_, err := n.api.GetChange(ctx, &r53.GetChangeInput{Id: aws.String("C00000000000000000000")}) // there is none such
+	err = awsconf.Classify("checking that changes can be followed until they are in force (GetChange)", err)
+	if errors.Is(err, fault.ErrDenied) {
+		return err
+	}
+	return nil // any other answer says that asking is allowed
 }
 
 // pending asks whether what was written is in force, and says why it is not; "" when it

@@ -125,7 +125,7 @@ func TestAShiftOfTenStepsWaitsForEachToBeInForce(t *testing.T) {
 		}
 		w.forget()
 		res, err = w.engine(w.open(), owner, 10).Run(t.Context())
-		if err != nil || res.Reason != "Settled" || strings.Contains(w.made(), "Change") {
+		if err != nil || res.Reason != "Settled" || w.changed() {
 			t.Errorf("again: %s, %v after %s", res.Reason, err, w.made())
 		}
 	})

@@ -136,6 +136,9 @@ func (w *world) made() string {
 	return strings.Join(names, " ")
 }
 
+// changed tells whether a change was asked for since forget.
+func (w *world) changed() bool { return slices.Contains(strings.Fields(w.made()), "Change") }
+
 // api is the SDK's client, and somebody else between.
 type api struct {
 	*r53.Client

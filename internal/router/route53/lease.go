@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	r53 "github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
 
-	"github.com/norikae/norikae/internal/awsconf"
 	"github.com/norikae/norikae/internal/fault"
 	"github.com/norikae/norikae/internal/shift"
 )
@@ -48,20 +45,11 @@ func (n *Name) Mark(ctx context.Context) (m shift.Mark, ok bool, err error) {
 
 // readMark asks for the TXT record set at the mark's name; nil: there is none.
 func (n *Name) readMark(ctx context.Context) (*mark, error) {
-	out, err := n.api.ListResourceRecordSets(ctx, &r53.ListResourceRecordSetsInput{
-		HostedZoneId: aws.String(n.zone), StartRecordName: aws.String(string(n.markAt)), StartRecordType: types.RRTypeTxt, MaxItems: aws.Int32(1),
-	})
-	if err != nil {
-		return nil, n.gone(awsconf.Classify("reading the mark "+n.markAt.String(), err))
+	sets, err := n.list(ctx, n.markAt, types.RRTypeTxt, 1)
+	if err != nil || len(sets) == 0 || sets[0].Type != types.RRTypeTxt {
+		return nil, err
 	}
-	if len(out.ResourceRecordSets) == 0 {
-		return nil, nil //nolint:nilnil // no mark is no error
-	}
-	set := out.ResourceRecordSets[0]
-	if !isNamed(set.Name, n.markAt) || set.Type != types.RRTypeTxt {
-		return nil, nil //nolint:nilnil // no mark is no error
-	}
-	return n.decode(set)
+	return n.decode(sets[0])
 }
 
 func (n *Name) see(m *mark, at time.Time) {

@@ -20,7 +20,7 @@ import (
 // Preflight checks, before anything is written, what a shift would trip over: that the
 // zone has the name, that each destination has a weighted record of each type, alike in
 // what makes weights true, and that mark and changes fit; and it looks for other writers.
-// After an Observe and a Mark it makes two calls in a zone of some hundred records.
+// After an Observe and a Mark it makes three calls in a zone of some hundred records.
 func (n *Name) Preflight(ctx context.Context) (warnings []string, err error) {
 	if _, err := n.hostedZone(ctx); err != nil {
 		return nil, err
@@ -42,6 +42,9 @@ func (n *Name) Preflight(ctx context.Context) (warnings []string, err error) {
 		if err := n.checkStart(rd); err != nil {
 			return nil, err
 		}
+	}
+	if err := n.checkFollowing(ctx); err != nil {
+		return nil, err
 	}
 	owners, err := n.registry(ctx, rd)
 	if err != nil {

@@ -144,7 +144,7 @@ func TestPreflightRefusesWhatAWriteWouldTripOver(t *testing.T) {
 				t.Errorf("class of %v", err)
 			}
 			mentions(t, err, tc.parts...)
-			if d := cmp.Diff(before, w.records(), bySDK); d != "" || strings.Contains(w.made(), "Change") {
+			if d := cmp.Diff(before, w.records(), bySDK); d != "" || w.changed() {
 				t.Errorf("made %s: %s", w.made(), d)
 			}
 		})
@@ -173,7 +173,7 @@ func TestAZoneOfAnotherAccountIsRefused(t *testing.T) {
 	}
 }
 
-func TestPreflightOfANameInOrderWarnsAndTakesTwoCalls(t *testing.T) {
+func TestPreflightOfANameInOrderWarnsAndTakesThreeCalls(t *testing.T) {
 	w := newWorld(t)
 	w.twins("blue", 100, "green", 0)
 	n := w.open()
@@ -183,11 +183,26 @@ func TestPreflightOfANameInOrderWarnsAndTakesTwoCalls(t *testing.T) {
 	w.forget()
 	warnings, err := n.Preflight(t.Context())
 	w.ok(err)
-	if w.made() != "GetHostedZone List" {
+	if w.made() != "GetHostedZone GetChange List" {
 		t.Errorf("made %s", w.made())
 	}
 	if all := strings.Join(warnings, "\n"); !strings.Contains(all, "per answer") || strings.Contains(all, "external-dns") {
 		t.Errorf("warnings %s", all)
+	}
+}
+
+func TestThatChangesMayBeFollowedIsCheckedBeforeAnyIsMade(t *testing.T) {
+	w := newWorld(t)
+	w.twins("blue", 100, "green", 0)
+	w.fail(simfault.Rule{Kind: simfault.AccessDenied, Operation: "GetChange", Times: 1})
+	_, err := w.open().Preflight(t.Context())
+	if !errors.Is(err, fault.ErrDenied) {
+		t.Errorf("class of %v", err)
+	}
+	mentions(t, err, "GetChange", "IAM policy")
+	w.fail(simfault.Rule{Kind: simfault.Throttle, Operation: "GetChange", Times: 1})
+	if _, err := w.open().Preflight(t.Context()); err != nil {
+		t.Errorf("a throttled question says nothing: %v", err)
 	}
 }
 

@@ -151,15 +151,15 @@ func decodeItems(values []string) (map[string]string, error) {
 	}
 	items := make(map[string]string, len(parts))
 	for key, of := range parts {
-		whole := ""
+		var whole strings.Builder
 		for i := 1; i <= len(of); i++ {
 			p, ok := of[i]
 			if !ok {
 				return nil, fmt.Errorf("%s: part %d of %d is missing", key, i, len(of))
 			}
-			whole += p
+			whole.WriteString(p)
 		}
-		value, err := unescape(whole)
+		value, err := unescape(whole.String())
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err)
 		}
