@@ -3,7 +3,6 @@ package lawtest
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -24,6 +23,7 @@ const (
 	LawKept     Law = "10: everything else on the rule is kept"
 	LawLease    Law = "lease: only the owner writes weights"
 	LawPaging   Law = "paging: every page is read before a decision"
+	LawForce    Law = "in force: no weights are judged, and none pass, before their change is INSYNC and the TTL has passed after that"
 )
 
 // Violation of a law, and where in the trace.
@@ -61,6 +61,9 @@ type Declared struct {
 	Pace    Pace
 	// Foreign are the callers that are no shift's processes; Operator always is.
 	Foreign []string
+	// Balancers are the load balancers whose metrics tell of a name's destinations, by
+	// set identifier.
+	Balancers map[string]string
 }
 
 // Judge reads a trace and lists the laws that it breaks.
@@ -69,11 +72,13 @@ func Judge(trace []Exchange, d Declared) []Violation {
 	if d.From != nil {
 		j.from = d.From
 	}
+	r := newReader(d)
 	for i := range trace {
 		x := &trace[i]
 		j.x = x
+		a, ok := r.read(x)
 		if x.Caller == Operator || slices.Contains(d.Foreign, x.Caller) {
-			j.foreign()
+			j.foreign(&a)
 			continue
 		}
 		j.c = j.callers[x.Caller]
@@ -82,10 +87,10 @@ func Judge(trace []Exchange, d Declared) []Violation {
 			j.callers[x.Caller] = j.c
 		}
 		j.deadline()
-		switch x.Service {
-		case ELB:
-			j.elb()
-		case CloudWatch:
+		switch {
+		case ok:
+			j.ours(&a)
+		case x.Service == CloudWatch:
 			j.metrics()
 		}
 		j.c.slow += x.Done.Sub(x.Begun)
@@ -114,12 +119,14 @@ type judge struct {
 	shift    string // ID of the mark that stands; "": none
 	owner    string // of the lease that stands; "": none
 	expires  time.Time
-	tagged   time.Time // when the last write of tags was answered
-	leaseOdd bool      // nobody knows whose tags stand: an outcome was lost, or two writes overlapped
+	tagged   time.Time // when the last write of the mark was answered
+	leaseOdd bool      // nobody knows whose mark stands: an outcome was lost, or two writes overlapped
 	back     bool      // From was written after a failure, and the mark still stands
 	backBy   string
 
-	idle map[string]bool // target groups whose traffic before the shift is known to be none
+	idle  map[string]bool // destinations whose traffic before the shift is known to be none; "": the load balancer
+	level level           // of a Network Load Balancer before the shift
+	zone  changes         // of a route whose changes come into force late
 }
 
 // caller is what one process knows.
@@ -130,7 +137,7 @@ type caller struct {
 	unread     *Exchange
 	owns       bool              // it read its own lease since its last weight write
 	ownsAt     time.Time         // when it asked for that
-	tagsFailed bool              // reading tags failed since then
+	markFailed bool              // reading the mark failed since then
 	marker     string            // of the route's listing, to be followed
 	markers    map[string]string // the same of other operations
 	last       *write            // its last attempt
@@ -139,19 +146,11 @@ type caller struct {
 	failure    string            // it was given bad news of the live weights
 	failedAt   time.Time
 	slow       time.Duration // spent since then in waiting for answers
+	inForce    time.Time     // when it was told that the live weights are in force; zero: it was not
+	lost       time.Time     // when the answer to a change of its own was lost last
 	answered   bool          // it tried to go back after that, or something kept it from doing so
 	knows      Split         // the live split as it was told, and since when
 	since      time.Time
-}
-
-// write is one attempt to write weights.
-type write struct {
-	x *Exchange
-	reading
-
-	withConditions bool
-	again          bool   // the same as the attempt before, which failed
-	text           string // of the whole request, to tell a repeated attempt
 }
 
 func (j *judge) violate(law Law, format string, args ...any) {
@@ -159,100 +158,92 @@ func (j *judge) violate(law Law, format string, args ...any) {
 }
 
 // foreign follows what others do.
-func (j *judge) foreign() {
-	x := j.x
-	if !x.OK() || x.Service != ELB {
+func (j *judge) foreign(a *act) {
+	if !j.x.OK() {
 		return
 	}
-	switch x.Operation {
-	case "ModifyRule", "ModifyListener":
-		w := parseWrite(x)
-		if !j.about(w) || len(w.split) == 0 {
-			return
-		}
+	j.submitted(a)
+	if w := a.write; w != nil && !w.off && len(w.split) > 0 {
 		at, ok := 0, false
 		if j.from != nil {
 			at, ok = j.locate(w.split)
 		}
-		j.alien = j.shift != "" && (!ok || at != j.step)
+		j.alien = j.shift != "" && (!ok || at != j.step || len(w.others) > 0)
 		j.goLive(w)
-	case "AddTags", "RemoveTags":
-		j.tags()
+	}
+	if a.marking != nil {
+		j.marked(a.marking)
 	}
 }
 
-// elb judges a call of one of ours to ELBv2.
-func (j *judge) elb() {
-	x := j.x
-	j.readBack()
-	switch x.Operation {
-	case "DescribeRules", "DescribeListeners":
-		j.reads()
-	case "DescribeTags":
-		j.readsTags()
-	case "DescribeTargetHealth":
-		j.health()
-	case "AddTags", "RemoveTags":
-		j.writesTags()
-	case "ModifyRule", "ModifyListener", "CreateRule":
-		j.writes(parseWrite(x))
-	default:
-		if !strings.HasPrefix(x.Operation, "Describe") {
-			j.violate(LawKept, "%s is no call that a shift needs", x.Operation)
-		}
-		j.pages()
+// ours judges a call of one of ours to the route's service.
+func (j *judge) ours(a *act) {
+	j.readBack(a)
+	for _, s := range a.strays {
+		j.violate(LawKept, "%s", s)
 	}
-	if !x.OK() && j.c.failure != "" {
+	j.submitted(a)
+	if a.readsIt {
+		j.reads(a)
+	} else if a.page != nil && j.x.OK() {
+		j.pages(a.page)
+	}
+	if a.asksMark {
+		j.readsMark(a.marks)
+	}
+	for _, h := range a.health {
+		j.health(h)
+	}
+	switch {
+	case a.write != nil:
+		j.writes(a)
+	case a.marking != nil:
+		j.writesMark(a.marking)
+	}
+	j.asked(a)
+	if !j.x.OK() && j.c.failure != "" {
 		j.c.answered = true // its calls fail: the clock of the rollback is the retries' now
 	}
 }
 
 // pages follows the pages of what is not the route itself.
-func (j *judge) pages() {
-	if !j.x.OK() {
-		return
-	}
+func (j *judge) pages(p *page) {
 	if j.c.markers == nil {
 		j.c.markers = map[string]string{}
 	}
-	j.c.markers[j.x.Operation] = j.x.Out.Str("NextMarker")
+	j.c.markers[j.x.Operation] = p.next
 }
 
-// readBack wants the first call after a write that went well to read the route. When
-// that call fails, only another write has to wait for a better one: see informed.
-func (j *judge) readBack() {
+// readBack wants the first call after a write that went well to read the route, but for
+// one that asks whether it is in force. When that call fails, only another write has to
+// wait for a better one: see informed.
+func (j *judge) readBack(a *act) {
 	w := j.c.unread
-	if w == nil {
+	if w == nil || a.asksForce {
 		return
 	}
 	j.c.unread = nil
-	if op := j.x.Operation; op != "DescribeRules" && op != "DescribeListeners" {
-		j.violate(LawReadBack, "%s came before the write of %s was read back", op, w.Done.UTC().Format(time.TimeOnly))
+	if !a.readsIt {
+		j.violate(LawReadBack, "%s came before the write of %s was read back", j.x.Operation, w.Done.UTC().Format(time.TimeOnly))
 	}
 }
 
 // reads follows what the caller is told about the route.
-func (j *judge) reads() {
+func (j *judge) reads(a *act) {
 	x, c := j.x, j.c
-	if !x.OK() {
+	if a.page == nil {
+		return // it was told nothing
+	}
+	if c.marker != "" && a.page.asked != c.marker {
+		j.violate(LawPaging, "%s began anew, although the page at %s was to be read next", x.Operation, c.marker)
+	}
+	c.marker = a.page.next
+	if a.route == nil {
 		return
 	}
-	next, asked := x.Out.Str("NextMarker"), x.In.Str("Marker")
-	if c.marker != "" && asked != c.marker {
-		j.violate(LawPaging, "%s began anew, although NextMarker %s was to be followed", x.Operation, c.marker)
-	}
-	c.marker = next
-	r, found := readRoute(j.d.Route, x)
-	switch {
-	case found:
-		c.marker = "" // the caller may stop looking
-		if j.d.Route.Rule == "" && !j.d.Route.Default && len(x.In.Strings("RuleArns")) == 0 {
-			c.marker = next // what serves a route may stand on any page
-		}
-	case next != "" || x.Operation == "DescribeListeners" || len(x.Out.List("Rules")) == 0:
-		return
-	default:
-		r = reading{at: x.Done, split: j.from}
+	r := *a.route
+	if !r.exists {
+		r.split = j.from
 	}
 	c.read, c.fresh = &r, true
 	if c.knows == nil || !c.knows.sameShares(r.split) {
@@ -265,7 +256,7 @@ func (j *judge) reads() {
 		j.from = r.split
 	}
 	if j.forward == 0 && j.shift == "" {
-		j.settled = r.exists && r.split.equal(j.d.To)
+		j.settled = r.exists && r.split.equal(j.d.To) && len(r.others) == 0
 	}
 	if j.live != nil && !r.exists {
 		return
@@ -285,7 +276,7 @@ func (j *judge) see(r reading) {
 	at, ok := j.locate(r.split)
 	switch {
 	case j.alien:
-		j.alien = !ok || at != j.step
+		j.alien = !ok || at != j.step || len(r.others) > 0
 	case ok:
 		j.step = at
 	}
@@ -321,29 +312,6 @@ func (j *judge) goLive(w *write) {
 		j.anew()
 	}
 	j.live = &r
-}
-
-// about tells whether a write is to the route.
-func (j *judge) about(w *write) bool {
-	in := w.x.In
-	r := j.d.Route
-	switch w.x.Operation {
-	case "CreateRule":
-		return r.Priority > 0 && in.Str("Priority") == fmt.Sprint(r.Priority)
-	case "ModifyListener":
-		return r.Default && in.Str("ListenerArn") == r.Listener
-	}
-	return r.Rule == "" && !r.Default || in.Str("RuleArn") == r.Rule
-}
-
-func parseWrite(x *Exchange) *write {
-	w := &write{x: x, text: x.Operation + canonical(x.In), withConditions: x.In.Has("Conditions")}
-	actions := x.In.List("Actions")
-	if x.Operation == "ModifyListener" {
-		actions = x.In.List("DefaultActions")
-	}
-	w.reading = readActions(x.Done, actions, x.In.List("Conditions"))
-	return w
 }
 
 // end judges what only the end of a trace shows.

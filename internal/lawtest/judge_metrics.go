@@ -26,7 +26,7 @@ func (j *judge) metrics() {
 	if j.x.Operation != "GetMetricData" || !j.x.OK() || j.from == nil {
 		return
 	}
-	got := readSeries(j.x)
+	got := j.readSeries()
 	if j.forward == 0 {
 		j.baseline(got)
 		return
@@ -34,35 +34,70 @@ func (j *judge) metrics() {
 	if j.live == nil || j.alien || j.c.owner == "" {
 		return
 	}
-	// A process judges what it measured itself; weights that it found live count from then.
-	own := j.c.since
-	if own.Before(j.since) {
-		own = j.since
+	followed, ok := j.effective()
+	if !ok {
+		return
 	}
-	if why := j.failing(got, own.Add(j.d.Pace.Settle)); why != "" {
+	settled := latest(j.since, followed).Add(j.d.Pace.Settle)
+	// A process judges what it measured itself; weights that it found live count from then.
+	if why := j.failing(got, latest(settled, j.c.since.Add(j.d.Pace.Settle))); why != "" {
 		j.fails(why)
 		return
 	}
-	settled := j.since.Add(j.d.Pace.Settle)
-	requests, silent, complete := j.sum(got, "RequestCount", gaining(j.from, j.d.To), settled)
+	requests, silent, complete := j.traffic(got, settled)
 	if complete && (silent == "" && requests > 0 || silent != "" && j.provenIdle(got, settled)) {
 		j.c.passed = true
 	}
 }
 
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// traffic of the gaining side; silent is one of its groups that carries weight and shows
+// none. Of a Network Load Balancer nobody knows it but of all groups together.
+func (j *judge) traffic(got []series, settled time.Time) (n float64, silent string, complete bool) {
+	if !j.d.Route.network() {
+		return j.sum(got, "RequestCount", gaining(j.from, j.d.To), settled)
+	}
+	n, _, complete = j.sum(got, "NewFlowCount", []string{""}, settled)
+	if n == 0 {
+		silent = "the load balancer"
+	}
+	return n, silent, complete
+}
+
 // failing says why the gaining side fails beyond doubt; "" when it does not.
 func (j *judge) failing(got []series, settled time.Time) string {
+	count := func(metric string, groups ...string) float64 {
+		n, _, _ := j.sum(got, metric, groups, settled)
+		return n
+	}
+	if j.d.Route.network() {
+		now := j.levelOf(count)
+		if now.resets < failingErrors || part(now.resets, now.flows)-part(j.level.resets, j.level.flows) < failingShare {
+			return ""
+		}
+		return fmt.Sprintf("%g resets on %g new connections, before the shift %g on %g", now.resets, now.flows, j.level.resets, j.level.flows)
+	}
 	gain, lose := gaining(j.from, j.d.To), losing(j.from, j.d.To)
-	requests, _, _ := j.sum(got, "RequestCount", gain, settled)
-	errs, _, _ := j.sum(got, "HTTPCode_Target_5XX_Count", gain, settled)
-	refused, _, _ := j.sum(got, "TargetConnectionErrorCount", gain, settled)
-	oldRequests, _, _ := j.sum(got, "RequestCount", lose, settled)
-	oldErrs, _, _ := j.sum(got, "HTTPCode_Target_5XX_Count", lose, settled)
-	errs += refused
+	requests, oldRequests := count("RequestCount", gain...), count("RequestCount", lose...)
+	errs := count("HTTPCode_Target_5XX_Count", gain...) + count("TargetConnectionErrorCount", gain...)
+	oldErrs := count("HTTPCode_Target_5XX_Count", lose...)
 	if errs < failingErrors || part(errs, requests)-part(oldErrs, oldRequests) < failingShare {
 		return ""
 	}
 	return fmt.Sprintf("%g of %g requests of the gaining side failed, %g of %g of the losing side", errs, requests, oldErrs, oldRequests)
+}
+
+// level of a Network Load Balancer: its connections, and what was reset of them.
+type level struct{ flows, resets float64 }
+
+func (j *judge) levelOf(count func(metric string, groups ...string) float64) level {
+	return level{count("NewFlowCount", ""), count("TCP_Target_Reset_Count", "") + count("TCP_ELB_Reset_Count", "") + count("UnhealthyRoutingFlowCount", "")}
 }
 
 // sum adds a metric's points of some groups, but for those before the weights had
@@ -82,7 +117,7 @@ func (j *judge) sum(got []series, metric string, groups []string, settled time.T
 				}
 			}
 		}
-		if total == 0 && j.live.split[id] > 0 {
+		if total == 0 && j.live != nil && j.live.split[id] > 0 {
 			silent = id
 		}
 		n += total
@@ -97,10 +132,10 @@ func part(n, of float64) float64 {
 	return n / of
 }
 
-// baseline remembers which groups had no traffic before the shift.
+// baseline remembers which groups had no traffic before the shift, and the level.
 func (j *judge) baseline(got []series) {
 	for _, s := range got {
-		if s.metric != "RequestCount" {
+		if s.metric != "RequestCount" && s.metric != "NewFlowCount" {
 			continue
 		}
 		total := 0.0
@@ -109,6 +144,10 @@ func (j *judge) baseline(got []series) {
 		}
 		j.idle[s.group] = s.complete && total == 0
 	}
+	j.level = j.levelOf(func(metric string, groups ...string) float64 {
+		n, _, _ := j.sum(got, metric, groups, time.Time{})
+		return n
+	})
 }
 
 // provenIdle tells whether no data is known to mean no traffic: there was none before
@@ -123,7 +162,7 @@ func (j *judge) provenIdle(got []series, settled time.Time) bool {
 		}
 	}
 	for id, w := range j.live.split {
-		if !j.idle[id] && id != "" {
+		if !j.idle[id] && !j.d.Route.network() {
 			return false
 		}
 		if w > 0 && j.d.To.share(id) > j.from.share(id) && !watched[id] {
@@ -134,24 +173,12 @@ func (j *judge) provenIdle(got []series, settled time.Time) bool {
 }
 
 // health follows what a caller is told about targets.
-func (j *judge) health() {
-	id := j.x.In.Str("TargetGroupArn")
-	if !j.x.OK() || j.live == nil || j.from == nil || j.alien || j.live.split[id] == 0 || j.d.To.share(id) <= j.from.share(id) {
+func (j *judge) health(h health) {
+	if !j.x.OK() || j.live == nil || j.from == nil || j.alien || j.live.split[h.id] == 0 || j.d.To.share(h.id) <= j.from.share(h.id) {
 		return
 	}
-	healthy, total := 0, 0
-	for _, t := range j.x.Out.List("TargetHealthDescriptions") {
-		switch h := t.Struct("TargetHealth"); h.Str("State") {
-		case "draining":
-		case "healthy":
-			healthy++
-			total++
-		default:
-			total++
-		}
-	}
-	if healthy == 0 || 2*healthy < total {
-		j.fails(fmt.Sprintf("%d of %d targets of %s are healthy", healthy, total, nameOf(id)))
+	if h.healthy == 0 || 2*h.healthy < h.total {
+		j.fails(fmt.Sprintf("%d of %d targets of %s are healthy", h.healthy, h.total, nameOf(h.id)))
 		return
 	}
 	j.c.healthy = true
@@ -176,17 +203,20 @@ func (j *judge) deadline() {
 }
 
 // readSeries puts the answers of a GetMetricData to their queries.
-func readSeries(x *Exchange) []series {
-	queries := map[string]series{}
+func (j *judge) readSeries() []series {
+	x, queries := j.x, map[string]series{}
 	for _, q := range x.In.List("MetricDataQueries") {
 		m := q.Struct("MetricStat").Struct("Metric")
-		if m.Str("Namespace") != "AWS/ApplicationELB" {
+		if ns := m.Str("Namespace"); ns != "AWS/ApplicationELB" && ns != "AWS/NetworkELB" {
 			continue
 		}
 		s := series{metric: m.Str("MetricName"), points: map[time.Time]float64{}}
 		for _, d := range m.List("Dimensions") {
-			if d.Str("Name") == "TargetGroup" {
-				s.group = d.Str("Value")
+			switch name, value := d.Str("Name"), d.Str("Value"); {
+			case name == "TargetGroup":
+				s.group = groupARN(value)
+			case name == "LoadBalancer" && s.group == "":
+				s.group = j.d.behind(value)
 			}
 		}
 		queries[q.Str("Id")] = s
@@ -198,11 +228,20 @@ func readSeries(x *Exchange) []series {
 			continue
 		}
 		s.complete = r.Str("StatusCode") == "Complete"
-		s.group = groupARN(s.group)
 		s.points = pointsOf(r)
 		out = append(out, s)
 	}
 	return out
+}
+
+// behind a load balancer is the destination of a name whose records lead to it; "": none.
+func (d Declared) behind(balancer string) string {
+	for id, arn := range d.Balancers {
+		if strings.HasSuffix(arn, ":loadbalancer/"+balancer) {
+			return id
+		}
+	}
+	return ""
 }
 
 func pointsOf(r wire.Params) map[time.Time]float64 {

@@ -6,10 +6,10 @@ import (
 )
 
 // writes judges one attempt to write weights.
-func (j *judge) writes(w *write) {
-	c := j.c
-	if !j.about(w) {
-		j.violate(LawKept, "%s writes another rule than the route's", w.x.Operation)
+func (j *judge) writes(a *act) {
+	w, c := a.write, j.c
+	if w.off {
+		j.violate(LawKept, "%s writes another route than the shift's", w.x.Operation)
 		return
 	}
 	j.weights(w)
@@ -24,16 +24,16 @@ func (j *judge) writes(w *write) {
 			j.moves(w)
 		}
 	}
-	j.took(w)
+	j.took(a)
 }
 
 // took follows the effect that an attempt has, may have had, or has not.
-func (j *judge) took(w *write) {
-	x, c := j.x, j.c
-	if x.Operation == "CreateRule" && (x.OK() || x.Unknown()) {
-		j.setMark(readMark(x.In.List("Tags")))
+func (j *judge) took(a *act) {
+	x, c, w := j.x, j.c, a.write
+	if a.marking != nil && (x.OK() || x.Unknown()) {
+		j.marked(a.marking)
 	}
-	c.last, c.fresh, c.owns, c.tagsFailed = w, false, false, false
+	c.last, c.fresh, c.owns, c.markFailed = w, false, false, false
 	switch {
 	case x.OK():
 		c.unread = x
@@ -63,13 +63,19 @@ func (j *judge) weights(w *write) {
 	if w.split.sum() == 0 {
 		j.violate(LawWeights, "%s writes %s: the weights sum to 0", w.x.Operation, w.split)
 	}
+	for _, o := range w.others {
+		j.violate(LawSteps, "one part of the route is given %s, another %s", w.split, o)
+	}
+	if w.unconditional {
+		j.violate(LawDrift, "%s writes %s over whatever is there", w.x.Operation, w.split)
+	}
 }
 
 // informed wants a decision to be made on all that there is to read.
 func (j *judge) informed(w *write) {
 	c := j.c
 	if c.marker != "" {
-		j.violate(LawPaging, "a write while NextMarker %s had not been followed", c.marker)
+		j.violate(LawPaging, "a write while the page at %s had not been read", c.marker)
 	}
 	for op, marker := range c.markers {
 		if marker != "" {
@@ -84,7 +90,7 @@ func (j *judge) informed(w *write) {
 // leased judges the lease.
 func (j *judge) leased(w *write) {
 	c := j.c
-	if w.x.Operation == "CreateRule" { // a priority is given once: a lock by itself
+	if w.creates { // a priority is given once: a lock by itself
 		return
 	}
 	// Tags have no compare-and-set: who lost the lease after it had looked may not know
@@ -92,7 +98,7 @@ func (j *judge) leased(w *write) {
 	if could := !c.ownsAt.Before(j.tagged); could && j.owner != "" && !j.leaseOdd && j.owner != c.owner && j.x.Begun.Before(j.expires) {
 		j.violate(LawLease, "%s holds the lease until %s", j.owner, j.expires.UTC().Format(time.TimeOnly))
 	}
-	if goesBack := j.from != nil && w.split.equal(j.from) && c.tagsFailed; !c.owns && !goesBack {
+	if goesBack := j.from != nil && w.split.equal(j.from) && c.markFailed; !c.owns && !goesBack {
 		j.violate(LawLease, "it did not read that the lease is its own since its last write")
 	}
 }
@@ -103,8 +109,8 @@ func (j *judge) kept(w *write) {
 	if r == nil {
 		return
 	}
-	if w.x.Operation != "CreateRule" && r.exists && r.split.sum() > 0 && w.rest != r.rest {
-		j.violate(LawKept, "the rule had %s, the write has %s", r.rest, w.rest)
+	if !w.creates && r.exists && r.split.sum() > 0 && w.rest != r.rest {
+		j.violate(LawKept, "the route had %s, the write has %s", r.rest, w.rest)
 	}
 	if r.exists && w.withConditions && w.conditions != r.conditions && !w.split.sameShares(r.split) {
 		j.violate(LawKept, "conditions and shares change in one write, from %s to %s", r.split, w.split)
@@ -196,6 +202,7 @@ func (j *judge) advances(w *write, now Split) {
 	}
 	if at >= 0 {
 		j.judged(w, now)
+		j.forced(w.split.String()+" was written", now)
 	}
 }
 

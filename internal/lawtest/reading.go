@@ -11,14 +11,6 @@ import (
 	"github.com/norikae/norikae/internal/awssim/wire"
 )
 
-// Route says which rule a trace is about: Rule by its ARN, or Priority on Listener, or
-// the Default action of Listener.
-type Route struct {
-	Rule, Listener string
-	Priority       int
-	Default        bool
-}
-
 func (r Route) is(rule wire.Params) bool {
 	switch {
 	case r.Default:
@@ -27,16 +19,6 @@ func (r Route) is(rule wire.Params) bool {
 		return rule.Str("RuleArn") == r.Rule
 	}
 	return rule.Str("Priority") == strconv.Itoa(r.Priority)
-}
-
-// reading is what a route is, as an answer told or as a write made it.
-type reading struct {
-	at         time.Time
-	exists     bool
-	split      Split
-	nilWeights bool   // a target group came without its weight
-	rest       string // every action and setting beside the weights
-	conditions string
 }
 
 // readRoute finds the route in an answer of DescribeRules or DescribeListeners.
@@ -177,15 +159,6 @@ func prune(v any) any {
 		}
 	}
 	return v
-}
-
-// mark is what the tags of a route say about the shift under way.
-type mark struct {
-	shift   string
-	from    Split
-	hasFrom bool
-	owner   string // of the lease; "": no lease among the tags
-	expires time.Time
 }
 
 const tagPrefix = "norikae.dev/"

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// Split is the weight of each target group by its ARN, as the judge reads it. The
+// Split is the weight of each target group by its ARN, or of each record by its set
+// identifier, as the judge reads it. The
 // arithmetic here is the judge's own, so that it cannot share the engine's mistakes.
 type Split map[string]int
 

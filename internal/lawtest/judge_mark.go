@@ -1,18 +1,12 @@
 package lawtest
 
-import (
-	"slices"
-	"strings"
-)
-
-// readsTags follows what a caller is told about the lease.
-func (j *judge) readsTags() {
+// readsMark follows what a caller is told about the lease.
+func (j *judge) readsMark(marks []mark) {
 	if !j.x.OK() {
-		j.c.tagsFailed = true
+		j.c.markFailed = true
 		return
 	}
-	for _, d := range j.x.Out.List("TagDescriptions") {
-		m := readMark(d.List("Tags"))
+	for _, m := range marks {
 		if m.owner != "" && m.owner == j.c.owner {
 			j.c.owns, j.c.ownsAt = true, j.x.Begun
 		}
@@ -25,45 +19,36 @@ func (j *judge) readsTags() {
 	}
 }
 
-// writesTags judges a caller's own changes of tags.
-func (j *judge) writesTags() {
+// writesMark judges a caller's own changes of the mark.
+func (j *judge) writesMark(m *marking) {
 	x := j.x
-	var keys []string
-	for _, t := range x.In.List("Tags") {
-		keys = append(keys, t.Str("Key"))
+	if m.unconditional {
+		j.violate(LawLease, "%s writes the mark over whatever is there: that is no lock", x.Operation)
 	}
-	keys = append(keys, x.In.Strings("TagKeys")...)
-	for _, k := range keys {
-		if !strings.HasPrefix(k, tagPrefix) {
-			j.violate(LawKept, "%s changes the tag %s, which is not the shift's", x.Operation, k)
-		}
-	}
-	if j.settled && j.shift == "" && x.Operation == "AddTags" {
-		j.violate(LawSettled, "the route was as declared, and tags were written")
+	if j.settled && j.shift == "" && m.adds {
+		j.violate(LawSettled, "the route was as declared, and a mark was written")
 	}
 	if !x.OK() && !x.Unknown() {
 		return
 	}
-	if x.Operation == "RemoveTags" && slices.Contains(keys, tagPrefix+"shift") {
+	if !m.adds && m.shift {
 		j.finishes()
 	}
-	j.tags()
+	j.marked(m)
 }
 
-// tags follows a change of the mark, whoever made it.
-func (j *judge) tags() {
-	x := j.x
-	if x.Operation == "RemoveTags" {
-		keys := x.In.Strings("TagKeys")
-		if slices.Contains(keys, tagPrefix+"lease") {
-			j.owner = ""
-		}
-		if slices.Contains(keys, tagPrefix+"shift") {
-			j.shift, j.back = "", false
-		}
+// marked follows a change of the mark, whoever made it.
+func (j *judge) marked(m *marking) {
+	if m.adds {
+		j.setMark(m.mark)
 		return
 	}
-	j.setMark(readMark(x.In.List("Tags")))
+	if m.lease {
+		j.owner = ""
+	}
+	if m.shift {
+		j.shift, j.back = "", false
+	}
 }
 
 // setMark follows a mark or a renewed lease.
@@ -74,7 +59,7 @@ func (j *judge) setMark(m mark) {
 	if m.shift != "" {
 		j.shift = m.shift
 	}
-	if m.owner != "" {
+	if m.owner != "" && !(j.x.Caller == Operator && m.owner == j.owner) { // a person's word leaves the lease as it is
 		j.owner, j.expires = m.owner, m.expires
 		if j.back && j.backBy != j.x.Caller {
 			// Whoever starts the declaration again after the way back had landed may begin

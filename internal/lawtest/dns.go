@@ -1,0 +1,3 @@
+package lawtest
+
+func newDNSReader(d Declared) reader { return nil }
