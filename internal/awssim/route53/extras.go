@@ -60,7 +60,7 @@ func (c *call) testDNSAnswer() (wire.Struct, error) {
 	if err != nil {
 		return nil, invalid("%v", err)
 	}
-	q := question{s: c.s, ns: c.s.live.Load().only(z.id), typ: typ}
+	q := question{s: c.s, ns: c.s.changes.at(c.now).only(z.id), typ: typ}
 	a := q.answer(name)
 	data := wire.List{}
 	for _, r := range a.Records {

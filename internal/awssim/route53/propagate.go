@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/norikae/norikae/internal/awssim/wire"
@@ -29,37 +31,53 @@ type delta struct {
 	sets   map[key]*RecordSet // nil: the set was deleted
 }
 
-// changes in the order of their submission.
-type changes struct {
+// propagation brings changes to the name servers. It has a lock of its own, under which
+// nothing of the configuration is called: who answers questions must not wait for API
+// calls, which look at load balancers, which in turn may look at answers.
+type propagation struct {
+	live atomic.Pointer[namespace] // what the name servers know
+	due  atomic.Int64              // of the earliest pending change, ns since 1970; 0: none
+
+	mu      sync.Mutex
 	byID    map[string]*change
-	order   []*change
-	pending []*change
+	order   []*change // of submission
+	pending []*change // likewise
 }
 
 // record files a change of z. It is in sync after the propagation delay, but not before
-// the changes of the zone that came first.
+// the changes of the zone that came first. The caller holds s.mu.
 func (s *Service) record(c *call, z *zone, comment string, d delta) *change {
 	due := c.now.Add(max(0, s.cfg.ChangeTime))
 	z.busyUntil, c.wait = due, s.cfg.ChangeTime
 	if s.cfg.PropagationDelay != nil {
 		due = due.Add(max(0, s.cfg.PropagationDelay()))
 	}
-	cs := &s.changes
-	for _, p := range cs.pending {
-		if p.delta.zone == z.id && p.due.After(due) {
-			due = p.due
+	ch := &change{id: "C" + s.id(20), account: c.id, comment: comment, submitted: c.now, due: due, delta: d}
+	s.changes.add(ch, c.now)
+	return ch
+}
+
+func (p *propagation) add(ch *change, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, o := range p.pending {
+		if o.delta.zone == ch.delta.zone && o.due.After(ch.due) {
+			ch.due = o.due
 		}
 	}
-	ch := &change{id: "C" + s.id(20), account: c.id, comment: comment, submitted: c.now, due: due, delta: d}
-	cs.byID[ch.id] = ch
-	cs.order = append(cs.order, ch)
-	cs.pending = append(cs.pending, ch)
-	for len(cs.order) > maxChanges && !cs.order[0].due.After(c.now) {
-		delete(cs.byID, cs.order[0].id)
-		cs.order = cs.order[1:]
+	p.byID[ch.id] = ch
+	p.order, p.pending = append(p.order, ch), append(p.pending, ch)
+	for len(p.order) > maxChanges && !p.order[0].due.After(now) {
+		delete(p.byID, p.order[0].id)
+		p.order = p.order[1:]
 	}
-	s.propagate(c.now)
-	return ch
+	p.advance(now)
+}
+
+func (p *propagation) find(id string) *change {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.byID[id]
 }
 
 func (ch *change) describe(now time.Time) wire.Struct {
@@ -75,7 +93,7 @@ func (ch *change) describe(now time.Time) wire.Struct {
 
 func (c *call) getChange() (wire.Struct, error) {
 	id := strings.TrimPrefix(strings.TrimPrefix(c.p.Str("Id"), "/"), "change/")
-	ch := c.s.changes.byID[id]
+	ch := c.s.changes.find(id)
 	if ch == nil || ch.account != c.id {
 		return nil, &wire.Error{Code: "NoSuchChange", Message: "Could not find resource with ID: " + id, Status: http.StatusNotFound}
 	}
@@ -105,50 +123,43 @@ func zoneDelta(z *zone) delta {
 	}
 }
 
-// propagate tells the name servers of the changes that are due. The caller holds s.mu.
-func (s *Service) propagate(now time.Time) {
-	cs := &s.changes
-	if !slices.ContainsFunc(cs.pending, func(ch *change) bool { return !ch.due.After(now) }) {
-		s.setDue()
-		return
+// at is what the name servers know at a time.
+func (p *propagation) at(now time.Time) *namespace {
+	if due := p.due.Load(); due != 0 && now.UnixNano() >= due {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.advance(now)
 	}
-	old := s.live.Load()
-	ns := &namespace{zones: maps.Clone(old.zones)}
-	if ns.zones == nil {
-		ns.zones = map[string]*view{}
-	}
-	cs.pending = slices.DeleteFunc(slices.Clone(cs.pending), func(ch *change) bool {
-		if ch.due.After(now) {
-			return false
-		}
-		ns.apply(ch.delta)
-		return true
-	})
-	ns.index()
-	s.live.Store(ns)
-	s.setDue()
+	return p.live.Load()
 }
 
-// setDue notes when the name servers must hear of something next.
-func (s *Service) setDue() {
+// current is what the name servers know now.
+func (s *Service) current() *namespace { return s.changes.at(s.cfg.Now()) }
+
+// advance tells the name servers of the changes that are due. The caller holds p.mu.
+func (p *propagation) advance(now time.Time) {
+	var later []*change
+	old := p.live.Load()
+	ns := &namespace{zones: maps.Clone(old.zones)}
+	for _, ch := range p.pending {
+		if ch.due.After(now) {
+			later = append(later, ch)
+			continue
+		}
+		ns.apply(ch.delta)
+	}
+	if len(later) < len(p.pending) {
+		ns.index()
+		p.live.Store(ns)
+	}
+	p.pending = later
 	var due int64
-	for _, ch := range s.changes.pending {
+	for _, ch := range later {
 		if at := ch.due.UnixNano(); due == 0 || at < due {
 			due = at
 		}
 	}
-	s.due.Store(due)
-}
-
-// now is what the name servers know at this moment.
-func (s *Service) current() *namespace {
-	now := s.cfg.Now()
-	if due := s.due.Load(); due != 0 && now.UnixNano() >= due {
-		s.mu.Lock()
-		s.propagate(now)
-		s.mu.Unlock()
-	}
-	return s.live.Load()
+	p.due.Store(due)
 }
 
 func (ns *namespace) apply(d delta) {

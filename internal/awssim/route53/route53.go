@@ -12,7 +12,6 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/norikae/norikae/internal/awssim/wire"
@@ -46,8 +45,8 @@ type Config struct {
 	// understand it.
 	BatchErrorList bool
 	// Aliases knows the load balancers that alias records may point to: their addresses
-	// and whether they are healthy. Its answer is for a name in lower case with a dot at
-	// its end. It must not call the Service. nil: there are none.
+	// and whether they are healthy. The name is in lower case with a dot at its end. Of
+	// the Service it may call Answer and Share only. nil: there are none.
 	Aliases func(dnsName string) (ips []netip.Addr, healthy, ok bool)
 	// Dial connects health checks to what they check, on loopback only. nil: no health
 	// check probes anything; they are healthy unless SetHealth says otherwise.
@@ -65,17 +64,16 @@ type Config struct {
 type Service struct {
 	cfg   Config
 	serve map[string]handler
-	live  atomic.Pointer[namespace] // what the name servers know; see propagate.go
-	due   atomic.Int64              // of the earliest pending change, ns since 1970; 0: none
 	pick  picker
+
+	changes propagation
+	checks  *checker
 
 	mu       sync.Mutex
 	rand     *rand.Rand
 	accounts map[string]*account
 	zones    map[string]*zone // by id, of all accounts
 	founded  int              // zones so far
-	changes  changes
-	checks   *checker
 }
 
 var _ wire.Service = (*Service)(nil)
@@ -94,10 +92,10 @@ func New(cfg Config) *Service {
 		rand:     rand.New(rand.NewPCG(cfg.Seed, 0x35b)), //nolint:gosec // G404: identifiers, not secrets
 		accounts: map[string]*account{},
 		zones:    map[string]*zone{},
-		changes:  changes{byID: map[string]*change{}},
 	}
 	s.pick.state.Store(cfg.Seed)
-	s.live.Store(&namespace{})
+	s.changes.byID = map[string]*change{}
+	s.changes.live.Store(&namespace{zones: map[string]*view{}})
 	s.checks = newChecker(s)
 	for _, op := range operations() {
 		s.serve[op.Name] = op.handle
@@ -163,7 +161,6 @@ func (s *Service) run(r *wire.Request, handle handler) (wire.Struct, time.Durati
 	if !c.bucket.take(s.cfg.RequestsPerSecond, c.now) {
 		return nil, 0, wire.Errorf("Throttling", "Rate exceeded")
 	}
-	s.propagate(c.now)
 	out, err := handle(c)
 	if err != nil {
 		return nil, 0, err
