@@ -85,8 +85,10 @@ func newLab(t *testing.T, change ...func(*eks.Config)) *lab {
 }
 
 func (l *lab) client(region, key string) *sdk.Client {
+	// Retries stay on: under load the SDK's transport may close a connection of which it is
+	// still reading a long answer.
 	return sdk.New(sdk.Options{
-		Region: region, BaseEndpoint: aws.String(l.url), RetryMaxAttempts: 1,
+		Region: region, BaseEndpoint: aws.String(l.url),
 		Credentials: credentials.NewStaticCredentialsProvider(key, "secret", ""),
 	})
 }

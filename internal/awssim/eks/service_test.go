@@ -110,10 +110,16 @@ type plane struct {
 
 	mu      sync.Mutex
 	running map[string]eks.ClusterInfo
-	ended   error // of the context of the last start
+	starts  int
+	ended   error // of the context of the last start or stop
 }
 
-func (p *plane) wait(ctx context.Context) error {
+func (p *plane) wait(ctx context.Context) (err error) {
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.ended = err
+	}()
 	timer := time.NewTimer(p.takes)
 	defer timer.Stop()
 	select {
@@ -128,7 +134,8 @@ func (p *plane) Start(ctx context.Context, c eks.ClusterInfo) (eks.Endpoint, err
 	err := p.wait(ctx)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.ended = err; err == nil {
+	p.starts++
+	if err == nil {
 		err = p.fail
 	}
 	if err != nil {
@@ -207,8 +214,8 @@ func TestAClusterIsActiveWhenItsTimeHasComeAndItsControlPlaneRuns(t *testing.T) 
 				defer d.Close()
 				d.create(t, "blue")
 				time.Sleep(10*time.Minute - time.Nanosecond)
-				if s := d.member(t, "blue", "status"); s != "CREATING" {
-					t.Errorf("the cluster is %s", s)
+				if s, url := d.member(t, "blue", "status"), d.member(t, "blue", "endpoint"); s != "CREATING" || url != "<nil>" {
+					t.Errorf("the cluster is %s at %s", s, url)
 				}
 				time.Sleep(time.Nanosecond)
 				synctest.Wait()
@@ -281,11 +288,33 @@ func TestCallsAreServedWhileControlPlanesStartAndCloseEndsThem(t *testing.T) {
 		if !errors.Is(p.ended, context.Canceled) || time.Since(begun) != 0 {
 			t.Errorf("the start ended by %v after %s", p.ended, time.Since(begun))
 		}
-		d.create(t, "late") // starts nothing any more
-		if s := d.member(t, "late", "status"); s != "CREATING" || p.count() != 0 {
-			t.Errorf("the cluster is %s, %d control planes run", s, p.count())
+		d.create(t, "late")
+		synctest.Wait()
+		if s := d.member(t, "late", "status"); s != "CREATING" || p.starts != 2 {
+			t.Errorf("the cluster is %s, %d control planes were started", s, p.starts)
 		}
 		d.Close()
+	})
+}
+
+func TestCloseEndsControlPlanesThatAreStopping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &plane{}
+		d := newDirect(t, eks.Config{ControlPlane: p})
+		if _, err := d.AddCluster(t.Context(), eks.NewCluster{Account: account, Region: region, Name: "blue"}); err != nil {
+			t.Fatal(err)
+		}
+		p.takes = 24 * time.Hour
+		must[wire.Struct](t)(d.call(t, "DeleteCluster", wire.Params{"name": "blue"}))
+		begun := time.Now()
+		synctest.Wait()
+		d.Close()
+		if !errors.Is(p.ended, context.Canceled) || time.Since(begun) != 0 {
+			t.Errorf("the stop ended by %v after %s", p.ended, time.Since(begun))
+		}
+		if s := d.member(t, "blue", "status"); s != "DELETING" {
+			t.Errorf("the cluster is %s", s)
+		}
 	})
 }
 

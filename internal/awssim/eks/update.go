@@ -160,7 +160,7 @@ func (c *call) upgrade(x *cluster, v version) (wire.Struct, error) {
 	}), nil
 }
 
-// rollback goes back by one minor, once, within rollbackTime of the update.
+// rollback goes back to the minor before the last update, within rollbackTime of it.
 func (c *call) rollback(x *cluster, v version) (wire.Struct, error) {
 	if x.previous != v.String() || c.now.Sub(x.upgraded) > rollbackTime {
 		return nil, invalidParameter("Unsupported Kubernetes minor version update from %s to %s: a rollback is possible within 7 days of an update, to the version before it",
@@ -172,7 +172,7 @@ func (c *call) rollback(x *cluster, v version) (wire.Struct, error) {
 		}
 	}
 	u := c.newUpdate(x, "VersionRollback", param("Version", v.String()), param("PlatformVersion", platformVersion))
-	return c.updateCluster(x, u, func() { x.version, x.previous = v.String(), "" }), nil
+	return c.updateCluster(x, u, func() { x.version = v.String() }), nil
 }
 
 // configKinds are the members of UpdateClusterConfig that can be changed; a call may

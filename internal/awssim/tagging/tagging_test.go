@@ -296,6 +296,17 @@ func TestKeysAndValuesAreListed(t *testing.T) {
 	refused(t, "InvalidParameterException", err)
 }
 
+func TestTheLagOfAWriteBeginsWithTheWrite(t *testing.T) {
+	l := newLab(t)
+	l.set(prefix + "blue")
+	l.lag = time.Minute
+	must[*sdk.TagResourcesOutput](t)(l.TagResources(t.Context(), &sdk.TagResourcesInput{ResourceARNList: []string{prefix + "blue"}, Tags: map[string]string{"a": "b"}}))
+	l.wait(time.Minute)
+	if got := l.names(t, &sdk.GetResourcesInput{}); !slices.Equal(got, []string{"blue"}) {
+		t.Errorf("tagged are %v", got)
+	}
+}
+
 // readOnly hides that a source can be written to.
 type readOnly struct{ tagging.Source }
 
