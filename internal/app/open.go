@@ -13,6 +13,7 @@ import (
 
 	"github.com/norikae/norikae/api/v1alpha1"
 	"github.com/norikae/norikae/internal/analysis"
+	"github.com/norikae/norikae/internal/arn"
 	"github.com/norikae/norikae/internal/awsconf"
 	"github.com/norikae/norikae/internal/engine"
 	"github.com/norikae/norikae/internal/manifest"
@@ -20,6 +21,7 @@ import (
 	cwsource "github.com/norikae/norikae/internal/metric/cloudwatch"
 	"github.com/norikae/norikae/internal/metric/datadog"
 	"github.com/norikae/norikae/internal/metric/prometheus"
+	"github.com/norikae/norikae/internal/router/elbv2"
 	"github.com/norikae/norikae/internal/shift"
 )
 
@@ -68,7 +70,7 @@ func Build(ctx context.Context, env Environment, ts *v1alpha1.TrafficShift) (Par
 	if err != nil {
 		return Parts{}, err
 	}
-	analyzer, err := b.analyzer(ctx, ts, spec.Timing)
+	analyzer, err := b.analyzer(ctx, ts, spec.Timing, router)
 	if err != nil {
 		return Parts{}, err
 	}
@@ -127,20 +129,11 @@ func (b *builder) cloudWatch(ctx context.Context, m v1alpha1.CloudWatchMetric) (
 	return s, nil
 }
 
-func (b *builder) analyzer(ctx context.Context, ts *v1alpha1.TrafficShift, timing analysis.Timing) (*metric.Analyzer, error) {
+func (b *builder) analyzer(ctx context.Context, ts *v1alpha1.TrafficShift, timing analysis.Timing, router engine.Router) (*metric.Analyzer, error) {
 	a := ts.Spec.Analysis
 	cfg := metric.Config{Builtin: manifest.Builtin(ts.Spec), RouteARN: routeARN(ts.Spec.Route), Names: manifest.Names(ts)}
-	lb, err := loadBalancerARN(ts.Spec.Route)
-	if err != nil {
+	if err := b.balancers(ctx, &cfg, ts.Spec, timing, router); err != nil {
 		return nil, err
-	}
-	source, err := b.cloudWatch(ctx, v1alpha1.CloudWatchMetric{})
-	if err != nil {
-		return nil, err
-	}
-	cfg.ALB = &metric.ALB{ARN: lb, Source: source, Timing: timing}
-	if a.MinRequests != nil {
-		cfg.ALB.MinRequests = *a.MinRequests
 	}
 	var errs []error
 	for _, m := range a.Metrics {
@@ -151,10 +144,63 @@ func (b *builder) analyzer(ctx context.Context, ts *v1alpha1.TrafficShift, timin
 		}
 		cfg.Metrics = append(cfg.Metrics, out)
 	}
+	if d := ts.Spec.Strategy.Drain; d != nil && d.Metric != nil {
+		out, err := b.metric(ctx, *d.Metric, timing, a.Timing)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("drain.metric %q: %w", d.Metric.Name, err))
+		}
+		cfg.Drain = &out
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	return metric.New(cfg)
+}
+
+// balancers fills in where the load balancers' own metrics are measured.
+func (b *builder) balancers(ctx context.Context, cfg *metric.Config, spec v1alpha1.TrafficShiftSpec, timing analysis.Timing, router engine.Router) error {
+	least := 0
+	if spec.Analysis.MinRequests != nil {
+		least = *spec.Analysis.MinRequests
+	}
+	if spec.Route.Route53 != nil {
+		return b.behindName(ctx, cfg, spec, metric.DNS{Timing: timing, MinRequests: least})
+	}
+	lb, err := loadBalancerARN(spec.Route)
+	if err != nil {
+		return err
+	}
+	source, err := b.cloudWatch(ctx, v1alpha1.CloudWatchMetric{})
+	if err != nil {
+		return err
+	}
+	if spec.Route.ALB != nil {
+		cfg.ALB = &metric.ALB{ARN: lb, Source: source, Timing: timing, MinRequests: least}
+		return nil
+	}
+	cfg.NLB = &metric.NLB{ARN: lb, Source: source, Timing: timing, MinRequests: least}
+	if r, ok := router.(*elbv2.Rule); ok {
+		cfg.NLB.UDP = func() bool { return r.Protocol() == "UDP" }
+	}
+	return nil
+}
+
+// behindName fills in the load balancers that a DNS name leads to, each measured in its
+// own region.
+func (b *builder) behindName(ctx context.Context, cfg *metric.Config, spec v1alpha1.TrafficShiftSpec, dns metric.DNS) error {
+	dns.LoadBalancers = map[string]metric.LoadBalancer{}
+	for _, d := range spec.Destinations {
+		if d.LoadBalancerARN == "" {
+			return nil // for all of them or none: see the manifest's rules
+		}
+		source, err := b.cloudWatch(ctx, v1alpha1.CloudWatchMetric{Region: arn.Region(d.LoadBalancerARN)})
+		if err != nil {
+			return err
+		}
+		dns.LoadBalancers[manifest.DestinationID(d)] = metric.LoadBalancer{ARN: d.LoadBalancerARN, Source: source}
+	}
+	cfg.DNS = &dns
+	return nil
 }
 
 func (b *builder) metric(ctx context.Context, m v1alpha1.Metric, timing analysis.Timing, declared *v1alpha1.Timing) (metric.Metric, error) {

@@ -48,12 +48,12 @@ type Config struct {
 	// and whether they are healthy. The name is in lower case with a dot at its end. Of
 	// the Service it may call Answer and Share only. nil: there are none.
 	Aliases func(dnsName string) (ips []netip.Addr, healthy, ok bool)
+	// Unhealthy tells of a health check, by its id, that it fails whatever its probes see.
+	// It must not call the Service. nil: none does.
+	Unhealthy func(id string) bool
 	// Dial connects health checks to what they check, on loopback only. nil: no health
 	// check probes anything; they are healthy unless SetHealth says otherwise.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
-	// Unhealthy tells of a health check, by its id, whether it fails whatever its probes
-	// say. It must not call the Service. nil: none does.
-	Unhealthy func(id string) bool
 	// HealthInterval caps the interval of health checks, below the 10 s that AWS allows at
 	// least; 0: as the checks say.
 	HealthInterval time.Duration
