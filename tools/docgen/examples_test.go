@@ -77,43 +77,84 @@ func whole(block string) string {
 
 var (
 	anyListener = regexp.MustCompile(`arn:[^\s",]*:listener/[^\s",]*`)
-	anyGroup    = regexp.MustCompile(`arn:[^\s",]*:targetgroup/(\w+)/[^\s",]*`)
+	anyGroup    = regexp.MustCompile(`arn:[^\s",]*:targetgroup/([\w-]+)/[^\s",]*`)
 )
+
+// labs of the worlds that examples are planned on.
+func labs(t *testing.T) map[string]awssim.World {
+	t.Helper()
+	out := map[string]awssim.World{}
+	for _, name := range []string{awssim.WorldBlueGreen, awssim.WorldNLB, awssim.WorldRoute53} {
+		cfg := awssim.Fast()
+		cfg.World = name
+		lab, err := awssim.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = lab.Close() })
+		if err := lab.Start("127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+		out[name] = lab.World()
+	}
+	return out
+}
+
+// worldOf an example, by its route.
+func worldOf(text string) string {
+	switch {
+	case strings.Contains(text, "nlb:"):
+		return awssim.WorldNLB
+	case strings.Contains(text, "route53:"):
+		return awssim.WorldRoute53
+	}
+	return awssim.WorldBlueGreen
+}
+
+// placed puts a world's names in the place of an example's.
+func placed(text string, w awssim.World) string {
+	text = anyListener.ReplaceAllLiteralString(text, w.ListenerARN)
+	text = anyGroup.ReplaceAllStringFunc(text, func(s string) string {
+		name, _, _ := strings.Cut(anyGroup.FindStringSubmatch(s)[1], "-")
+		for _, g := range w.TargetGroups {
+			if g.Name == name {
+				return g.ARN
+			}
+		}
+		return s
+	})
+	for _, d := range w.Destinations {
+		text = strings.ReplaceAll(text, "eks-"+d.SetIdentifier, d.SetIdentifier)
+		text = regexp.MustCompile(`arn:[^\s",]*:loadbalancer/app/`+d.SetIdentifier+`/[^\s",]*`).ReplaceAllLiteralString(text, d.LoadBalancerARN)
+	}
+	text = strings.ReplaceAll(text, "Z0123456789ABCDEFGHIJ", w.HostedZoneID)
+	return strings.ReplaceAll(text, `, pathPatterns: ["/*"]`, "") // which the lab's rule does not have
+}
 
 // TestEveryExampleCanBePlanned plans each of them on a lab: it is decoded, validated and
 // compiled, its route is read, and all of its queries are asked.
 func TestEveryExampleCanBePlanned(t *testing.T) {
-	lab, err := awssim.New(awssim.Fast())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = lab.Close() })
-	if err := lab.Start("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
 	t.Setenv("AWS_CONFIG_FILE", os.DevNull)
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
+	worlds := labs(t)
 	prometheus := newMetricServer(t, `{"status":"success","data":{"resultType":"scalar","result":[0,"0.5"]}}`)
 	datadog := newMetricServer(t, `{"status":"ok","series":[]}`)
-	groups := map[string]string{}
-	for _, g := range lab.World().TargetGroups {
-		groups[g.Name] = g.ARN
-	}
 	all := examples(t)
-	if len(all) < 12 {
+	if len(all) < 16 {
 		t.Errorf("only %d examples were found", len(all))
 	}
+	planned := map[string]int{}
 	for name, text := range all {
 		t.Run(name, func(t *testing.T) {
-			text = anyListener.ReplaceAllLiteralString(text, lab.World().ListenerARN)
-			text = anyGroup.ReplaceAllStringFunc(text, func(s string) string { return groups[anyGroup.FindStringSubmatch(s)[1]] })
+			w := worlds[worldOf(text)]
+			planned[w.World]++
+			text = placed(text, w)
 			text = strings.ReplaceAll(text, "http://prometheus.monitoring.svc:9090", prometheus.URL)
-			text = strings.ReplaceAll(text, `, pathPatterns: ["/*"]`, "") // which the lab's rule does not have
 			text = strings.ReplaceAll(text, "site: datadoghq.eu", "address: "+datadog.URL)
 			env := map[string]string{"HOME": t.TempDir(), "DD_API_KEY": "api", "DD_APP_KEY": "app", "NORIKAE_CLOUDWATCH_PERIOD": "1s"}
 			var out, errs strings.Builder
 			code := app.Main(t.Context(), []string{"plan", "-f", "-"}, strings.NewReader(text), &out, &errs, app.Environment{
-				Getenv: func(k string) string { return env[k] }, Endpoint: lab.World().Endpoint,
+				Getenv: func(k string) string { return env[k] }, Endpoint: w.Endpoint,
 				Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
 			})
 			if code != 0 || !strings.Contains(out.String(), "\npolicies ") {
@@ -121,14 +162,19 @@ func TestEveryExampleCanBePlanned(t *testing.T) {
 			}
 		})
 	}
+	for name := range worlds {
+		if planned[name] < 2 {
+			t.Errorf("%d examples of the world %s", planned[name], name)
+		}
+	}
 	for name, s := range map[string]*metricServer{"Prometheus": prometheus, "Datadog": datadog} {
 		asked := s.queries()
 		if len(asked) == 0 {
 			t.Errorf("no example asked %s", name)
 		}
 		for _, q := range asked {
-			if strings.Contains(q, "{{") || !strings.Contains(q, "green") {
-				t.Errorf("%s was asked %q, which does not name green", name, q)
+			if strings.Contains(q, "{{") || !strings.Contains(q, "green") && !strings.Contains(q, "blue") {
+				t.Errorf("%s was asked %q, which names neither side", name, q)
 			}
 		}
 	}
