@@ -3,6 +3,7 @@ package route53_test
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -339,5 +340,36 @@ func TestOperationsAreSortedAndWhole(t *testing.T) {
 		if (op.Fidelity == wire.Simplified) != (op.How != "") {
 			t.Errorf("%s is %s: %q", op.Name, op.Fidelity, op.How)
 		}
+	}
+}
+
+// The lab's load balancers look at DNS for their made-up traffic, while DNS looks at them.
+func TestLoadBalancersMayLookAtAnswers(t *testing.T) {
+	now := newClock()
+	var l *lab
+	asked := 0
+	l = newLab(t, route53.Config{
+		Now: now.Now, PropagationDelay: func() time.Duration { return time.Second },
+		Aliases: func(name string) ([]netip.Addr, bool, bool) {
+			if asked++; asked < 10 {
+				now.add(time.Second) // so that something is due
+				l.Answer("plain.example.com.", "A")
+				l.Share(name)
+			}
+			return balancers(name)
+		},
+	})
+	const lb = "web-1.us-east-1.elb.amazonaws.com"
+	l.do(t, "ChangeResourceRecordSets", l.change(
+		"CREATE", weighted(alias("www.example.com", "A", elbZone, "dualstack."+lb, true), "blue", 30),
+		"CREATE", weighted(set("www.example.com", "A", "127.0.0.1"), "green", 10),
+	))
+	l.do(t, "TestDNSAnswer", params{"HostedZoneId": l.zone, "RecordName": "www.example.com", "RecordType": "A"})
+	now.add(time.Second)
+	if share, ok := l.Share(lb); share != 0.75 || !ok {
+		t.Errorf("the share of %s is %v %v, want 0.75", lb, share, ok)
+	}
+	if share, ok := l.Share("other." + lb); share != 0 || ok {
+		t.Errorf("the share of another is %v %v", share, ok)
 	}
 }
