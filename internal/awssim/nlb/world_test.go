@@ -309,6 +309,9 @@ func (l *lab) connect(t testing.TB) *client {
 
 // say sends a line and returns its echo.
 func (c *client) say(line string) (string, error) {
+	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		return "", err
+	}
 	if _, err := fmt.Fprintln(c, line); err != nil {
 		return "", err
 	}
@@ -363,7 +366,8 @@ func (s *sink) Put(_ string, data []model.Datum) {
 	s.data = append(s.data, data...)
 }
 
-// period ends a period and returns its sums as "Name{dimensions}".
+// period ends a period and returns its sums as "Name{dimensions}", with the names of
+// target groups.
 func (l *lab) period(t testing.TB) map[string]float64 {
 	t.Helper()
 	l.emit(time.Unix(0, 0))
@@ -373,6 +377,10 @@ func (l *lab) period(t testing.TB) map[string]float64 {
 	for _, d := range l.sink.data {
 		var dims []string
 		for _, dim := range d.Dimensions {
+			if name, _, ok := strings.Cut(strings.TrimPrefix(dim.Value, "targetgroup/"), "/"); ok && dim.Name == "TargetGroup" {
+				dims = append(dims, name)
+				continue
+			}
 			dims = append(dims, dim.Name)
 		}
 		key := d.Name + "{" + strings.Join(dims, ",") + "}"
