@@ -254,11 +254,24 @@ func TestFaultsOfAnyCallLeaveTheNameWhereItShallBe(t *testing.T) {
 		bad := rapid.SampledFrom([]float64{0, 0.5, 1}).Draw(rt, "bad from")
 		var faults []simfault.Rule
 		for range rapid.IntRange(1, 6).Draw(rt, "faults") {
-			faults = append(faults, simfault.Rule{
-				Kind:      rapid.SampledFrom([]simfault.Kind{simfault.ErrorBefore, simfault.ErrorAfter, simfault.DropBefore, simfault.DropAfter, simfault.Throttle, simfault.AccessDenied}).Draw(rt, "kind"),
+			f := simfault.Rule{
+				Kind: rapid.SampledFrom([]simfault.Kind{
+					simfault.ErrorBefore, simfault.ErrorAfter, simfault.DropBefore, simfault.DropAfter, simfault.Throttle, simfault.AccessDenied,
+					simfault.Refusal, simfault.StaleRead, simfault.ShortPages,
+				}).Draw(rt, "kind"),
 				Operation: rapid.SampledFrom([]string{"ChangeResourceRecordSets", "ListResourceRecordSets", "GetChange"}).Draw(rt, "operation"),
 				Skip:      rapid.IntRange(3, 40).Draw(rt, "skip"), Times: rapid.IntRange(1, 3).Draw(rt, "times"),
-			})
+			}
+			switch f.Kind {
+			case simfault.Refusal:
+				f.Code = "PriorRequestNotComplete"
+			case simfault.StaleRead:
+				f.Duration = 3 * time.Second
+			case simfault.ShortPages:
+				f.Count = 1
+			default:
+			}
+			faults = append(faults, f)
 		}
 		retries := rapid.Bool().Draw(rt, "the SDK retries")
 		synctest.Test(t, func(t *testing.T) {

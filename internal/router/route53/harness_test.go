@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -55,7 +56,9 @@ func newWorld(t testing.TB, change ...func(*sim.Config)) *world {
 		Hooks: []wire.Hook{w.faults.Hook}, Observe: w.observe,
 		Resolve: func(key string) string { return key[len(key)-12:] },
 	})
-	mux.Register(w.svc.Registration())
+	front := w.svc.Registration()
+	front.Service = simfault.NewReads(w.svc, w.faults, time.Now)
+	mux.Register(front)
 	w.sdk = client(mux, "111122223333", 1)
 	out, err := w.sdk.CreateHostedZone(t.Context(), &r53.CreateHostedZoneInput{Name: aws.String("example.com"), CallerReference: aws.String("1")})
 	if err != nil {

@@ -139,6 +139,8 @@ func (n *Name) SetMark(ctx context.Context, m shift.Mark) error {
 			now == nil && old != nil && old.Lease.Owner == m.Lease.Owner, // ours, and somebody removed it
 			now != nil && old != nil && now.sameButSignal(old):
 			old = now
+		case now == nil && old == nil:
+			return err // it was there, and is gone again
 		case now == nil:
 			return fmt.Errorf("the mark that was to be replaced is gone: %w", err)
 		default:

@@ -55,6 +55,27 @@ func TestR1_OnlyTheRecordsOfExactlyThisNameAreRead(t *testing.T) {
 	}
 }
 
+func TestAListingEndsWithTheName(t *testing.T) {
+	w := newWorld(t)
+	for _, other := range neighbours() {
+		w.put(record(types.RRTypeA, "blue", 7, at(other)))
+	}
+	var sets []types.ResourceRecordSet
+	for i := range pageSize { // a page full
+		sets = append(sets, record(types.RRTypeA, fmt.Sprint(i), 1))
+	}
+	w.put(sets...)
+	w.forget()
+	if live := w.look(w.open()); len(live.Split) != pageSize || w.made() != "List" {
+		t.Errorf("%d destinations after %s", len(live.Split), w.made())
+	}
+	w.put(record(types.RRTypeAaaa, "0", 1))
+	w.forget()
+	if live := w.look(w.open()); len(live.Others) != 1 || w.made() != "List List" {
+		t.Errorf("%+v after %s", live.Others, w.made())
+	}
+}
+
 func TestWildcardsAndTheApexAreNamesLikeOthers(t *testing.T) {
 	for _, of := range []string{"*.example.com", `\052.example.com`, "example.com", "*.api.example.com"} {
 		t.Run(of, func(t *testing.T) {
