@@ -14,8 +14,8 @@ type index struct {
 	latest  time.Time         // when the last change becomes visible
 }
 
-// entry is the history of a resource, of which the last change that is visible counts.
-// The first one is visible, or all of them are to come.
+// entry is the history of a resource, with at least one change. The last one that is
+// visible counts.
 type entry struct{ changes []change }
 
 type change struct {
@@ -68,38 +68,45 @@ func (s *Service) observe(k worldKey, now time.Time, lag func() time.Duration) *
 		ix = &index{entries: map[string]*entry{}}
 		s.worlds[k] = ix
 	}
-	record := func(e *entry, tags map[string]string, gone bool) {
+	live := s.live(k)
+	for _, arn := range ix.changed(live) {
+		e := ix.entries[arn]
+		if e == nil {
+			e = &entry{}
+			ix.entries[arn] = e
+		}
 		at := now.Add(max(0, lag()))
 		if at.Before(ix.latest) {
 			at = ix.latest
 		}
 		ix.latest = at
-		e.changes = append(e.changes, change{at, tags, gone})
+		tags, ok := live[arn]
+		e.changes = append(e.changes, change{at, maps.Clone(tags), !ok})
 	}
-	live := s.live(k)
-	for _, arn := range slices.Sorted(maps.Keys(live)) {
-		tags, e := live[arn], ix.entries[arn]
-		if len(tags) == 0 && (e == nil || e.last().gone) {
-			continue // it has never had any
-		}
-		if e == nil {
-			e = &entry{}
-			ix.entries[arn] = e
-		}
-		if len(e.changes) == 0 || e.last().gone || !maps.Equal(e.last().tags, tags) {
-			record(e, maps.Clone(tags), false)
-		}
-	}
-	for _, arn := range slices.Sorted(maps.Keys(ix.entries)) {
-		e := ix.entries[arn]
-		if _, ok := live[arn]; !ok && !e.last().gone {
-			record(e, nil, true)
-		}
-		if _, ok := e.visible(now); !ok && len(e.changes) == 1 && e.last().gone && !e.last().at.After(now) {
-			delete(ix.entries, arn)
-		}
-	}
+	maps.DeleteFunc(ix.entries, func(_ string, e *entry) bool {
+		return e.last().gone && !e.last().at.After(now)
+	})
 	return ix
+}
+
+// changed are the ARNs, sorted, of resources that are not as their last change left them.
+func (ix *index) changed(live map[string]map[string]string) []string {
+	var out []string
+	for arn, tags := range live {
+		e := ix.entries[arn]
+		switch isNew := e == nil || e.last().gone; {
+		case isNew && len(tags) == 0: // it has never had any
+		case isNew || !maps.Equal(e.last().tags, tags):
+			out = append(out, arn)
+		}
+	}
+	for arn, e := range ix.entries {
+		if _, ok := live[arn]; !ok && !e.last().gone {
+			out = append(out, arn)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // live are the tags that resources have now, by ARN.

@@ -247,9 +247,12 @@ func TestResourcesWithoutTagsAreSeenOnlyIfTheyHadSome(t *testing.T) {
 	if got := l.names(t, &sdk.GetResourcesInput{TagFilters: []types.TagFilter{filter("env")}}); len(got) != 0 {
 		t.Errorf("by tag there are %v", got)
 	}
+	l.lag = time.Minute
 	l.remove(prefix + "once")
 	l.service.Observe(account, region)
 	l.set(prefix + "once")
+	l.service.Observe(account, region)
+	l.wait(time.Minute)
 	if got := l.names(t, &sdk.GetResourcesInput{}); len(got) != 0 {
 		t.Errorf("another resource of that name is seen: %v", got)
 	}
