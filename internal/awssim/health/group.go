@@ -185,7 +185,7 @@ func (t *Target[T]) endChecks() {
 
 // startChecks checks t at once and then at every interval; g.mu is held.
 func (g *Group[T]) startChecks(t *Target[T]) {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:gosec // G118: endChecks calls it
 	t.stop = cancel
 	conf := g.conf
 	g.checker.wg.Go(func() {

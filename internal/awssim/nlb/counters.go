@@ -39,8 +39,8 @@ type FlowCounters struct {
 	Cut          uint64 // the load balancer did: unhealthy target, end of deregistration, listener gone
 	Idle         uint64 // the idle timeout ended it, as it does every UDP flow
 
-	BytesUp   uint64 // of payload, from clients
-	BytesDown uint64 // of payload, from targets
+	BytesUp   int64 // of payload, from clients
+	BytesDown int64 // of payload, from targets
 }
 
 func (c *FlowCounters) add(o FlowCounters) {
@@ -73,14 +73,13 @@ const (
 
 type flowCounts struct {
 	accepted, refused, lost, failed, established atomic.Uint64
-	active                                       atomic.Int64
+	active, up, down                             atomic.Int64
 	ended                                        [causes]atomic.Uint64
-	up, down                                     atomic.Uint64
 }
 
 func (c *flowCounts) end(why cause) { c.ended[why].Add(1) }
 
-func (c *flowCounts) bytes(up bool) *atomic.Uint64 {
+func (c *flowCounts) bytes(up bool) *atomic.Int64 {
 	if up {
 		return &c.up
 	}

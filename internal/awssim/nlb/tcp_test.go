@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"strings"
@@ -56,10 +57,12 @@ func TestResetsPassThroughAndAreCounted(t *testing.T) {
 		"by the client": {
 			func(t *testing.T, l *lab) {
 				c := l.connect(t)
+				c.mustEcho(t, "hello")
 				reset(c.Conn)
 				l.await(t, "the target saw the reset", func() bool { return l.blue.resets.Load() == 1 })
 			},
-			func(c FlowCounters) uint64 { return c.ClientResets }, map[string]float64{"TCP_Client_Reset_Count": 1},
+			func(c FlowCounters) uint64 { return c.ClientResets },
+			map[string]float64{"TCP_Client_Reset_Count": 1},
 		},
 		"by the target": {
 			func(t *testing.T, l *lab) {
@@ -69,7 +72,8 @@ func TestResetsPassThroughAndAreCounted(t *testing.T) {
 				}
 				c.mustBeReset(t)
 			},
-			func(c FlowCounters) uint64 { return c.TargetResets }, map[string]float64{"TCP_Target_Reset_Count": 1},
+			func(c FlowCounters) uint64 { return c.TargetResets },
+			map[string]float64{"TCP_Target_Reset_Count": 1},
 		},
 		"because the target refuses": {
 			func(t *testing.T, l *lab) {
@@ -78,7 +82,8 @@ func TestResetsPassThroughAndAreCounted(t *testing.T) {
 					t.Errorf("connecting ended with %v, want a reset", err)
 				}
 			},
-			func(c FlowCounters) uint64 { return c.Failed }, map[string]float64{"TCP_ELB_Reset_Count": 1},
+			func(c FlowCounters) uint64 { return c.Failed },
+			map[string]float64{"TCP_ELB_Reset_Count": 1},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,9 +99,7 @@ func TestResetsPassThroughAndAreCounted(t *testing.T) {
 			}
 			got := l.period(t)
 			want := map[string]float64{"NewFlowCount": 1, "NewFlowCount_TCP": 1}
-			for k, v := range tc.metrics {
-				want[k] = v
-			}
+			maps.Copy(want, tc.metrics)
 			for k := range got {
 				if strings.HasSuffix(k, "{LoadBalancer}") && !strings.HasPrefix(k, "ProcessedBytes") {
 					continue

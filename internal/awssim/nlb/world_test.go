@@ -33,7 +33,7 @@ type server struct {
 	tcp      net.Listener
 	udp      net.PacketConn
 	accepted atomic.Int64
-	resets   atomic.Int64 // that clients sent
+	resets   atomic.Int64 // that clients sent after a line; health checks send none
 	packets  atomic.Int64
 	wg       sync.WaitGroup
 	mu       sync.Mutex
@@ -77,14 +77,14 @@ func (s *server) echo(c net.Conn) {
 		return
 	}
 	r := bufio.NewReader(c)
-	for {
+	for lines := 0; ; lines++ {
 		line, err := r.ReadString('\n')
 		if line == "reset\n" {
 			reset(c)
 			return
 		}
 		if line == "" && err != nil {
-			if !errors.Is(err, io.EOF) {
+			if lines > 0 && !errors.Is(err, io.EOF) {
 				s.resets.Add(1)
 			}
 			return
@@ -96,7 +96,7 @@ func (s *server) echo(c net.Conn) {
 }
 
 // withUDP answers packets too, on the same port.
-func (s *server) withUDP(t testing.TB) *server {
+func (s *server) withUDP(t testing.TB) {
 	t.Helper()
 	pc, err := (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", s.addr())
 	if err != nil {
@@ -114,7 +114,6 @@ func (s *server) withUDP(t testing.TB) *server {
 			_, _ = pc.WriteTo([]byte(s.name), from)
 		}
 	})
-	return s
 }
 
 func (s *server) addr() string { return s.tcp.Addr().String() }
