@@ -39,8 +39,8 @@ type FlowCounters struct {
 	Cut          uint64 // the load balancer did: unhealthy target, end of deregistration, listener gone
 	Idle         uint64 // the idle timeout ended it, as it does every UDP flow
 
-	BytesUp   int64 // of payload, from clients
-	BytesDown int64 // of payload, from targets
+	BytesUp   uint64 // of payload, from clients
+	BytesDown uint64 // of payload, from targets
 }
 
 func (c *FlowCounters) add(o FlowCounters) {
@@ -73,17 +73,20 @@ const (
 
 type flowCounts struct {
 	accepted, refused, lost, failed, established atomic.Uint64
-	active, up, down                             atomic.Int64
+	active                                       atomic.Int64
+	up, down                                     atomic.Uint64
 	ended                                        [causes]atomic.Uint64
 }
 
 func (c *flowCounts) end(why cause) { c.ended[why].Add(1) }
 
-func (c *flowCounts) bytes(up bool) *atomic.Int64 {
+// passed counts n bytes in one direction.
+func (c *flowCounts) passed(up bool, n int) {
 	if up {
-		return &c.up
+		c.up.Add(uint64(max(n, 0)))
+	} else {
+		c.down.Add(uint64(max(n, 0)))
 	}
-	return &c.down
 }
 
 func (c *flowCounts) snapshot() FlowCounters {

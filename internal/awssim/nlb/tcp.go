@@ -177,7 +177,7 @@ func (c *conn) carry(dst, src net.Conn, srcFailed, dstFailed cause) {
 // passed counts bytes in one direction.
 func (c *conn) passed(up bool, n int) {
 	c.to.balancer.stats.bytes(c.protocol).Add(int64(n))
-	c.each(func(f *flowCounts) { f.bytes(up).Add(int64(n)) })
+	c.each(func(f *flowCounts) { f.passed(up, n) })
 }
 
 // watch ends the connection once no bytes have passed for the listener's idle timeout.

@@ -114,7 +114,7 @@ func (f *udpFlow) send(packet []byte) {
 
 func (f *udpFlow) passed(up bool, n int) {
 	f.to.balancer.stats.bytes("UDP").Add(int64(n))
-	f.each(func(c *flowCounts) { c.bytes(up).Add(int64(n)) })
+	f.each(func(c *flowCounts) { c.passed(up, n) })
 }
 
 // answer sends the target's packets back until the flow is idle or cut.
