@@ -122,11 +122,7 @@ func (q *question) balancer(name string, hops int) {
 		}
 		return
 	}
-	for _, ip := range ips {
-		if familyOf(ip) == q.typ {
-			q.out.Records = append(q.out.Records, Record{name, q.typ, aliasTTL, ip.String()})
-		}
-	}
+	q.out.Records = append(q.out.Records, q.addresses(name, q.typ, ips)...)
 }
 
 // loadBalancer finds a load balancer by its name, which may have "dualstack." before it.
@@ -194,7 +190,7 @@ func (q *question) resolve(v *view, name, typ string, sets []*RecordSet, hops in
 	for _, r := range q.choose(v, sets, hops) {
 		q.out.Choices = append(q.out.Choices, Choice{r.Name, r.Type, r.SetIdentifier})
 		if r.Alias == nil {
-			for _, value := range r.Values {
+			for _, value := range q.s.pick.shuffled(typ, r.Values) {
 				out = append(out, Record{name, typ, r.TTL, value})
 			}
 			continue
@@ -212,12 +208,21 @@ func (q *question) target(v *view, r *RecordSet, name string, hops int) []Record
 		}
 		return q.resolve(v, name, r.Type, types[r.Type], hops-1)
 	}
-	var out []Record
 	ips, _, _ := q.s.loadBalancer(r.Alias.DNSName)
+	return q.addresses(name, r.Type, ips)
+}
+
+// addresses of a load balancer that a record type can hold.
+func (q *question) addresses(name, typ string, ips []netip.Addr) []Record {
+	var values []string
 	for _, ip := range ips {
-		if familyOf(ip) == r.Type {
-			out = append(out, Record{name, r.Type, aliasTTL, ip.String()})
+		if familyOf(ip) == typ {
+			values = append(values, ip.String())
 		}
+	}
+	var out []Record
+	for _, v := range q.s.pick.shuffled(typ, values) {
+		out = append(out, Record{name, typ, aliasTTL, v})
 	}
 	return out
 }

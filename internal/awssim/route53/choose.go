@@ -72,9 +72,24 @@ func (p *picker) weighted(sets []*RecordSet) *RecordSet {
 // some chooses up to n of them, in random order.
 func (p *picker) some(sets []*RecordSet, n int) []*RecordSet {
 	out := slices.Clone(sets)
-	for i := len(out) - 1; i > 0; i-- {
-		j := p.below(i + 1)
-		out[i], out[j] = out[j], out[i]
-	}
+	shuffle(p, out)
 	return out[:min(n, len(out))]
+}
+
+// shuffled are the values of a record set as an answer has them: addresses come in random
+// order, because many clients take the first.
+func (p *picker) shuffled(typ string, values []string) []string {
+	if len(values) < 2 || typ != "A" && typ != "AAAA" {
+		return values
+	}
+	out := slices.Clone(values)
+	shuffle(p, out)
+	return out
+}
+
+func shuffle[T any](p *picker, list []T) {
+	for i := len(list) - 1; i > 0; i-- {
+		j := p.below(i + 1)
+		list[i], list[j] = list[j], list[i]
+	}
 }
