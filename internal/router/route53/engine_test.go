@@ -147,7 +147,7 @@ func TestAShiftThatFailsGoesBackInOneWriteOfAllTypes(t *testing.T) {
 	})
 }
 
-func TestR_OfTwoEnginesOneShifts(t *testing.T) {
+func TestOfSeveralEnginesOneShifts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.twins("blue", 100, "green", 0)
