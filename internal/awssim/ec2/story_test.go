@@ -1,0 +1,127 @@
+package ec2_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsec2 "github.com/aws/aws-sdk-go-v2/service/ec2"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"pgregory.net/rapid"
+
+	"github.com/norikae/norikae/internal/awssim/ec2"
+	"github.com/norikae/norikae/internal/awssim/wire"
+)
+
+// What a person does before there is a cluster, with a client that nobody here wrote.
+func TestTheAWSCLIBuildsANetwork(t *testing.T) {
+	t.Parallel() // a score of Python processes
+	c := start(t, ec2.Config{})
+	vpc := c.aws("Vpc.VpcId", "create-vpc", "--cidr-block", "10.0.0.0/16", "--tag-specifications", "ResourceType=vpc,Tags=[{Key=Name,Value=lab}]")
+	c.want(vpc, "Vpcs.0.VpcId", "describe-vpcs", "--filters", "Name=tag:Name,Values=lab")
+	c.aws("", "modify-vpc-attribute", "--vpc-id", vpc, "--enable-dns-hostnames")
+	c.want("true", "EnableDnsHostnames.Value", "describe-vpc-attribute", "--vpc-id", vpc, "--attribute", "enableDnsHostnames")
+	subnet := c.aws("Subnet.SubnetId", "create-subnet", "--vpc-id", vpc, "--cidr-block", "10.0.0.0/24", "--availability-zone", region+"a")
+	igw := c.aws("InternetGateway.InternetGatewayId", "create-internet-gateway")
+	c.aws("", "attach-internet-gateway", "--internet-gateway-id", igw, "--vpc-id", vpc)
+	eip := c.aws("AllocationId", "allocate-address", "--domain", "vpc")
+	nat := c.aws("NatGateway.NatGatewayId", "create-nat-gateway", "--subnet-id", subnet, "--allocation-id", eip)
+	c.want("available", "NatGateways.0.State", "describe-nat-gateways", "--filter", "Name=vpc-id,Values="+vpc)
+	table := c.aws("RouteTable.RouteTableId", "create-route-table", "--vpc-id", vpc)
+	c.want("true", "Return", "create-route", "--route-table-id", table, "--destination-cidr-block", "0.0.0.0/0", "--nat-gateway-id", nat)
+	c.want("associated", "AssociationState.State", "associate-route-table", "--route-table-id", table, "--subnet-id", subnet)
+	group := c.aws("GroupId", "create-security-group", "--group-name", "web", "--description", "x", "--vpc-id", vpc)
+	c.want("443", "SecurityGroupRules.0.FromPort", "authorize-security-group-ingress", "--group-id", group, "--protocol", "tcp", "--port", "443", "--cidr", "0.0.0.0/0")
+	c.want("web", "SecurityGroups.0.GroupName", "describe-security-groups", "--group-ids", group)
+	image := c.aws("Images.0.ImageId", "describe-images", "--owners", "amazon", "--filters", "Name=name,Values=al2023*x86_64")
+	instance := c.aws("Instances.0.InstanceId", "run-instances", "--image-id", image, "--instance-type", "t3.micro", "--subnet-id", subnet, "--security-group-ids", group)
+	c.want("running", "Reservations.0.Instances.0.State.Name", "describe-instances", "--instance-ids", instance)
+	c.aws("", "create-tags", "--resources", vpc, instance, "--tags", "Key=team,Value=web")
+	c.want("web", "Tags.0.Value", "describe-tags", "--filters", "Name=resource-id,Values="+instance)
+	c.want("shutting-down", "TerminatingInstances.0.CurrentState.Name", "terminate-instances", "--instance-ids", instance)
+}
+
+func TestPagesHoldEverySubnetOnce(t *testing.T) {
+	c := start(t, ec2.Config{MaxPageSize: 3})
+	vpc := must[*awsec2.CreateVpcOutput](t)(c.CreateVpc(t.Context(), &awsec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16")})).Vpc.VpcId
+	var want, got []string
+	for i := range 8 {
+		s := must[*awsec2.CreateSubnetOutput](t)(c.CreateSubnet(t.Context(), &awsec2.CreateSubnetInput{VpcId: vpc, CidrBlock: aws.String(fmt.Sprintf("10.0.%d.0/24", i))}))
+		want = append(want, *s.Subnet.SubnetId)
+	}
+	pages := 0
+	for p := awsec2.NewDescribeSubnetsPaginator(c.Client, &awsec2.DescribeSubnetsInput{MaxResults: aws.Int32(5)}); p.HasMorePages(); pages++ {
+		for _, s := range must[*awsec2.DescribeSubnetsOutput](t)(p.NextPage(t.Context())).Subnets {
+			got = append(got, *s.SubnetId)
+		}
+	}
+	if !slices.Equal(got, want) || pages != 3 {
+		t.Errorf("%v in %d pages, want %v", got, pages, want)
+	}
+}
+
+func TestADryRunAnswers412AndDoesNothing(t *testing.T) {
+	c := start(t, ec2.Config{})
+	_, err := c.CreateVpc(t.Context(), &awsec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16"), DryRun: aws.Bool(true)})
+	c.wantCode(err, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+	if res, ok := errors.AsType[*smithyhttp.ResponseError](err); !ok || res.HTTPStatusCode() != http.StatusPreconditionFailed {
+		t.Errorf("%v", err)
+	}
+	if left := c.svc.Resources(account, region); len(left) != 0 {
+		t.Errorf("%+v", left)
+	}
+}
+
+// Whatever is asked for: no two subnets of a VPC overlap, each lies in its VPC, and the
+// addresses that instances get are of their subnet and nobody else's.
+func TestSubnetsAndAddressesStayApart(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := ec2.New(ec2.Config{})
+		out, err := serve(s, t, "CreateVpc", wire.Params{"CidrBlock": "10.0.0.0/24"})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		vpc := text(t, out, "vpc.vpcId")
+		var blocks []netip.Prefix
+		used := map[string]bool{}
+		for range rapid.IntRange(1, 20).Draw(rt, "calls") {
+			cidr := fmt.Sprintf("10.0.%d.%d/%d", rapid.IntRange(0, 1).Draw(rt, "third"), 16*rapid.IntRange(0, 15).Draw(rt, "fourth"), rapid.IntRange(24, 29).Draw(rt, "bits"))
+			out, err := serve(s, t, "CreateSubnet", wire.Params{"VpcId": vpc, "CidrBlock": cidr})
+			if err != nil {
+				continue
+			}
+			b := netip.MustParsePrefix(text(t, out, "subnet.cidrBlock"))
+			for _, o := range blocks {
+				if o.Overlaps(b) {
+					rt.Fatalf("%s overlaps %s", b, o)
+				}
+			}
+			if blocks = append(blocks, b); !netip.MustParsePrefix("10.0.0.0/24").Contains(b.Addr()) {
+				rt.Fatalf("%s is not of the VPC", b)
+			}
+			for range 3 {
+				out, err := serve(s, t, "RunInstances", wire.Params{
+					"ImageId": "ami-0000000000000a001", "MinCount": "1", "MaxCount": "1", "SubnetId": text(t, out, "subnet.subnetId"),
+				})
+				if err != nil {
+					rt.Fatal(err)
+				}
+				for _, m := range out {
+					if m.Name != "instancesSet" {
+						continue
+					}
+					i, _ := m.Value.(wire.List)[0].(wire.Struct) //nolint:forcetypeassert // a panic is a failure too
+					ip := text(t, i, "privateIpAddress")
+					if used[ip] || !b.Contains(netip.MustParseAddr(ip)) {
+						rt.Fatalf("%s in %s: used %v", ip, b, used)
+					}
+					used[ip] = true
+				}
+			}
+		}
+	})
+}
