@@ -105,7 +105,7 @@ func drainNote(p shift.Plan) []string {
 	if p.DrainText() == "" {
 		return nil
 	}
-	return []string{"connections that are open stay where they are; after the bake the shift is " + p.DrainText() + " (strategy.drain), and only then says that it may be retired"}
+	return []string{"after the bake the shift is " + p.DrainText() + " (strategy.drain); only then it is done, and what lost its traffic may be retired"}
 }
 
 // plannedWrites lists what is still to be written from a state on.

@@ -228,6 +228,9 @@ func pace(p Plan, s State, o Observation) Decision {
 	case o.Now.Before(least):
 		s.HoldSince = time.Time{}
 		s.Reason, s.Message = "Holding", fmt.Sprintf("at least until %s; %s", least.UTC().Format(time.TimeOnly), verdictText(o.Report))
+		if s.Phase == Draining {
+			s.Reason, s.Message = "Draining", p.DrainText()+"; "+s.Message
+		}
 		return Decision{Next: s, Wait: max(next, minRetry/5)}
 	case !passed && o.Now.Before(o.Report.First):
 		s.HoldSince = time.Time{}
