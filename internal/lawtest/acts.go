@@ -12,7 +12,8 @@ type Route struct {
 	Priority       int
 	Default        bool
 
-	Zone, Name string // the name as Route 53 spells it, with its last dot
+	Zone, Name string
+	Types      []string // of the records; nil: all that have weights
 }
 
 // network tells whether it is a Network Load Balancer's listener.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,6 +19,7 @@ import (
 const (
 	ELB        = "elasticloadbalancing"
 	CloudWatch = "monitoring"
+	Route53    = "route53"
 )
 
 // Exchange is one API call as it went over the wire, decoded.
@@ -33,7 +35,7 @@ type Exchange struct {
 }
 
 // OK tells whether the call was answered with success.
-func (x *Exchange) OK() bool { return x.Status == http.StatusOK }
+func (x *Exchange) OK() bool { return x.Status/100 == 2 }
 
 // Unknown tells whether nobody on the caller's side can know if the call took effect.
 func (x *Exchange) Unknown() bool { return x.Status == 0 || x.Status >= 500 }
@@ -51,6 +53,9 @@ func decodeRequest(r *http.Request, body []byte) (x Exchange, err error) {
 		return x, fmt.Errorf("credential %q is not KEY/DATE/REGION/SERVICE/aws4_request", credential)
 	}
 	x.Caller, x.Service = scope[0], scope[3]
+	if x.Service == Route53 {
+		return x, x.decodeREST(r, body)
+	}
 	if _, op, ok := strings.Cut(r.URL.Path, "/operation/"); ok {
 		x.Operation = op
 		x.In, err = wire.DecodeCBOR(body)
@@ -68,6 +73,11 @@ func decodeRequest(r *http.Request, body []byte) (x Exchange, err error) {
 // decodeAnswer reads what the simulator answered.
 func (x *Exchange) decodeAnswer(status int, contentType string, body []byte) error {
 	x.Status = status
+	if x.Service == Route53 && x.OK() {
+		out, err := wire.DecodeXML(body, restLists())
+		x.Out = out
+		return err
+	}
 	if strings.Contains(contentType, "cbor") {
 		out, err := wire.DecodeCBOR(body)
 		if err != nil {
@@ -89,7 +99,56 @@ func (x *Exchange) decodeAnswer(status int, contentType string, body []byte) err
 		return nil
 	}
 	x.Code = tree.Struct("ErrorResponse").Struct("Error").Str("Code")
+	for root := range tree {
+		if root != "ErrorResponse" { // as Route 53 words InvalidChangeBatch
+			x.Code = root
+		}
+	}
 	return nil
+}
+
+// restLists are the lists of Route 53's bodies, and their elements.
+func restLists() map[string]string {
+	return map[string]string{
+		"Changes": "Change", "ResourceRecords": "ResourceRecord", "ResourceRecordSets": "ResourceRecordSet",
+		"HealthCheckObservations": "HealthCheckObservation",
+	}
+}
+
+// decodeREST reads a call to Route 53: what it is for is in its method and path.
+func (x *Exchange) decodeREST(r *http.Request, body []byte) error {
+	x.Operation, x.In = r.Method+" "+r.URL.Path, wire.Params{}
+	path := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	if len(path) < 3 {
+		return nil
+	}
+	label, id := "Id", path[2]
+	path[2] = "ID"
+	switch r.Method + " " + strings.Join(path[1:], "/") {
+	case "GET hostedzone/ID/rrset":
+		x.Operation, label = "ListResourceRecordSets", "HostedZoneId"
+	case "POST hostedzone/ID/rrset":
+		x.Operation, label = "ChangeResourceRecordSets", "HostedZoneId"
+	case "GET hostedzone/ID":
+		x.Operation = "GetHostedZone"
+	case "GET change/ID":
+		x.Operation = "GetChange"
+	case "GET healthcheck/ID":
+		x.Operation, label = "GetHealthCheck", "HealthCheckId"
+	case "GET healthcheck/ID/status":
+		x.Operation, label = "GetHealthCheckStatus", "HealthCheckId"
+	}
+	for key, name := range map[string]string{
+		"name": "StartRecordName", "type": "StartRecordType", "identifier": "StartRecordIdentifier", "maxitems": "MaxItems",
+	} {
+		if v := r.URL.Query().Get(key); v != "" {
+			x.In[name] = v
+		}
+	}
+	sent, err := wire.DecodeXML(body, restLists())
+	maps.Copy(x.In, sent)
+	x.In[label] = id
+	return err
 }
 
 // decodeXML turns a document of the query protocol into a tree: lists are elements

@@ -182,7 +182,6 @@ func (j *judge) ours(a *act) {
 	for _, s := range a.strays {
 		j.violate(LawKept, "%s", s)
 	}
-	j.submitted(a)
 	if a.readsIt {
 		j.reads(a)
 	} else if a.page != nil && j.x.OK() {
@@ -200,6 +199,7 @@ func (j *judge) ours(a *act) {
 	case a.marking != nil:
 		j.writesMark(a.marking)
 	}
+	j.submitted(a)
 	j.asked(a)
 	if !j.x.OK() && j.c.failure != "" {
 		j.c.answered = true // its calls fail: the clock of the rollback is the retries' now

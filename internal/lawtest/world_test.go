@@ -1,6 +1,7 @@
 package lawtest
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"os"
@@ -9,8 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+
 	"github.com/norikae/norikae/api/v1alpha1"
 	"github.com/norikae/norikae/internal/awssim"
+	"github.com/norikae/norikae/internal/manifest"
 	"github.com/norikae/norikae/internal/shift"
 )
 
@@ -47,11 +51,28 @@ type lab struct {
 	t *testing.T
 }
 
-// inWorld runs f in virtual time. change may be nil.
+// onEach runs f in parallel on every ground.
+func onEach(t *testing.T, f func(t *testing.T, g Ground)) {
+	t.Helper()
+	for _, g := range Grounds() {
+		t.Run(string(g), func(t *testing.T) {
+			t.Parallel()
+			f(t, g)
+		})
+	}
+}
+
+// inWorld runs f in virtual time, on an ALB. change may be nil.
 func inWorld(t *testing.T, pace Pace, change func(*awssim.Config), f func(l *lab)) {
 	t.Helper()
+	inWorldOf(t, OnALB, pace, change, f)
+}
+
+// inWorldOf runs f in virtual time, on any ground.
+func inWorldOf(t *testing.T, g Ground, pace Pace, change func(*awssim.Config), f func(l *lab)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w, err := NewWorld(pace, change)
+		w, err := NewWorld(g, pace, change)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,19 +110,28 @@ func (l *lab) quick() *v1alpha1.TrafficShift {
 // declared is what the judge needs of a manifest.
 func (l *lab) declared(ts *v1alpha1.TrafficShift) Declared {
 	d := Declared{
-		Route: Route{Listener: l.Listener}, To: Split{}, OnDrift: ts.Spec.Strategy.OnDrift,
-		Hold: ts.Spec.Strategy.OnFailure == "hold", Pace: l.Pace,
+		To: Split{}, OnDrift: ts.Spec.Strategy.OnDrift, Hold: ts.Spec.Strategy.OnFailure == "hold", Pace: l.Pace,
+		Balancers: map[string]string{},
 	}
 	if d.OnDrift == "" {
 		d.OnDrift = HoldDrift
 	}
-	alb := ts.Spec.Route.ALB
-	d.Route.Default, d.Route.Rule = alb.Default, alb.RuleARN
-	if alb.Rule != nil {
-		d.Route.Priority = alb.Rule.Priority
+	switch r := ts.Spec.Route; {
+	case r.Route53 != nil:
+		d.Route = Route{Zone: r.Route53.HostedZoneID, Name: r.Route53.Name, Types: r.Route53.Types}
+	case r.NLB != nil:
+		d.Route = Route{Listener: r.NLB.ListenerARN, Default: true}
+	default:
+		d.Route = Route{Listener: l.Listener, Default: r.ALB.Default, Rule: r.ALB.RuleARN}
+		if r.ALB.Rule != nil {
+			d.Route.Priority = r.ALB.Rule.Priority
+		}
 	}
 	for _, g := range ts.Spec.Destinations {
-		d.To[g.TargetGroupARN] = *g.Weight
+		d.To[manifest.DestinationID(g)] = *g.Weight
+		if g.LoadBalancerARN != "" {
+			d.Balancers[g.SetIdentifier] = g.LoadBalancerARN
+		}
 	}
 	percent := 0
 	for _, s := range ts.Spec.Strategy.Steps {
@@ -127,8 +157,7 @@ func (l *lab) declared(ts *v1alpha1.TrafficShift) Declared {
 	if n := len(d.Percents); n == 0 || d.Percents[n-1] < 100 {
 		d.Percents = append(d.Percents, 100)
 	}
-	b := ts.Spec.Analysis.Builtin
-	d.Unjudged = b != nil && !*b && len(ts.Spec.Analysis.Metrics) == 0
+	d.Unjudged = !manifest.Builtin(ts.Spec) && len(ts.Spec.Analysis.Metrics) == 0
 	return d
 }
 
@@ -141,12 +170,25 @@ func (l *lab) split(weights ...Weight) Split {
 	return s
 }
 
-// live is what the control plane has behind the wire.
+// live is what the control plane has behind the wire. Faults of calls must have ended
+// where the route is a name.
 func (l *lab) live() Split {
+	l.t.Helper()
+	if l.Ground.DNS() {
+		s, err := l.weightsOf(context.WithoutCancel(l.t.Context()), types.RRTypeA)
+		twin, twinErr := l.weightsOf(context.WithoutCancel(l.t.Context()), types.RRTypeAaaa)
+		if err := errors.Join(err, twinErr); err != nil {
+			l.t.Error(err)
+		}
+		if !s.equal(twin) {
+			l.t.Errorf("the A records have %s, the AAAA records %s (R4)", s, twin)
+		}
+		return s
+	}
 	s := Split{}
 	for _, ln := range l.Snapshot().Listeners {
 		for _, r := range ln.Rules {
-			if r.ARN != l.Rule {
+			if r.ARN != l.Rule && (l.Ground != OnNLB || ln.ARN != l.Listener || !r.IsDefault) {
 				continue
 			}
 			for _, a := range r.Actions {
@@ -179,17 +221,35 @@ func blueGreen(blue, green int) []Weight { return []Weight{{"blue", blue}, {"gre
 func TestAWholeShiftIsLawful(t *testing.T) {
 	for name, pace := range map[string]Pace{"CloudWatch's pace": RealPace(), "the lab's pace": LabPace()} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			inWorld(t, pace, nil, func(l *lab) {
-				m := l.quick()
-				out := l.run(Setup{Manifest: m})
-				l.ended(out, shift.Succeeded, "Succeeded")
-				trace := l.lawful(l.declared(m))
-				if got := l.live(); !got.equal(l.split(blueGreen(0, 100)...)) {
-					l.t.Errorf("live is %s", got)
-				}
-				l.t.Logf("%d exchanges, %d instants, %s", len(trace), out.Instants, out.Finished.Sub(out.Started))
+			onEach(t, func(t *testing.T, g Ground) {
+				inWorldOf(t, g, pace, nil, func(l *lab) {
+					m := l.quick()
+					out := l.run(Setup{Manifest: m})
+					l.ended(out, shift.Succeeded, "Succeeded")
+					trace := l.lawful(l.declared(m))
+					if got := l.live(); !got.equal(l.split(blueGreen(0, 100)...)) {
+						l.t.Errorf("live is %s", got)
+					}
+					l.t.Logf("%d exchanges, %d instants, %s", len(trace), out.Instants, out.Finished.Sub(out.Started))
+
+					l.Forget()
+					l.ended(l.run(Setup{Manifest: m}), shift.Succeeded, "Settled")
+					if n := l.changes(l.declared(m)); n > 0 {
+						l.t.Errorf("%d changes of a settled route", n)
+					}
+				})
 			})
 		})
 	}
+}
+
+// changes counts what a lawful trace changes: weights and marks.
+func (l *lab) changes(d Declared) (n int) {
+	l.t.Helper()
+	for _, a := range acts(l.lawful(d), d) {
+		if a != nil && (a.write != nil || a.marking != nil || len(a.strays) > 0) {
+			n++
+		}
+	}
+	return n
 }
