@@ -117,10 +117,15 @@ func param(names ...string) func(*call) []string {
 func passRole(to string, members ...string) func(*call) []check {
 	return func(c *call) []check {
 		if roles := param(members...)(c); len(roles) > 0 {
-			return []check{{"iam:PassRole", roles, map[string]string{"iam:PassedToService": to}}}
+			return []check{passed(to, roles)}
 		}
 		return nil
 	}
+}
+
+// passed is the permission to hand roles to an AWS service.
+func passed(service string, roles []string) check {
+	return check{action: "iam:PassRole", resources: roles, keys: map[string]string{"iam:PassedToService": service}}
 }
 
 // requestTags are the tags that a call sets, and all tag keys that it names.

@@ -21,7 +21,8 @@ func policies(t *testing.T, documents ...string) []Policy {
 
 // allow is a policy with one statement.
 func allow(action, resource, more string) string { return statement("Allow", action, resource, more) }
-func deny(action, resource, more string) string  { return statement("Deny", action, resource, more) }
+
+func deny(action, resource, more string) string { return statement("Deny", action, resource, more) }
 
 func statement(effect, action, resource, more string) string {
 	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":%q,"Action":%q,"Resource":%q%s}}`, effect, action, resource, more)

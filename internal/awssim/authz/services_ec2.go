@@ -42,7 +42,8 @@ func tagsOnCreation(c *call) []check {
 	for _, s := range c.p.List("TagSpecification") {
 		if len(s.List("Tag")) > 0 {
 			out = append(out, check{
-				"ec2:CreateTags", []string{c.arn("ec2", s.Str("ResourceType")+"/*")},
+				"ec2:CreateTags",
+				[]string{c.arn("ec2", s.Str("ResourceType")+"/*")},
 				map[string]string{"ec2:CreateAction": c.r.Operation},
 			})
 		}

@@ -54,7 +54,7 @@ func iam() service {
 		on(param("PolicySourceArn"), "SimulatePrincipalPolicy"),
 		map[string]operation{
 			"AddRoleToInstanceProfile": {resources: profile, also: func(c *call) []check {
-				return []check{{"iam:PassRole", role(c), map[string]string{"iam:PassedToService": "ec2.amazonaws.com"}}}
+				return []check{passed("ec2.amazonaws.com", role(c))}
 			}},
 		},
 	), keys: func(c *call, k Keys) {

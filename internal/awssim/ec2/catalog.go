@@ -29,16 +29,17 @@ func (w *world) zones() []*zone {
 // ap-northeast-1.
 func short(region string) string {
 	parts := strings.Split(region, "-")
-	out := parts[0]
+	var out strings.Builder
+	out.WriteString(parts[0])
 	for _, p := range parts[1 : len(parts)-1] {
-		out += p[:1]
+		out.WriteString(p[:1])
 		for _, second := range []string{"east", "west"} {
 			if p != second && strings.HasSuffix(p, second) {
-				out += second[:1]
+				out.WriteString(second[:1])
 			}
 		}
 	}
-	return out + parts[len(parts)-1]
+	return out.String() + parts[len(parts)-1]
 }
 
 func (z *zone) field(name string) ([]string, bool) {
@@ -141,8 +142,12 @@ func (c *call) describeAccountAttributes() (wire.Struct, error) {
 	out := wire.List{}
 	wanted := c.p.Strings("AttributeName")
 	for _, a := range [][2]string{
-		{"default-vpc", "none"}, {"max-elastic-ips", "5"}, {"max-instances", fmt.Sprint(maxInstances)}, {"supported-platforms", "VPC"},
-		{"vpc-max-elastic-ips", "5"}, {"vpc-max-security-groups-per-interface", "5"},
+		{"default-vpc", "none"},
+		{"max-elastic-ips", "5"},
+		{"max-instances", fmt.Sprint(maxInstances)},
+		{"supported-platforms", "VPC"},
+		{"vpc-max-elastic-ips", "5"},
+		{"vpc-max-security-groups-per-interface", "5"},
 	} {
 		if len(wanted) == 0 || slices.Contains(wanted, a[0]) {
 			out = append(out, wire.Struct{kv("attributeName", a[0]), kv("attributeValueSet", wire.List{wire.Struct{kv("attributeValue", a[1])}})})

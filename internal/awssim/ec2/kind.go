@@ -22,36 +22,47 @@ func kindVPC() kind { return kind{prefix: "vpc", typ: "vpc", code: "InvalidVpcID
 func kindSubnet() kind {
 	return kind{prefix: "subnet", typ: "subnet", code: "InvalidSubnetID", word: "subnet ID"}
 }
+
 func kindInternet() kind {
 	return kind{prefix: "igw", typ: "internet-gateway", code: "InvalidInternetGatewayID", word: "internetGateway ID"}
 }
+
 func kindNAT() kind {
 	return kind{prefix: "nat", typ: "natgateway", code: "NatGateway", notFound: "NatGatewayNotFound", word: "Nat Gateway"}
 }
+
 func kindAddress() kind {
 	return kind{prefix: "eipalloc", typ: "elastic-ip", code: "InvalidAllocationID", word: "allocation ID"}
 }
+
 func kindTable() kind {
 	return kind{prefix: "rtb", typ: "route-table", code: "InvalidRouteTableID", word: "routeTable ID"}
 }
+
 func kindLink() kind {
 	return kind{prefix: "rtbassoc", code: "InvalidAssociationID", word: "association ID"}
 }
+
 func kindGroup() kind {
 	return kind{prefix: "sg", typ: "security-group", code: "InvalidGroup", word: "security group"}
 }
+
 func kindRule() kind {
 	return kind{prefix: "sgr", typ: "security-group-rule", code: "InvalidSecurityGroupRuleId", word: "security group rule ID"}
 }
+
 func kindInstance() kind {
 	return kind{prefix: "i", typ: "instance", code: "InvalidInstanceID", word: "instance ID"}
 }
+
 func kindInterface() kind {
 	return kind{prefix: "eni", typ: "network-interface", code: "InvalidNetworkInterfaceID", word: "networkInterface ID"}
 }
+
 func kindACL() kind {
 	return kind{prefix: "acl", typ: "network-acl", code: "InvalidNetworkAclID", word: "networkAcl ID"}
 }
+
 func kindTemplate() kind {
 	return kind{prefix: "lt", typ: "launch-template", code: "InvalidLaunchTemplateId", word: "launch template"}
 }

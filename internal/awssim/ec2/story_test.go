@@ -114,7 +114,7 @@ func TestSubnetsAndAddressesStayApart(t *testing.T) {
 					if m.Name != "instancesSet" {
 						continue
 					}
-					i, _ := m.Value.(wire.List)[0].(wire.Struct) //nolint:forcetypeassert // a panic is a failure too
+					i, _ := m.Value.(wire.List)[0].(wire.Struct)
 					ip := text(t, i, "privateIpAddress")
 					if used[ip] || !b.Contains(netip.MustParseAddr(ip)) {
 						rt.Fatalf("%s in %s: used %v", ip, b, used)

@@ -280,7 +280,7 @@ func (w *world) nextAddress(s *subnet) string {
 	base := s.block.Addr().As4()
 	for {
 		var b [4]byte
-		binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(base[:])+uint32(reserved-1+s.given%s.size()))
+		binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(base[:])+uint32(reserved-1+s.given%s.size())) //nolint:gosec // G115: below 2^16
 		s.given++
 		if ip := netip.AddrFrom4(b).String(); !used[ip] {
 			return ip

@@ -166,6 +166,5 @@ const (
 	trustAll   = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sts:AssumeRole","sts:TagSession"],"Principal":{"AWS":"arn:aws:iam::000000000000:root"}}]}`
 )
 
-func at(hour int) func() time.Time {
-	return func() time.Time { return time.Date(2026, 11, 23, hour, 0, 0, 0, time.UTC) }
-}
+// noon is the time of tests that show times.
+func noon() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }

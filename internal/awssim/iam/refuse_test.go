@@ -3,6 +3,7 @@ package iam_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -20,7 +21,7 @@ func serve(t *testing.T, s *iam.Service, operation string, p wire.Params) (wire.
 // furnished is a service with the role r, the user u with two keys and the policy p.
 func furnished(t *testing.T) *iam.Service {
 	t.Helper()
-	s := iam.New(iam.Config{Now: at(10), Seed: 3})
+	s := iam.New(iam.Config{Now: noon, Seed: 3})
 	for _, c := range []struct {
 		operation string
 		p         wire.Params
@@ -45,9 +46,7 @@ func TestRefusals(t *testing.T) {
 	const policy = "arn:aws:iam::000000000000:policy/"
 	role := func(more wire.Params) wire.Params {
 		p := wire.Params{"RoleName": "x", "AssumeRolePolicyDocument": trustAll}
-		for k, v := range more {
-			p[k] = v
-		}
+		maps.Copy(p, more)
 		return p
 	}
 	tags := func(keys ...string) []any {
@@ -140,7 +139,7 @@ func numbers(n int) []string {
 // again from those has the same ones.
 func TestRefusedCallsLeaveNoTraceInIdentifiers(t *testing.T) {
 	build := func(seed uint64, failures bool) wire.Struct {
-		s := iam.New(iam.Config{Seed: seed, Now: at(10)})
+		s := iam.New(iam.Config{Seed: seed, Now: noon})
 		for _, name := range []string{"a", "b"} {
 			if failures {
 				for _, bad := range []wire.Params{{"RoleName": "x"}, {"RoleName": "a b", "AssumeRolePolicyDocument": trustAll}} {

@@ -13,7 +13,7 @@ import (
 )
 
 func TestTheSDKDrivesEveryOperation(t *testing.T) {
-	c := start(t, iam.Config{Now: at(10)}, false)
+	c := start(t, iam.Config{Now: noon}, false)
 	i := c.iam(lab())
 	rolesAndProfiles(t, i)
 	managedPolicies(t, i)
@@ -30,7 +30,7 @@ func rolesAndProfiles(t *testing.T, i *awsiam.Client) {
 		RoleName: name, Path: aws.String("/eks/"), AssumeRolePolicyDocument: aws.String(trustAll), Description: aws.String("of nodes"),
 		MaxSessionDuration: aws.Int32(7200), Tags: []types.Tag{{Key: aws.String("team"), Value: aws.String("web")}},
 	})).Role
-	if *made.Arn != "arn:aws:iam::000000000000:role/eks/node" || !strings.HasPrefix(*made.RoleId, "AROA") || len(*made.RoleId) != 21 || !made.CreateDate.Equal(at(10)()) {
+	if *made.Arn != "arn:aws:iam::000000000000:role/eks/node" || !strings.HasPrefix(*made.RoleId, "AROA") || len(*made.RoleId) != 21 || !made.CreateDate.Equal(noon()) {
 		t.Errorf("created %s %s at %s", *made.Arn, *made.RoleId, made.CreateDate)
 	}
 	must[*awsiam.UpdateRoleOutput](t)(i.UpdateRole(ctx, &awsiam.UpdateRoleInput{RoleName: name, MaxSessionDuration: aws.Int32(3600)}))

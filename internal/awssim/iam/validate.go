@@ -45,8 +45,8 @@ func exists(format string, args ...any) error {
 	return failure("EntityAlreadyExists", http.StatusConflict, format, args...)
 }
 
-func deleteConflict(format string, args ...any) error {
-	return failure("DeleteConflict", http.StatusConflict, format, args...)
+func deleteConflict(message string) error {
+	return failure("DeleteConflict", http.StatusConflict, "%s", message)
 }
 
 func limitExceeded(format string, args ...any) error {
