@@ -20,6 +20,7 @@ import (
 const (
 	maxElements   = 1000   // ResourceRecord elements; an alias is counted like one
 	maxCharacters = 32_000 // of all values
+	maxComment    = 256    // characters
 )
 
 // doubtFor bounds how long a write whose answer was lost is taken for one that may not
@@ -45,7 +46,7 @@ func (n *Name) submit(ctx context.Context, op string, batch []types.Change, foll
 	}
 	out, err := n.api.ChangeResourceRecordSets(ctx, &r53.ChangeResourceRecordSetsInput{
 		HostedZoneId: aws.String(n.zone),
-		ChangeBatch:  &types.ChangeBatch{Changes: batch, Comment: aws.String("norikae: " + n.cfg.Owner)},
+		ChangeBatch:  &types.ChangeBatch{Changes: batch, Comment: aws.String(n.comment())},
 	})
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -63,6 +64,12 @@ func (n *Name) submit(ctx context.Context, op string, batch []types.Change, foll
 		}
 	}
 	return nil
+}
+
+// comment of each change, as GetChange shows it.
+func (n *Name) comment() string {
+	c := []rune("norikae " + n.cfg.Owner)
+	return string(c[:min(len(c), maxComment)])
 }
 
 // explain adds what was wrong with a batch, which the SDK keeps from its errors' texts.

@@ -146,6 +146,7 @@ func TestAForeignTextAtTheMarksNameIsNeverTouched(t *testing.T) {
 	}{
 		"another's TXT":      {record("TXT", "", 0, plain, value(`"hello"`, `"world"`)), "ForeignRecord", []string{`"hello", "world"`, "left alone", "rename or remove"}},
 		"a weighted TXT":     {record("TXT", "x", 1, value(`"norikae=1"`)), "ForeignRecord", []string{`norikae=1`}},
+		"a CNAME":            {record("CNAME", "", 0, plain), "ForeignRecord", []string{"CNAME record of somebody else", "lb.example.net"}},
 		"a later version's":  {record("TXT", "", 0, plain, value(`"norikae=2" "x=y"`)), "UnreadableMark", []string{`version "2"`, "knows 1"}},
 		"half a mark":        {record("TXT", "", 0, plain, value(`"norikae=1" "record=api.example.com."`)), "UnreadableMark", []string{"owner", "missing", "restore it", "set them right"}},
 		"another name's":     {record("TXT", "", 0, plain, value(`"norikae=1" "record=b.example.com."`)), "ForeignMark", []string{`"b.example.com."`, "one after the other"}},
@@ -181,6 +182,22 @@ func TestAForeignTextAtTheMarksNameIsNeverTouched(t *testing.T) {
 				t.Errorf("made %s: %s", w.made(), d)
 			}
 		})
+	}
+}
+
+func TestOtherTypesBesideTheMarkDoNotMatter(t *testing.T) {
+	w := newWorld(t)
+	w.twins("blue", 100, "green", 0)
+	for _, typ := range []types.RRType{types.RRTypeA, types.RRTypeAaaa} {
+		w.put(record(typ, "", 0, plain, at("_norikae.api.example.com")), record(typ, "", 0, plain, at("x._norikae.api.example.com")))
+	}
+	if w.marked() != nil {
+		t.Error("a mark where none is")
+	}
+	w.ok(w.open().SetMark(t.Context(), markOf()))
+	want := markOf()
+	if d := cmp.Diff(&want, w.marked()); d != "" {
+		t.Error(d)
 	}
 }
 

@@ -116,10 +116,10 @@ func valuesOf(set types.ResourceRecordSet) []string {
 
 // decode reads the mark of a record set at the mark's name.
 func (n *Name) decode(set types.ResourceRecordSet) (*mark, error) {
-	if !claimsMark(valuesOf(set)) || policyOf(set) != simple {
+	if set.Type != types.RRTypeTxt || !claimsMark(valuesOf(set)) || policyOf(set) != simple {
 		return nil, fault.Terminal("ForeignRecord", fmt.Errorf(
-			"the TXT record %s is where norikae leaves the mark of a shift of %s, and it holds something else (%s): it is left alone; rename or remove it, then run this again",
-			n.markAt, n.name, strings.Join(valuesOf(set), ", ")))
+			"at %s, where norikae leaves the mark of a shift of %s, there is a %s record of somebody else (%s): it is left alone; rename or remove it, then run this again",
+			n.markAt, n.name, set.Type, strings.Join(valuesOf(set), ", ")))
 	}
 	items, err := decodeItems(valuesOf(set))
 	if err != nil {

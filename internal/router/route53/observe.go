@@ -38,6 +38,7 @@ func (n *Name) live(rd *reading) shift.Live {
 	for _, p := range rd.parts[1:] {
 		if split := p.split(); !sameWeights(split, live.Split) {
 			live.Others = append(live.Others, split)
+			live.Notes = append(live.Notes, fmt.Sprintf("the %s records have the weights %s, the %s records %s", rd.parts[0].typ, live.Split, p.typ, split))
 		}
 	}
 	return live

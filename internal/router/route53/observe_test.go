@@ -116,6 +116,9 @@ func TestEveryWeightedTypeIsPartOfTheRoute(t *testing.T) {
 	if live = w.look(w.open()); !slices.EqualFunc(live.Others, []traffic.Split{split("blue", 90, "green", 11)}, traffic.Split.Equal) {
 		t.Errorf("others %v", live.Others)
 	}
+	if all := strings.Join(live.Notes, "\n"); !strings.Contains(all, "the A records have the weights blue=90 green=10 old=0, the AAAA records blue=90 green=11") {
+		t.Errorf("notes %s", all)
+	}
 	live = w.look(w.open(func(c *Config) { c.Types = []string{"AAAA"} }))
 	if !live.Split.Equal(split("blue", 90, "green", 11)) || live.Others != nil {
 		t.Errorf("AAAA alone: %+v", live)

@@ -199,4 +199,3 @@ func TestSignalsAndRenewalsAtTheSameTimeAreAllKept(t *testing.T) {
 		t.Errorf("left %+v, want a lease until %s and the signal of step %d", got, want, heard)
 	}
 }
-

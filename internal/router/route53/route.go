@@ -191,7 +191,7 @@ func (n *Name) recent(ctx context.Context) (*reading, error) {
 func (n *Name) read(ctx context.Context) (*reading, error) {
 	n.forget()
 	at := time.Now() // before the calls: age counts from the older end
-	all, err := n.list(ctx, n.name, "", pageSize)
+	all, err := n.list(ctx, n.name, pageSize)
 	if err != nil {
 		return nil, err
 	}
@@ -208,12 +208,12 @@ func (n *Name) forget() {
 	n.last = nil
 }
 
-// list all record sets of exactly one name, from a type on; "": all. A listing starts at
-// a name and goes on with those that follow it, as far as the zone has any.
-func (n *Name) list(ctx context.Context, name fqdn, from types.RRType, pageSize int32) ([]types.ResourceRecordSet, error) {
+// list all record sets of exactly one name. A listing starts at a name and goes on with
+// those that follow it, as far as the zone has any.
+func (n *Name) list(ctx context.Context, name fqdn, pageSize int32) ([]types.ResourceRecordSet, error) {
 	var sets []types.ResourceRecordSet
 	pages := r53.NewListResourceRecordSetsPaginator(n.api, &r53.ListResourceRecordSetsInput{
-		HostedZoneId: aws.String(n.zone), StartRecordName: aws.String(string(name)), StartRecordType: from, MaxItems: aws.Int32(pageSize),
+		HostedZoneId: aws.String(n.zone), StartRecordName: aws.String(string(name)), MaxItems: aws.Int32(pageSize),
 	})
 	for pages.HasMorePages() {
 		out, err := pages.NextPage(ctx)

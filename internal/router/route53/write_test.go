@@ -190,7 +190,7 @@ func unclassed(err error) bool {
 	return !errors.Is(err, fault.ErrConflict) && !errors.Is(err, fault.ErrDenied) && !errors.Is(err, fault.ErrNotFound)
 }
 
-func TestFailuresKeepTheirClass(t *testing.T) {
+func TestR2_FailuresAreErrorsAndKeepTheirClass(t *testing.T) {
 	w := newWorld(t)
 	w.twins("blue", 100, "green", 0)
 	n := w.open()
@@ -209,6 +209,20 @@ func TestFailuresKeepTheirClass(t *testing.T) {
 		}
 		if err := f(); err != nil {
 			t.Errorf("%s: %v", op, err)
+		}
+	}
+}
+
+func TestChangesSayWhoseTheyAre(t *testing.T) {
+	w := newWorld(t)
+	w.twins("blue", 100, "green", 0)
+	for owner, want := range map[string]string{"web": "norikae web", strings.Repeat("ü", 300): "norikae " + strings.Repeat("ü", 248)} {
+		n := w.open(func(c *Config) { c.Owner = owner })
+		w.look(n)
+		w.forget()
+		w.ok(n.Write(t.Context(), split("blue", len(owner)%100, "green", 10)))
+		if got := w.calls[0].Request.Params.Struct("ChangeBatch").Str("Comment"); got != want {
+			t.Errorf("comment %q", got)
 		}
 	}
 }
