@@ -197,6 +197,28 @@ func TestAWriteIsPendingUntilItIsInSync(t *testing.T) {
 	})
 }
 
+func TestPendingEndsWhenTheNameServersAnswerByTheNewWeights(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, slow(40*time.Second))
+		w.twins("blue", 100, "green", 0)
+		time.Sleep(time.Minute)
+		n := w.open()
+		w.ok(n.Write(t.Context(), split("blue", 0, "green", 255)))
+		for range 60 {
+			pending := w.look(n).Pending
+			for _, typ := range []string{"A", "AAAA"} {
+				if got := w.svc.Answer(name+".", typ).Choices; len(got) != 1 || (got[0].SetIdentifier == "blue") != pending {
+					t.Fatalf("pending is %v, and %s is answered by %+v", pending, typ, got)
+				}
+			}
+			time.Sleep(time.Second)
+		}
+		if w.look(n).Pending {
+			t.Error("never in force")
+		}
+	})
+}
+
 func slow(d time.Duration) func(*sim.Config) {
 	return func(c *sim.Config) { c.PropagationDelay = func() time.Duration { return d } }
 }
