@@ -29,9 +29,9 @@ func hit(kind fault.Kind, skip, times int) fault.Rule {
 }
 
 // weightWrites counts the shifts' attempts.
-func weightWrites(trace []Exchange) (n int) {
-	for _, x := range trace {
-		if x.Caller != Operator && (x.Operation == "ModifyRule" || x.Operation == "ModifyListener" || x.Operation == "CreateRule") {
+func weightWrites(trace []Exchange, d Declared) (n int) {
+	for i, a := range acts(trace, d) {
+		if a != nil && a.write != nil && trace[i].Caller != Operator {
 			n++
 		}
 	}
@@ -58,7 +58,7 @@ func oneFault(t *testing.T, kind fault.Kind, index, times int, isSick bool) (cam
 		came = slices.ContainsFunc(l.Faults().List(), func(s fault.Status) bool { return s.Hit > 0 })
 		if out.Err != nil { // refused to start: nothing may have moved
 			trace, err := l.Trace()
-			if n := weightWrites(trace); n > 0 || err != nil {
+			if n := weightWrites(trace, l.declared(m)); n > 0 || err != nil {
 				l.t.Errorf("%s: an error (%v) after %d weight writes, %v", where, out.Err, n, err)
 			}
 			if err := l.Faults().Remove(id); err != nil {

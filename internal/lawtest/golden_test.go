@@ -150,9 +150,14 @@ func (l *lab) onGreen(percent int, f func()) {
 	var once sync.Once
 	id := l.Groups["green"]
 	l.Faults().Intercept(func(_ context.Context, r *wire.Request, p wire.Phase) error {
-		if p == wire.After && (r.Operation == "ModifyRule" || r.Operation == "ModifyListener" || r.Operation == "CreateRule") {
-			w := parseWrite(&Exchange{Operation: r.Operation, In: r.Params})
-			if w.split.share(id)*100 >= float64(percent)-1e-9 {
+		if p == wire.After && (r.Operation == l.writeCall() || r.Operation == "ModifyListener" || r.Operation == "CreateRule") {
+			s := Split{}
+			if l.Ground.DNS() {
+				s = l.live()
+			} else {
+				s = parseWrite(&Exchange{Operation: r.Operation, In: r.Params}).split
+			}
+			if s.share(id)*100 >= float64(percent)-1e-9 {
 				once.Do(func() { go f() })
 			}
 		}

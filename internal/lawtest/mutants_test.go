@@ -147,9 +147,30 @@ func weightOf(s traffic.Split, w traffic.Weighted, n int) traffic.Split {
 	return out
 }
 
-// sick makes green fail 5 % of its requests.
+// sick makes green fail once it has traffic: 5 % of its requests, half of its connections,
+// or its health checks.
 func sick(l *lab) {
-	l.fault(fault.Rule{Kind: fault.TargetFailure, TargetGroup: "green", FailRate: 0.05})
+	switch l.Ground {
+	case OnALB, OnAliases:
+		l.sicken(0.05)
+	case OnNLB:
+		l.sicken(0.1)
+	case OnDNS:
+		l.onGreen(1, func() { l.sicken(1) })
+	}
+}
+
+// sicken makes green fail from now on: a part of its requests, of its connections five
+// times as many, or its health checks.
+func (l *lab) sicken(part float64) {
+	switch l.Ground {
+	case OnALB, OnAliases:
+		l.fault(fault.Rule{Kind: fault.TargetFailure, TargetGroup: "green", FailRate: part})
+	case OnNLB:
+		l.fault(fault.Rule{Kind: fault.TargetFailure, TargetGroup: "green", FailRate: min(5*part, 1)})
+	case OnDNS:
+		l.fault(fault.Rule{Kind: fault.HealthCheck, Name: l.checks["green"]})
+	}
 }
 
 // fault puts a fault in force.

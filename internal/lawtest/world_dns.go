@@ -2,6 +2,7 @@ package lawtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -90,7 +91,7 @@ func (w *World) records(name string, weights ...Weight) []types.Change {
 	var out []types.Change
 	for _, typ := range recordTypes() {
 		for _, g := range weights {
-			n := slices.Index([]string{"blue", "green", "c", "d", "e"}, g.Name) + 1
+			n := slices.Index([]string{"blue", "green", "c", "d", "e", "f", "g"}, g.Name) + 1
 			value := fmt.Sprintf("192.0.2.%d", n)
 			if typ == types.RRTypeAaaa {
 				value = fmt.Sprintf("2001:db8::%d", n)
@@ -155,11 +156,16 @@ func (w *World) weightsOf(ctx context.Context, typ types.RRType) (Split, error) 
 // direct is an HTTP client that calls a handler.
 type direct struct{ http.Handler }
 
-func (d direct) Do(r *http.Request) (*http.Response, error) {
+func (d direct) Do(r *http.Request) (resp *http.Response, err error) {
 	if r.Body == nil {
 		r.Body = http.NoBody
 	}
 	out := &answer{header: http.Header{}, status: http.StatusOK}
+	defer func() {
+		if recover() != nil { // http.ErrAbortHandler
+			resp, err = nil, errors.New("the connection was closed without an answer")
+		}
+	}()
 	d.ServeHTTP(out, r)
 	return out.response(r), nil
 }
