@@ -2,9 +2,11 @@ package nlb
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/norikae/norikae/internal/awssim/model"
@@ -16,6 +18,7 @@ import (
 type balancerStats struct {
 	tcp, tls, udp                                     flowStats
 	clientResets, targetResets, elbResets, unhealthys atomic.Int64
+	portErrors                                        atomic.Int64
 }
 
 type flowStats struct{ created, live, payload atomic.Int64 }
@@ -42,6 +45,13 @@ func (s *balancerStats) begin(protocol string, failOpen bool) {
 func (s *balancerStats) active(protocol string) *atomic.Int64 { return &s.of(protocol).live }
 func (s *balancerStats) bytes(protocol string) *atomic.Int64  { return &s.of(protocol).payload }
 
+// failed counts a connection to a target for which there was no port left. err may be nil.
+func (s *balancerStats) failed(err error) {
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		s.portErrors.Add(1)
+	}
+}
+
 // end counts the end of a TCP connection.
 func (s *balancerStats) end(why cause) {
 	switch why {
@@ -59,7 +69,7 @@ func (s *balancerStats) end(why cause) {
 func (s *balancerStats) take() nlbmetric.Tally {
 	t := nlbmetric.Tally{
 		ClientResets: s.clientResets.Swap(0), TargetResets: s.targetResets.Swap(0), ELBResets: s.elbResets.Swap(0),
-		UnhealthyRouting: s.unhealthys.Swap(0),
+		UnhealthyRouting: s.unhealthys.Swap(0), PortAllocationErrors: s.portErrors.Swap(0),
 	}
 	for _, protocol := range []string{"TCP", "TLS", "UDP"} {
 		f := s.of(protocol)

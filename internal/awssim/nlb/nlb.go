@@ -6,8 +6,9 @@
 // Simplified: the load balancer accepts a TCP connection before it connects to a target,
 // and targets see the load balancer's address, without proxy protocol; TLS listeners pass
 // bytes on as they are; cross-zone load balancing is always on; ProcessedBytes are those
-// of the payload; a UDP flow has no zone or connection ID, only both addresses; a listener
-// that goes, or changes its protocol, cuts its connections.
+// of the payload; a UDP flow has no zone or connection ID, only both addresses; unhealthy
+// targets have no draining interval; a listener that goes, or changes its protocol, cuts
+// its connections.
 package nlb
 
 import (

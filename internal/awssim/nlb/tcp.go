@@ -108,6 +108,7 @@ func (c *conn) run() {
 		l.counts.failed.Add(1)
 		data.counts.failed.Add(1)
 		c.to.balancer.stats.elbResets.Add(1)
+		c.to.balancer.stats.failed(err)
 		reset(c.client)
 		return
 	}

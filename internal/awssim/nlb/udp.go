@@ -70,6 +70,7 @@ func (u *udpListener) flow(from net.Addr) *udpFlow {
 	if err != nil {
 		u.counts.failed.Add(1)
 		data.counts.failed.Add(1)
+		to.balancer.stats.failed(err)
 		return nil
 	}
 	f = &udpFlow{udp: u, key: key, client: from, server: server, to: to}
