@@ -157,7 +157,27 @@ func cloudwatch() service {
 }
 
 func tagging() service {
-	return service{prefix: "tag", operations: plain("DescribeReportCreation", "GetComplianceSummary", "GetResources", "GetTagKeys", "GetTagValues")}
+	// Besides its own action, writing needs that of each resource's service. AWS tells
+	// of the resources that it left out; here one refusal refuses the call.
+	own := func(actions map[string]string) func(*call) []check {
+		return func(c *call) []check {
+			var out []check
+			for _, arn := range c.p.Strings("ResourceARNList") {
+				if p := strings.SplitN(arn, ":", 6); len(p) == 6 && actions[p[2]] != "" {
+					out = append(out, check{action: p[2] + ":" + actions[p[2]], resources: []string{arn}})
+				}
+			}
+			return out
+		}
+	}
+	ops := plain("DescribeReportCreation", "GetComplianceSummary", "GetResources", "GetTagKeys", "GetTagValues")
+	ops["TagResources"] = operation{also: own(map[string]string{
+		"elasticloadbalancing": "AddTags", "ec2": "CreateTags", "eks": "TagResource", "route53": "ChangeTagsForResource",
+	})}
+	ops["UntagResources"] = operation{also: own(map[string]string{
+		"elasticloadbalancing": "RemoveTags", "ec2": "DeleteTags", "eks": "UntagResource", "route53": "ChangeTagsForResource",
+	})}
+	return service{prefix: "tag", operations: ops}
 }
 
 func sts() service {

@@ -274,7 +274,7 @@ func (c *call) createNATGateway() (wire.Struct, error) {
 		return nil, noAddresses(s, 1)
 	}
 	g := &natGateway{
-		head: c.newHead(kindNAT(), tags), subnet: s, address: a, connectivity: connectivity, delay: c.s.cfg.Delay, now: c.s.cfg.Now,
+		head: c.newHead(kindNAT(), tags), subnet: s, address: a, connectivity: connectivity, delay: c.s.cfg.Delay, now: c.s.clock,
 	}
 	g.iface = c.newInterface(s, nil, "Interface for NAT Gateway "+g.id)
 	g.iface.typ = "nat_gateway"

@@ -317,7 +317,7 @@ func (c *call) runInstances() (wire.Struct, error) {
 	for n := range l.count {
 		i := &instance{
 			head: c.newHead(kindInstance(), l.tags), reservation: reservation, index: n, image: l.image, typ: l.typ, key: l.key, profile: l.profile,
-			delay: c.s.cfg.Delay, now: c.s.cfg.Now,
+			delay: c.s.cfg.Delay, now: c.s.clock,
 		}
 		i.iface = c.newInterface(l.subnet, l.groups, "")
 		i.iface.instance = i.id

@@ -29,6 +29,7 @@ type Service struct {
 	mu     sync.Mutex
 	rand   *rand.Rand
 	worlds map[worldKey]*world
+	at     time.Time // of the call that is being served
 }
 
 var _ wire.Service = (*Service)(nil)
@@ -124,10 +125,14 @@ func (s *Service) Serve(ctx context.Context, r *wire.Request) (wire.Struct, erro
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := &call{world: s.world(r.AccountID, r.Region), s: s, p: p, now: s.cfg.Now().UTC()}
+	s.at = s.cfg.Now().UTC()
+	c := &call{world: s.world(r.AccountID, r.Region), s: s, p: p, now: s.at}
 	c.forget()
 	return handle(c)
 }
+
+// clock is what states follow: it stands while a call is served.
+func (s *Service) clock() time.Time { return s.at }
 
 // newID is an identifier such as vpc-0 and 16 hexadecimal digits.
 func (c *call) newID(k kind) string { return fmt.Sprintf("%s-0%016x", k.prefix, c.s.rand.Uint64()) }
