@@ -2,6 +2,7 @@ package awssim
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,8 +24,9 @@ type CallEntry struct {
 	Error      string    `json:"error,omitempty"` // error code; Dropped where nothing was answered
 	Effect     bool      `json:"effect"`          // the call was carried out, whatever the client was told
 	DurationMS float64   `json:"durationMs"`
-	// Weights that a call asked for in a forward action, by target group ARN. A group
-	// without a weight counts as 1, as AWS has it.
+	// Weights that a call asked for: in a forward action, by target group ARN, where a
+	// group without a weight counts as 1, as AWS has it; in a change of Route 53, by name,
+	// type and set identifier, such as "www.example.com A blue".
 	Weights map[string]int `json:"weights,omitempty"`
 }
 
@@ -86,15 +88,20 @@ func (l *CallLog) Wait(ctx context.Context, pos int) (entries []CallEntry, next 
 	}
 }
 
-// weightsOf reads the forward action that a call writes; nil when it writes none.
+// weightsOf reads the weights that a call writes; nil when it writes none.
 func weightsOf(r *wire.Request) map[string]int {
-	var actions []wire.Params
 	switch r.Operation {
 	case "CreateRule", "ModifyRule":
-		actions = r.Params.List("Actions")
+		return forwardWeights(r.Params.List("Actions"))
 	case "CreateListener", "ModifyListener":
-		actions = r.Params.List("DefaultActions")
+		return forwardWeights(r.Params.List("DefaultActions"))
+	case "ChangeResourceRecordSets":
+		return recordWeights(r.Params.Struct("ChangeBatch").List("Changes"))
 	}
+	return nil
+}
+
+func forwardWeights(actions []wire.Params) map[string]int {
 	for _, a := range actions {
 		if a.Str("Type") != "forward" {
 			continue
@@ -113,4 +120,22 @@ func weightsOf(r *wire.Request) map[string]int {
 		return w
 	}
 	return nil
+}
+
+// recordWeights leaves out what is deleted, and records without a weight.
+func recordWeights(changes []wire.Params) map[string]int {
+	var w map[string]int
+	for _, c := range changes {
+		record := c.Struct("ResourceRecordSet")
+		n, ok, err := record.Int("Weight")
+		if !ok || err != nil || c.Str("Action") == "DELETE" {
+			continue
+		}
+		if w == nil {
+			w = map[string]int{}
+		}
+		name := strings.ToLower(strings.TrimSuffix(record.Str("Name"), "."))
+		w[name+" "+record.Str("Type")+" "+record.Str("SetIdentifier")] = n
+	}
+	return w
 }

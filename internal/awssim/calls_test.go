@@ -60,6 +60,10 @@ func TestWeightsOfEveryWayToForward(t *testing.T) {
 	group := func(arn string, weight any) wire.Params {
 		return wire.Params{"TargetGroupArn": arn, "Weight": weight}
 	}
+	change := func(action, name, typ, id string, weight any) wire.Params {
+		return wire.Params{"Action": action, "ResourceRecordSet": wire.Params{"Name": name, "Type": typ, "SetIdentifier": id, "Weight": weight}}
+	}
+	batch := func(changes ...any) wire.Params { return wire.Params{"ChangeBatch": wire.Params{"Changes": changes}} }
 	for name, tc := range map[string]struct {
 		operation string
 		params    wire.Params
@@ -71,6 +75,11 @@ func TestWeightsOfEveryWayToForward(t *testing.T) {
 		"a default action":         {"ModifyListener", wire.Params{"DefaultActions": forward(group("b", "999"))}, map[string]int{"b": 999}},
 		"no actions":               {"ModifyRule", wire.Params{"Conditions": []any{}}, nil},
 		"an answer of its own":     {"CreateRule", wire.Params{"Actions": []any{wire.Params{"Type": "fixed-response"}}}, nil},
+		"weighted records": {"ChangeResourceRecordSets", batch(
+			change("UPSERT", "API.example.com.", "A", "blue", "90"), change("UPSERT", "api.example.com", "AAAA", "green", int64(0)),
+		), map[string]int{"api.example.com A blue": 90, "api.example.com AAAA green": 0}},
+		"records that go":          {"ChangeResourceRecordSets", batch(change("DELETE", "api.example.com.", "A", "blue", "90")), nil},
+		"records without a weight": {"ChangeResourceRecordSets", batch(change("UPSERT", "api.example.com.", "TXT", "", nil)), nil},
 		"another operation":        {"DescribeRules", wire.Params{"Actions": forward(group("a", "1"))}, nil},
 	} {
 		if diff := cmp.Diff(tc.want, weightsOf(&wire.Request{Operation: tc.operation, Params: tc.params})); diff != "" {

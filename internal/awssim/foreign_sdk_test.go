@@ -10,9 +10,6 @@ import (
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
-
-	"github.com/norikae/norikae/internal/awssim"
 )
 
 // got fails the test on an error, and returns the answer.
@@ -26,20 +23,16 @@ func got[T any](t *testing.T) func(T, error) T {
 	}
 }
 
-// The same lives as in TestTheAWSCLIDrivesEveryOperation.
+// The same lives as in TestTheAWSCLIDrivesEveryOperation, and more.
 func TestTheSDKDrivesEveryOperation(t *testing.T) {
-	f, end := start(t, awssim.Config{DataPlane: awssim.PlaneSynth}, nil)
-	defer end()
-	ctx := t.Context()
-	if me := got[*sts.GetCallerIdentityOutput](t)(f.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})); *me.Account != "000000000000" {
-		t.Errorf("caller %s", *me.Account)
-	}
-	role := got[*sts.AssumeRoleOutput](t)(f.sts.AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::111111111111:role/deploy"), RoleSessionName: aws.String("sdk")}))
-	if *role.AssumedRoleUser.Arn != "arn:aws:sts::111111111111:assumed-role/deploy/sdk" {
-		t.Errorf("role %s", *role.AssumedRoleUser.Arn)
-	}
+	t.Parallel()
+	f, pod := foreignLab(t)
+	f.sdkCredentials(t, pod)
+	f.sdkIdentities(t)
 	f.sdkMetrics(t)
 	f.sdkBalancer(t)
+	f.sdkNames(t)
+	f.sdkClusters(t)
 	f.checkDriven(t, "aws-sdk-go-v2")
 }
 

@@ -78,6 +78,9 @@ type Config struct {
 	// Authz verifies signatures, and holds callers to IAM's policies. The lab's default
 	// credentials stay those of an administrator.
 	Authz bool
+	// JWKS fetches the key set of an issuer of web identities (an https URL); nil: no
+	// issuer can be reached.
+	JWKS func(ctx context.Context, issuer string) ([]byte, error)
 	// MaxSession caps the lifetime of temporary credentials, below AWS's 15 minutes too;
 	// 0: as they are asked for.
 	MaxSession time.Duration

@@ -2,14 +2,18 @@ package awssim
 
 import (
 	"github.com/norikae/norikae/internal/awssim/cloudwatch"
+	"github.com/norikae/norikae/internal/awssim/eks"
 	"github.com/norikae/norikae/internal/awssim/elbv2"
+	"github.com/norikae/norikae/internal/awssim/iam"
+	"github.com/norikae/norikae/internal/awssim/route53"
 	"github.com/norikae/norikae/internal/awssim/sts"
+	"github.com/norikae/norikae/internal/awssim/tagging"
 	"github.com/norikae/norikae/internal/awssim/wire"
 )
 
 // Operation is what a reader of the lab's documentation needs to know of one API call.
 type Operation struct {
-	Service string `json:"service"` // sts, elbv2, cloudwatch
+	Service string `json:"service"` // sts, iam, elbv2, cloudwatch, route53, eks, tagging
 	wire.Operation
 }
 
@@ -23,7 +27,11 @@ func Operations() []Operation {
 		}
 	}
 	add("sts", sts.Operations())
+	add("iam", iam.Operations())
 	add("elbv2", elbv2.Operations())
 	add("cloudwatch", cloudwatch.Operations())
+	add("route53", route53.Operations())
+	add("eks", eks.Operations())
+	add("tagging", tagging.Operations())
 	return out
 }

@@ -52,7 +52,7 @@ func (l *Lab) newServices() (err error) {
 		WeightsDelay: l.faults.WeightsDelay, MaxPageSize: cfg.MaxPageSize,
 	})
 	l.iam = iam.New(iam.Config{Seed: cfg.Seed, Now: now})
-	l.sts = sts.New(sts.Config{Seed: cfg.Seed, Now: now, IAM: l.iam, Authz: cfg.Authz, MaxSession: cfg.MaxSession})
+	l.sts = sts.New(sts.Config{Seed: cfg.Seed, Now: now, IAM: l.iam, Authz: cfg.Authz, MaxSession: cfg.MaxSession, JWKS: cfg.JWKS})
 	l.eks, err = eks.New(eks.Config{
 		Seed: cfg.Seed, Now: now, CreateDelay: cfg.ClusterDelay, UpdateDelay: cfg.ClusterDelay, DeleteDelay: cfg.ClusterDelay,
 		InnerDelay: cfg.ClusterDelay / 2, Fail: l.failCluster, MaxPageSize: min(cfg.MaxPageSize, 100), Clusters: max(cfg.Fleet, 100),

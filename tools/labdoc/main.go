@@ -57,7 +57,10 @@ func generate(old []byte, driven string) ([]byte, error) {
 // clients that have driven the lab, and the service each of the lab's is to people.
 var (
 	clients  = []string{"aws-sdk-go-v2", "awscli"}
-	services = map[string]string{"sts": "STS", "elbv2": "Elastic Load Balancing v2", "cloudwatch": "CloudWatch"}
+	services = map[string]string{
+		"sts": "STS", "iam": "IAM", "elbv2": "Elastic Load Balancing v2", "cloudwatch": "CloudWatch", "route53": "Route 53", "eks": "EKS",
+		"tagging": "Resource Groups Tagging", "ec2": "EC2",
+	}
 )
 
 func operationTable(folder string) (string, error) {
@@ -91,19 +94,27 @@ func operationTable(folder string) (string, error) {
 
 // meanings of the faults, as the comments of package fault have them.
 var meanings = map[fault.Kind]string{
-	fault.Throttle:      "`Throttling` (CloudWatch: `ThrottlingException`), HTTP 400; nothing takes effect",
-	fault.ErrorBefore:   "HTTP 500; nothing takes effect",
-	fault.ErrorAfter:    "HTTP 500, although the call took effect",
-	fault.AccessDenied:  "`AccessDenied`, HTTP 403; nothing takes effect",
-	fault.ExpiredToken:  "`ExpiredToken`, HTTP 403; nothing takes effect",
-	fault.Latency:       "`duration` passes before the call takes effect",
-	fault.DropBefore:    "the connection is closed without an answer; nothing takes effect",
-	fault.DropAfter:     "the connection is closed without an answer, although the call took effect",
-	fault.WeightsDelay:  "changes of the control plane reach the traffic `duration` late",
-	fault.MetricDelay:   "metric data can be read `duration` later than otherwise",
-	fault.MetricMissing: "metrics whose name matches the glob `name` lose their data",
-	fault.TargetFailure: "targets of the group named `targetGroup` answer the share `failRate` (0–1) with 500, and answer `latency` late (the share `slowRate` of them; without it, all)",
-	fault.Lose:          "the load balancer counts, but never forwards, the next `count` requests",
+	fault.Throttle:         "the service's own throttling error, such as `Throttling` or `TooManyRequestsException`; nothing takes effect",
+	fault.ErrorBefore:      "HTTP 500; nothing takes effect",
+	fault.ErrorAfter:       "HTTP 500, although the call took effect",
+	fault.AccessDenied:     "the service's own `AccessDenied`, HTTP 403; nothing takes effect",
+	fault.ExpiredToken:     "the service's own `ExpiredToken`, HTTP 403; nothing takes effect",
+	fault.Refusal:          "the error `code`, with HTTP `status` (400); nothing takes effect",
+	fault.Latency:          "`duration` passes before the call takes effect",
+	fault.DropBefore:       "the connection is closed without an answer; nothing takes effect",
+	fault.DropAfter:        "the connection is closed without an answer, although the call took effect",
+	fault.StaleRead:        "for `duration` after a service's newest change, reads answer as they did before it",
+	fault.ShortPages:       "pages of lists hold at most `count` items",
+	fault.WeightsDelay:     "changes of the control plane reach the load balancers' traffic `duration` late",
+	fault.MetricDelay:      "metric data can be read `duration` later than otherwise",
+	fault.MetricMissing:    "metrics whose name matches the glob `name` lose their data",
+	fault.TargetFailure:    "targets of the group named `targetGroup` answer the share `failRate` (0–1) with 500, and answer `latency` late (the share `slowRate` of them; without it, all)",
+	fault.Lose:             "the load balancer counts, but never forwards, the next `count` requests or connections",
+	fault.PropagationDelay: "changes of Route 53 stay PENDING, and unanswered by DNS, for `duration` more",
+	fault.HealthCheck:      "Route 53 health checks whose ID matches the glob `name` are unhealthy",
+	fault.IndexLag:         "the tagging service sees changes `duration` later than otherwise",
+	fault.ClusterDelay:     "EKS clusters take `duration` longer to become what they become",
+	fault.ClusterFailure:   "EKS clusters that are created with a name matching the glob `name` end FAILED",
 }
 
 func faultTable() string {

@@ -40,6 +40,9 @@ func TestThePageTellsOfEveryOperationAndFault(t *testing.T) {
 		if !strings.Contains(string(text), "| `"+op.Name+"` | "+string(op.Fidelity)+" |") {
 			t.Errorf("%s %s is missing", op.Service, op.Name)
 		}
+		if services[op.Service] == "" {
+			t.Errorf("nothing is said about the service %s", op.Service)
+		}
 	}
 	for _, k := range fault.Kinds() {
 		if meanings[k] == "" {
