@@ -141,16 +141,15 @@ func (w *World) sets(ctx context.Context) ([]types.ResourceRecordSet, error) {
 	return all, nil
 }
 
-// weightsOf a record type of the world's name.
-func (w *World) weightsOf(ctx context.Context, typ types.RRType) (Split, error) {
-	all, err := w.sets(ctx)
+// weightsOf the record sets of a type.
+func weightsOf(all []types.ResourceRecordSet, typ types.RRType) Split {
 	s := Split{}
 	for _, set := range all {
 		if set.Type == typ {
 			s[aws.ToString(set.SetIdentifier)] = int(aws.ToInt64(set.Weight))
 		}
 	}
-	return s, err
+	return s
 }
 
 // direct is an HTTP client that calls a handler.

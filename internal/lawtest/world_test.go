@@ -175,11 +175,11 @@ func (l *lab) split(weights ...Weight) Split {
 func (l *lab) live() Split {
 	l.t.Helper()
 	if l.Ground.DNS() {
-		s, err := l.weightsOf(context.WithoutCancel(l.t.Context()), types.RRTypeA)
-		twin, twinErr := l.weightsOf(context.WithoutCancel(l.t.Context()), types.RRTypeAaaa)
-		if err := errors.Join(err, twinErr); err != nil {
+		all, err := l.sets(context.WithoutCancel(l.t.Context()))
+		if err != nil {
 			l.t.Error(err)
 		}
+		s, twin := weightsOf(all, types.RRTypeA), weightsOf(all, types.RRTypeAaaa)
 		if !s.equal(twin) {
 			l.t.Errorf("the A records have %s, the AAAA records %s (R4)", s, twin)
 		}
