@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -81,20 +82,17 @@ func explain(err error) error {
 }
 
 // mismatch tells whether a batch was refused because the zone does not hold what it
-// replaces, as far as the text of the refusal tells.
+// replaces, as far as the text of the refusal tells: a list of messages in the form that
+// the API's model has, one text with all of them in the form that AWS answers today.
 func mismatch(err error) bool {
 	invalid, ok := errors.AsType[*types.InvalidChangeBatch](err)
 	if !ok {
 		return false
 	}
-	for _, m := range invalid.Messages {
-		for _, part := range []string{"do not match the current values", "but it was not found", "but it already exists"} {
-			if strings.Contains(m, part) {
-				return true
-			}
-		}
-	}
-	return false
+	text := strings.Join(append(invalid.Messages, invalid.ErrorMessage()), "; ")
+	return slices.ContainsFunc([]string{"do not match the current values", "but it was not found", "but it already exists"}, func(part string) bool {
+		return strings.Contains(text, part)
+	})
 }
 
 // checkBatch against what one call may hold.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
@@ -284,4 +285,27 @@ func TestAnyWriteEndsAtItsSplitInEveryType(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Route 53 words a refused batch in two ways, and a list may be older than the refusal.
+func TestAStaleListDoesNotMakeAMismatchTerminal(t *testing.T) {
+	for _, asList := range []bool{false, true} {
+		w := newWorld(t, func(c *sim.Config) { c.BatchErrorList = asList })
+		w.twins("blue", 100, "green", 0)
+		n := w.open()
+		w.look(n)
+		w.fail(simfault.Rule{Kind: simfault.StaleRead, Operation: "ListResourceRecordSets", Duration: time.Minute})
+		w.between = func() {
+			w.between = nil
+			w.twins("blue", 70, "green", 30)
+		}
+		err := n.Write(t.Context(), split("blue", 90, "green", 10))
+		if !errors.Is(err, fault.ErrConflict) || fault.IsTerminal(err) {
+			t.Errorf("as a list %v: %v", asList, err)
+		}
+		mentions(t, err, "do not match the current values")
+		if got := w.weights(); got == "" || strings.Contains(got, "90") {
+			t.Errorf("weights %s", got)
+		}
+	}
 }
