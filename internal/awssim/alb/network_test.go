@@ -2,6 +2,7 @@ package alb
 
 import (
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -37,17 +38,25 @@ func TestALoadBalancerCanHaveAnAddressOfItsOwn(t *testing.T) {
 	asked := ""
 	p := start(t, Config{Host: func(arn string) string { asked = arn; return "127.0.7.8" }})
 	c := world{rules: []model.Rule{defaultRule(fixed("200", "hello"))}}.config()
-	c.Listeners[0].Port = 8480
+	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.7.8:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := free.Addr().String()
+	c.Listeners[0].Port = int(netip.MustParseAddrPort(want).Port())
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
 	p.Apply(c)
-	if asked != lbARN || p.Addr(listenerARN) != "127.0.7.8:8480" {
-		t.Errorf("asked for the address of %s; the listener is at %s, want its own port 8480 at 127.0.7.8", asked, p.Addr(listenerARN))
+	if asked != lbARN || p.Addr(listenerARN) != want {
+		t.Errorf("asked for the address of %s; the listener is at %s, want its own port: %s", asked, p.Addr(listenerARN), want)
 	}
 	if a := newClient(t, p.Addr(listenerARN), nil).get(t, "/"); a.body != "hello" {
 		t.Errorf("the answer is %q", a.body)
 	}
 	second := start(t, Config{Host: func(string) string { return "127.0.7.8" }})
 	second.Apply(c)
-	if host, port, err := net.SplitHostPort(second.Addr(listenerARN)); err != nil || host != "127.0.7.8" || strings.HasPrefix(port, "8480") {
-		t.Errorf("with the port taken the listener is at %s:%s, %v", host, port, err)
+	if got := second.Addr(listenerARN); got == want || !strings.HasPrefix(got, "127.0.7.8:") {
+		t.Errorf("with the port taken the listener is at %s, want another port of that address", got)
 	}
 }

@@ -382,17 +382,28 @@ func TestAnApplicationLoadBalancerAsTarget(t *testing.T) {
 
 func TestAnAddressOfItsOwn(t *testing.T) {
 	l := newLab(t, "TCP", func(c *Config) { c.Host = func(string) string { return "127.0.7.7" } })
+	l.world.port = freePort(t, "127.0.7.7")
 	l.forward(t, split("blue", 1))
-	if got := l.Addr(listenerARN); got != "127.0.7.7:8443" {
-		t.Errorf("the listener is at %s, want its own port 8443 at 127.0.7.7", got)
+	if got, want := l.Addr(listenerARN), fmt.Sprint("127.0.7.7:", l.world.port); got != want {
+		t.Errorf("the listener is at %s, want its own port: %s", got, want)
 	}
 	l.connect(t).mustEcho(t, "hello")
 	other := New(Config{Host: func(string) string { return "127.0.7.7" }})
 	defer other.Close()
 	other.Apply(l.world.config()) // the port is taken
-	if host, port, err := net.SplitHostPort(other.Addr(listenerARN)); err != nil || host != "127.0.7.7" || port == "8443" {
+	if host, port, err := net.SplitHostPort(other.Addr(listenerARN)); err != nil || host != "127.0.7.7" || port == fmt.Sprint(l.world.port) {
 		t.Errorf("a second listener is at %s:%s, %v; want another port at 127.0.7.7", host, port, err)
 	}
+}
+
+func freePort(t *testing.T, host string) int {
+	t.Helper()
+	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", host+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return int(netip.MustParseAddrPort(ln.Addr().String()).Port())
 }
 
 func TestAListenerThatGoesCutsItsConnections(t *testing.T) {

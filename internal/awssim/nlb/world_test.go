@@ -2,6 +2,7 @@ package nlb
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -138,6 +139,7 @@ func (s *server) close() {
 type world struct {
 	protocol string
 	idle     string
+	port     int          // that clients expect; 0: 443
 	rules    []model.Rule // before the default one
 	action   model.Action
 	groups   []*model.TargetGroup
@@ -148,7 +150,7 @@ func (w *world) config() model.Config {
 		LoadBalancers: []model.LoadBalancer{{ARN: lbARN, Name: "edge", Type: "network", Zones: []string{"us-east-1a"}}},
 		TargetGroups:  map[string]model.TargetGroup{},
 	}
-	l := model.Listener{ARN: listenerARN, LoadBalancerARN: lbARN, Port: 8443, Protocol: w.protocol, Attributes: map[string]string{"tcp.idle_timeout.seconds": w.idle}}
+	l := model.Listener{ARN: listenerARN, LoadBalancerARN: lbARN, Port: cmp.Or(w.port, 443), Protocol: w.protocol, Attributes: map[string]string{"tcp.idle_timeout.seconds": w.idle}}
 	l.Rules = append(slices.Clone(w.rules), model.Rule{ARN: "default", IsDefault: true, Actions: []model.Action{w.action}})
 	c.Listeners = []model.Listener{l}
 	for _, g := range w.groups {
