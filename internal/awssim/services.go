@@ -35,6 +35,7 @@ func (l *Lab) newRoute53() *route53.Service {
 	rc := route53.Config{
 		Seed: cfg.Seed, Now: l.state.Now, MaxPageSize: min(cfg.MaxPageSize, 300), Aliases: l.aliases,
 		PropagationDelay: func() time.Duration { return cfg.Propagation + l.faults.PropagationDelay() },
+		AliasTTL:         int(cfg.AliasTTL / time.Second),
 		Unhealthy:        l.faults.Unhealthy, HealthInterval: cfg.HealthInterval,
 	}
 	if cfg.DataPlane != PlaneSynth { // else there is nothing that a health check could reach
@@ -55,7 +56,7 @@ func (l *Lab) newServices() (err error) {
 	l.sts = sts.New(sts.Config{Seed: cfg.Seed, Now: now, IAM: l.iam, Authz: cfg.Authz, MaxSession: cfg.MaxSession, JWKS: cfg.JWKS})
 	l.eks, err = eks.New(eks.Config{
 		Seed: cfg.Seed, Now: now, CreateDelay: cfg.ClusterDelay, UpdateDelay: cfg.ClusterDelay, DeleteDelay: cfg.ClusterDelay,
-		InnerDelay: cfg.ClusterDelay / 2, Fail: l.failCluster, MaxPageSize: min(cfg.MaxPageSize, 100), Clusters: max(cfg.Fleet, 100),
+		InnerDelay: cfg.ClusterDelay / 2, MoreDelay: l.faults.ClusterDelay, Fail: l.failCluster, MaxPageSize: min(cfg.MaxPageSize, 100), Clusters: max(cfg.Fleet, 100),
 	})
 	if err != nil {
 		return fmt.Errorf("the lab's EKS: %w", err)

@@ -200,7 +200,7 @@ func (c *call) updateAddon() (wire.Struct, error) {
 	u := c.newUpdate(a.cluster, "AddonUpdate", param("AddonVersion", next.version))
 	u.addon = a.name
 	a.status = updating
-	due := c.now.Add(c.s.cfg.InnerDelay)
+	due := c.due(c.s.cfg.InnerDelay)
 	a.task = c.newTask(a.arn, c.s.cfg.InnerDelay, func(err error) {
 		a.status = active
 		if u.end(err); err == nil {

@@ -334,7 +334,7 @@ func (c *call) updatableNodegroup() (*nodegroup, *update, error) {
 func (c *call) updateNodegroup(n *nodegroup, u *update, apply func()) wire.Struct {
 	u.nodegroup = n.name
 	n.status = updating
-	due := c.now.Add(c.s.cfg.InnerDelay)
+	due := c.due(c.s.cfg.InnerDelay)
 	n.task = c.newTask(n.arn, c.s.cfg.InnerDelay, func(err error) {
 		n.status = active
 		if u.end(err); err == nil {

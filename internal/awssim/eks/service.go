@@ -26,6 +26,8 @@ type Config struct {
 	// How long a cluster takes to be created, updated (each update) and deleted, and
 	// what is inside a cluster (node groups, add-ons) to be any of these.
 	CreateDelay, UpdateDelay, DeleteDelay, InnerDelay time.Duration
+	// MoreDelay is added to each of them. It is called under the service's lock. nil: 0.
+	MoreDelay func() time.Duration
 
 	// ControlPlane starts and stops API servers; nil: endpoints are made up.
 	ControlPlane ControlPlane
@@ -80,6 +82,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Fail == nil {
 		cfg.Fail = func(string, string) error { return nil }
+	}
+	if cfg.MoreDelay == nil {
+		cfg.MoreDelay = func() time.Duration { return 0 }
 	}
 	if cfg.Caller == nil {
 		cfg.Caller = func(r *wire.Request) string { return sts.CallerARN(r.Region, r.AccountID) }
@@ -215,9 +220,12 @@ type task struct {
 	done func(err error) // makes the result visible
 }
 
+// due is when work that takes a delay is over, if it starts now.
+func (c *call) due(delay time.Duration) time.Time { return c.now.Add(delay + c.s.cfg.MoreDelay()) }
+
 // newTask starts work on the resource arn that an operation has accepted.
 func (c *call) newTask(arn string, delay time.Duration, done func(err error)) *task {
-	return &task{due: c.now.Add(delay), err: c.s.cfg.Fail(c.r.Operation, arn), done: done}
+	return &task{due: c.due(delay), err: c.s.cfg.Fail(c.r.Operation, arn), done: done}
 }
 
 // finish ends a task whose time has come; the task that goes on is returned.

@@ -153,7 +153,7 @@ func (c *call) upgrade(x *cluster, v version) (wire.Struct, error) {
 			strings.Join(behind, ", "), x.version)
 	}
 	u := c.newUpdate(x, "VersionUpdate", param("Version", v.String()), param("PlatformVersion", platformVersion))
-	ends := c.now.Add(c.s.cfg.UpdateDelay)
+	ends := c.due(c.s.cfg.UpdateDelay)
 	return c.updateCluster(x, u, func() {
 		x.previous, x.upgraded = x.version, ends
 		x.version = v.String()
