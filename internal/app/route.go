@@ -26,15 +26,19 @@ func regionOf(env Environment, spec v1alpha1.TrafficShiftSpec) string {
 }
 
 // newRouter of a manifest's route.
-func newRouter(ts *v1alpha1.TrafficShift, cfg aws.Config) (engine.Router, error) {
+func newRouter(env Environment, ts *v1alpha1.TrafficShift, cfg aws.Config) (engine.Router, error) {
 	var destinations []string
 	for _, d := range ts.Spec.Destinations {
 		destinations = append(destinations, manifest.DestinationID(d))
 	}
 	if r := ts.Spec.Route.Route53; r != nil {
+		ttl, err := manifest.EnvAlias(env.Getenv)
+		if err != nil {
+			return nil, err
+		}
 		return route53.New(route53.Config{
 			API: r53.NewFromConfig(cfg), HostedZoneID: r.HostedZoneID, Name: r.Name, Types: r.Types,
-			Destinations: destinations, Owner: ts.Metadata.Name,
+			Destinations: destinations, Owner: ts.Metadata.Name, AliasTTL: ttl,
 		})
 	}
 	route := elbv2.Config{API: elb.NewFromConfig(cfg), Owner: ts.Metadata.Name, Destinations: destinations}

@@ -1,6 +1,9 @@
 package awssim
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Env is what a shell must export so that AWS clients talk to the lab and never to
 // AWS, as "NAME=VALUE". The credentials are fake.
@@ -17,6 +20,7 @@ func (l *Lab) Env() []string {
 		"NORIKAE_CLOUDWATCH_PERIOD=" + l.cfg.MetricPeriod.String(),
 		"NORIKAE_CLOUDWATCH_DELAY=" + l.cfg.MetricDelay.String(),
 		"NORIKAE_CLOUDWATCH_SETTLE=" + l.settle().String(),
+		"NORIKAE_ROUTE53_ALIAS_TTL=" + cmp.Or(l.cfg.AliasTTL, time.Minute).String(),
 	}
 }
 
@@ -26,6 +30,7 @@ func (l *Lab) EnvUnset() []string {
 	return []string{
 		"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
 		"AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2", "AWS_ENDPOINT_URL_CLOUDWATCH",
+		"AWS_ENDPOINT_URL_ROUTE_53", "AWS_ENDPOINT_URL_EKS", "AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL_IAM", "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API",
 		"AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE",
 	}
 }

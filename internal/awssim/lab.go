@@ -67,6 +67,9 @@ type Config struct {
 	// late the tagging service sees a change, ClusterDelay how long EKS clusters take to
 	// become what they become (AWS: minutes).
 	Propagation, IndexLag, ClusterDelay time.Duration
+	// AliasTTL of DNS answers with a load balancer's addresses, in whole seconds; 0: 60 s,
+	// as on AWS.
+	AliasTTL time.Duration
 	// DNS is where the name server of the hosted zones listens, for UDP and TCP, such as
 	// 127.0.0.1:0 for any free port; "": there is none. ListenPacket opens its UDP socket
 	// and those of load balancers; nil: net.ListenPacket.
@@ -90,7 +93,7 @@ type Config struct {
 func Fast() Config {
 	return Config{
 		MetricPeriod: time.Second, MetricDelay: time.Second, HealthInterval: 500 * time.Millisecond,
-		Propagation: 2 * time.Second, IndexLag: time.Second, ClusterDelay: 5 * time.Second,
+		Propagation: 2 * time.Second, AliasTTL: 2 * time.Second, IndexLag: time.Second, ClusterDelay: 5 * time.Second,
 		World: WorldBlueGreen,
 	}
 }
@@ -139,7 +142,7 @@ func (c Config) withDefaults() (Config, error) {
 	case c.Fleet > 0 && c.World != WorldFleet:
 		return c, fmt.Errorf("fleet: %d clusters are for the world %s, this one is %q", c.Fleet, WorldFleet, c.World)
 	}
-	for name, d := range map[string]time.Duration{"propagation": c.Propagation, "index lag": c.IndexLag, "cluster delay": c.ClusterDelay, "session": c.MaxSession} {
+	for name, d := range map[string]time.Duration{"propagation": c.Propagation, "index lag": c.IndexLag, "cluster delay": c.ClusterDelay, "session": c.MaxSession, "alias TTL": c.AliasTTL} {
 		if d < 0 || d > 24*time.Hour {
 			return c, fmt.Errorf("%s: %v is not in 0s–24h", name, d)
 		}

@@ -171,12 +171,13 @@ func override(d *time.Duration, by *v1alpha1.Duration) {
 	}
 }
 
-// The environment variables that a lab prints, because its metrics are faster than
-// those of AWS.
+// The environment variables that a lab prints, because it is faster than AWS.
 const (
 	EnvSettle = "NORIKAE_CLOUDWATCH_SETTLE"
 	EnvPeriod = "NORIKAE_CLOUDWATCH_PERIOD"
 	EnvDelay  = "NORIKAE_CLOUDWATCH_DELAY"
+	// EnvAliasTTL is how long resolvers keep an alias of a load balancer.
+	EnvAliasTTL = "NORIKAE_ROUTE53_ALIAS_TTL"
 )
 
 // EnvTiming is the timing that the environment asks for, over that of CloudWatch:
@@ -189,6 +190,12 @@ func EnvTiming(getenv func(string) string) (analysis.Timing, error) {
 		fromEnv(getenv, EnvPeriod, time.Millisecond, &t.Period),
 		fromEnv(getenv, EnvDelay, 0, &t.Delay),
 	)
+}
+
+// EnvAlias is the TTL of aliases that the environment asks for; 0: that of AWS.
+func EnvAlias(getenv func(string) string) (ttl time.Duration, err error) {
+	err = fromEnv(getenv, EnvAliasTTL, time.Second, &ttl)
+	return ttl, err
 }
 
 func fromEnv(getenv func(string) string, name string, least time.Duration, out *time.Duration) error {

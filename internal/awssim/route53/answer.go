@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// aliasTTL of load balancers' addresses, in seconds, which alias records answer with.
+// aliasTTL of load balancers' addresses on AWS, in seconds, which alias records answer with.
 const aliasTTL = 60
 
 // maxChain bounds how many aliases and CNAMEs an answer follows.
@@ -222,7 +222,7 @@ func (q *question) addresses(name, typ string, ips []netip.Addr) []Record {
 	}
 	var out []Record
 	for _, v := range q.s.pick.shuffled(typ, values) {
-		out = append(out, Record{name, typ, aliasTTL, v})
+		out = append(out, Record{name, typ, q.s.cfg.AliasTTL, v})
 	}
 	return out
 }

@@ -48,6 +48,8 @@ type Config struct {
 	// and whether they are healthy. The name is in lower case with a dot at its end. Of
 	// the Service it may call Answer and Share only. nil: there are none.
 	Aliases func(dnsName string) (ips []netip.Addr, healthy, ok bool)
+	// AliasTTL of answers with a load balancer's addresses, in seconds; 0: 60, as on AWS.
+	AliasTTL int
 	// Unhealthy tells of a health check, by its id, that it fails whatever its probes see.
 	// It must not call the Service. nil: none does.
 	Unhealthy func(id string) bool
@@ -85,6 +87,9 @@ func New(cfg Config) *Service {
 	}
 	if cfg.MaxPageSize < 1 || cfg.MaxPageSize > maxRecordPage {
 		cfg.MaxPageSize = maxRecordPage
+	}
+	if cfg.AliasTTL == 0 {
+		cfg.AliasTTL = aliasTTL
 	}
 	s := &Service{
 		cfg:      cfg,

@@ -12,8 +12,8 @@ import (
 	"github.com/norikae/norikae/internal/traffic"
 )
 
-// aliasTTL in seconds is what resolvers see of an alias of a load balancer.
-const aliasTTL = 60
+// aliasTTL is what resolvers see of an alias of a load balancer.
+const aliasTTL = time.Minute
 
 // Observe reads the weights of all weighted records of the name, declared or not, in one
 // call, and asks for the newest change as long as it is not in force.
@@ -34,7 +34,7 @@ func (n *Name) live(rd *reading) shift.Live {
 	if len(rd.parts) == 0 {
 		return shift.Live{Conforms: true, Notes: []string{fmt.Sprintf("there are no weighted records at %s; norikae creates none", n)}}
 	}
-	live := shift.Live{Exists: true, Conforms: true, Ref: n.String(), Split: rd.parts[0].split(), Notes: notes(rd)}
+	live := shift.Live{Exists: true, Conforms: true, Ref: n.String(), Split: rd.parts[0].split(), Notes: n.notes(rd)}
 	for _, p := range rd.parts[1:] {
 		if split := p.split(); !sameWeights(split, live.Split) {
 			live.Others = append(live.Others, split)
@@ -51,9 +51,9 @@ func sameWeights(a, b traffic.Split) bool {
 }
 
 // notes for people about what else the records do.
-func notes(rd *reading) []string {
+func (n *Name) notes(rd *reading) []string {
 	out := []string{fmt.Sprintf(
-		"DNS weights count per answer, not per request: a resolver keeps an answer for its TTL (%s here), some keep it longer, and clients stay with connections that they have; traffic follows later, and only roughly", lagOf(rd))}
+		"DNS weights count per answer, not per request: a resolver keeps an answer for its TTL (%s here), some keep it longer, and clients stay with connections that they have; traffic follows later, and only roughly", n.lagOf(rd))}
 	unchecked := false
 	for _, p := range rd.parts {
 		for _, s := range p.sets {
@@ -73,23 +73,23 @@ func (n *Name) Lag(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	return lagOf(rd), nil
+	return n.lagOf(rd), nil
 }
 
-func lagOf(rd *reading) time.Duration {
+func (n *Name) lagOf(rd *reading) time.Duration {
 	most := int64(0)
 	for _, p := range rd.parts {
 		for _, s := range p.sets {
-			most = max(most, ttlOf(s))
+			most = max(most, n.ttlOf(s))
 		}
 	}
 	return time.Duration(most) * time.Second
 }
 
 // ttlOf a record set, in seconds.
-func ttlOf(s types.ResourceRecordSet) int64 {
+func (n *Name) ttlOf(s types.ResourceRecordSet) int64 {
 	if s.AliasTarget != nil {
-		return aliasTTL
+		return int64(n.cfg.AliasTTL / time.Second)
 	}
 	return aws.ToInt64(s.TTL)
 }

@@ -167,22 +167,22 @@ func (n *Name) checkTTLs(rd *reading) error {
 	for _, p := range rd.parts {
 		first := p.sets[0]
 		for _, s := range p.sets {
-			if ttlOf(s) == ttlOf(first) {
+			if n.ttlOf(s) == n.ttlOf(first) {
 				continue
 			}
 			return fault.Terminal("UnequalTTL", fmt.Errorf(
 				"destinations: the %s record %q at %s has %s, and %q has %s: answers that are kept longer get more traffic than their weight says; give the records of a type the same TTL (that of an alias counts as %d s, and cannot be changed)",
-				p.typ, aws.ToString(first.SetIdentifier), n.name, describeTTL(first), aws.ToString(s.SetIdentifier), describeTTL(s), aliasTTL))
+				p.typ, aws.ToString(first.SetIdentifier), n.name, n.describeTTL(first), aws.ToString(s.SetIdentifier), n.describeTTL(s), int(n.cfg.AliasTTL/time.Second)))
 		}
 	}
 	return nil
 }
 
-func describeTTL(s types.ResourceRecordSet) string {
+func (n *Name) describeTTL(s types.ResourceRecordSet) string {
 	if s.AliasTarget != nil {
-		return fmt.Sprintf("an alias's TTL (%d s)", aliasTTL)
+		return fmt.Sprintf("an alias's TTL (%d s)", n.ttlOf(s))
 	}
-	return fmt.Sprintf("a TTL of %d s", ttlOf(s))
+	return fmt.Sprintf("a TTL of %d s", n.ttlOf(s))
 }
 
 // checkRoom: destinations, changes and mark fit into what Route 53 takes.

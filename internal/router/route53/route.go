@@ -7,6 +7,7 @@
 package route53
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,6 +62,8 @@ type Config struct {
 	Destinations []string
 	// Owner is told in the mark: the name in the manifest's metadata.
 	Owner string
+	// AliasTTL of load balancers' aliases; 0: 60 s, as on AWS. A lab may be faster.
+	AliasTTL time.Duration
 }
 
 // Name is a route in Route 53. Its methods may be called concurrently. What it remembers
@@ -84,6 +87,7 @@ type Name struct {
 
 // New checks the configuration, without any call.
 func New(cfg Config) (*Name, error) {
+	cfg.AliasTTL = cmp.Or(cfg.AliasTTL, aliasTTL)
 	n := &Name{api: cfg.API, cfg: cfg, zone: strings.TrimPrefix(cfg.HostedZoneID, "/hostedzone/"), checks: map[string]checkConfig{}}
 	if !regexp.MustCompile(`^[A-Z0-9]{1,32}$`).MatchString(n.zone) {
 		return nil, fault.Terminal("InvalidHostedZone", fmt.Errorf("route.route53.hostedZoneID: %q: want the ID of a hosted zone, as in Z0123456789ABCDEFGHIJ", cfg.HostedZoneID))
