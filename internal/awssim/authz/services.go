@@ -219,7 +219,9 @@ func eks() service {
 		on(part("nodegroup", "nodegroupName"), "DeleteNodegroup", "DescribeNodegroup", "UpdateNodegroupConfig", "UpdateNodegroupVersion"),
 		on(part("addon", "addonName"), "DeleteAddon", "DescribeAddon", "UpdateAddon"),
 		on(part("fargateprofile", "fargateProfileName"), "DeleteFargateProfile", "DescribeFargateProfile"),
-		on(part("podidentityassociation", "associationId"), "DeletePodIdentityAssociation", "DescribePodIdentityAssociation", "UpdatePodIdentityAssociation"),
+		on(func(c *call) []string {
+			return []string{c.arn("eks", "podidentityassociation/"+c.p.Str("clusterName")+"/"+c.p.Str("associationId"))}
+		}, "DeletePodIdentityAssociation", "DescribePodIdentityAssociation", "UpdatePodIdentityAssociation"),
 		on(entry, "AssociateAccessPolicy", "DeleteAccessEntry", "DescribeAccessEntry", "DisassociateAccessPolicy",
 			"ListAssociatedAccessPolicies", "UpdateAccessEntry"),
 		on(param("resourceArn"), "ListTagsForResource", "TagResource", "UntagResource"),

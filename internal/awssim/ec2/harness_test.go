@@ -1,13 +1,8 @@
 package ec2_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -85,52 +80,6 @@ func (c *cloud) wantDriven() {
 		if op.Fidelity != wire.Absent && !c.driven[op.Name] {
 			c.Errorf("%s was not driven", op.Name)
 		}
-	}
-}
-
-// aws runs Debian's awscli, which would dial the real AWS without --endpoint-url, and
-// returns the text at a path of its answer, such as Vpc.VpcId or Vpcs.0.VpcId.
-func (c *cloud) aws(path string, args ...string) string {
-	c.Helper()
-	const awsCLI = "/usr/bin/aws"
-	cmd := exec.CommandContext(c.Context(), awsCLI, append([]string{"--endpoint-url", c.url, "--no-cli-pager", "--output", "json", "ec2"}, args...)...)
-	cmd.Env = []string{
-		"PATH=/usr/bin:/bin", "HOME=" + c.TempDir(), "AWS_ACCESS_KEY_ID=AKID", "AWS_SECRET_ACCESS_KEY=fake",
-		"AWS_DEFAULT_REGION=" + region, "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true",
-	}
-	if _, err := os.Stat(awsCLI); err != nil {
-		c.Fatalf("%v: install it with apt-get install awscli", err)
-	}
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil {
-		c.Fatalf("aws %s: %v: %s", strings.Join(args, " "), err, errs.String())
-	}
-	if path == "" {
-		return out.String()
-	}
-	var v any
-	if err := json.Unmarshal(out.Bytes(), &v); err != nil {
-		c.Fatalf("aws %s: %v: %s", strings.Join(args, " "), err, out.String())
-	}
-	for name := range strings.SplitSeq(path, ".") {
-		switch x := v.(type) {
-		case map[string]any:
-			v = x[name]
-		case []any:
-			if len(x) == 0 || name != "0" {
-				c.Fatalf("aws %s: no %s: %s", strings.Join(args, " "), path, out.String())
-			}
-			v = x[0]
-		}
-	}
-	return fmt.Sprint(v)
-}
-
-func (c *cloud) want(text, path string, args ...string) {
-	c.Helper()
-	if got := c.aws(path, args...); got != text {
-		c.Errorf("aws ec2 %s: %s is %q, want %q", strings.Join(args, " "), path, got, text)
 	}
 }
 

@@ -17,34 +17,6 @@ import (
 	"github.com/norikae/norikae/internal/awssim/wire"
 )
 
-// What a person does before there is a cluster, with a client that nobody here wrote.
-func TestTheAWSCLIBuildsANetwork(t *testing.T) {
-	t.Parallel() // a score of Python processes
-	c := start(t, ec2.Config{})
-	vpc := c.aws("Vpc.VpcId", "create-vpc", "--cidr-block", "10.0.0.0/16", "--tag-specifications", "ResourceType=vpc,Tags=[{Key=Name,Value=lab}]")
-	c.want(vpc, "Vpcs.0.VpcId", "describe-vpcs", "--filters", "Name=tag:Name,Values=lab")
-	c.aws("", "modify-vpc-attribute", "--vpc-id", vpc, "--enable-dns-hostnames")
-	c.want("true", "EnableDnsHostnames.Value", "describe-vpc-attribute", "--vpc-id", vpc, "--attribute", "enableDnsHostnames")
-	subnet := c.aws("Subnet.SubnetId", "create-subnet", "--vpc-id", vpc, "--cidr-block", "10.0.0.0/24", "--availability-zone", region+"a")
-	igw := c.aws("InternetGateway.InternetGatewayId", "create-internet-gateway")
-	c.aws("", "attach-internet-gateway", "--internet-gateway-id", igw, "--vpc-id", vpc)
-	eip := c.aws("AllocationId", "allocate-address", "--domain", "vpc")
-	nat := c.aws("NatGateway.NatGatewayId", "create-nat-gateway", "--subnet-id", subnet, "--allocation-id", eip)
-	c.want("available", "NatGateways.0.State", "describe-nat-gateways", "--filter", "Name=vpc-id,Values="+vpc)
-	table := c.aws("RouteTable.RouteTableId", "create-route-table", "--vpc-id", vpc)
-	c.want("true", "Return", "create-route", "--route-table-id", table, "--destination-cidr-block", "0.0.0.0/0", "--nat-gateway-id", nat)
-	c.want("associated", "AssociationState.State", "associate-route-table", "--route-table-id", table, "--subnet-id", subnet)
-	group := c.aws("GroupId", "create-security-group", "--group-name", "web", "--description", "x", "--vpc-id", vpc)
-	c.want("443", "SecurityGroupRules.0.FromPort", "authorize-security-group-ingress", "--group-id", group, "--protocol", "tcp", "--port", "443", "--cidr", "0.0.0.0/0")
-	c.want("web", "SecurityGroups.0.GroupName", "describe-security-groups", "--group-ids", group)
-	image := c.aws("Images.0.ImageId", "describe-images", "--owners", "amazon", "--filters", "Name=name,Values=al2023*x86_64")
-	instance := c.aws("Instances.0.InstanceId", "run-instances", "--image-id", image, "--instance-type", "t3.micro", "--subnet-id", subnet, "--security-group-ids", group)
-	c.want("running", "Reservations.0.Instances.0.State.Name", "describe-instances", "--instance-ids", instance)
-	c.aws("", "create-tags", "--resources", vpc, instance, "--tags", "Key=team,Value=web")
-	c.want("web", "Tags.0.Value", "describe-tags", "--filters", "Name=resource-id,Values="+instance)
-	c.want("shutting-down", "TerminatingInstances.0.CurrentState.Name", "terminate-instances", "--instance-ids", instance)
-}
-
 func TestPagesHoldEverySubnetOnce(t *testing.T) {
 	c := start(t, ec2.Config{MaxPageSize: 3})
 	vpc := must[*awsec2.CreateVpcOutput](t)(c.CreateVpc(t.Context(), &awsec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16")})).Vpc.VpcId
