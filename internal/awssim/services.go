@@ -1,12 +1,14 @@
 package awssim
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/norikae/norikae/internal/awssim/authz"
 	"github.com/norikae/norikae/internal/awssim/cloudwatch"
+	"github.com/norikae/norikae/internal/awssim/ec2"
 	"github.com/norikae/norikae/internal/awssim/eks"
 	"github.com/norikae/norikae/internal/awssim/elbv2"
 	"github.com/norikae/norikae/internal/awssim/fault"
@@ -24,6 +26,7 @@ type services struct {
 	elb     *elbv2.Service
 	route53 *route53.Service
 	eks     *eks.Service
+	ec2     *ec2.Service
 	iam     *iam.Service
 	sts     *sts.Service
 	tagging *tagging.Service
@@ -52,17 +55,18 @@ func (l *Lab) newServices() (err error) {
 		DataPlane: watched{l.plane.DataPlane, l}, Seed: cfg.Seed, Now: now,
 		WeightsDelay: l.faults.WeightsDelay, MaxPageSize: cfg.MaxPageSize,
 	})
+	l.ec2 = ec2.New(ec2.Config{Seed: cfg.Seed, Now: now, Delay: cfg.ClusterDelay / 5, MaxPageSize: cfg.MaxPageSize})
 	l.iam = iam.New(iam.Config{Seed: cfg.Seed, Now: now})
 	l.sts = sts.New(sts.Config{Seed: cfg.Seed, Now: now, IAM: l.iam, Authz: cfg.Authz, MaxSession: cfg.MaxSession, JWKS: cfg.JWKS})
 	l.eks, err = eks.New(eks.Config{
 		Seed: cfg.Seed, Now: now, CreateDelay: cfg.ClusterDelay, UpdateDelay: cfg.ClusterDelay, DeleteDelay: cfg.ClusterDelay,
-		InnerDelay: cfg.ClusterDelay / 2, MoreDelay: l.faults.ClusterDelay, Fail: l.failCluster, MaxPageSize: min(cfg.MaxPageSize, 100), Clusters: max(cfg.Fleet, 100),
+		InnerDelay: cfg.ClusterDelay / 2, MoreDelay: l.faults.ClusterDelay, Fail: l.failCluster, Caller: l.principal, Subnet: l.subnet, MaxPageSize: min(cfg.MaxPageSize, 100), Clusters: max(cfg.Fleet, 100),
 	})
 	if err != nil {
 		return fmt.Errorf("the lab's EKS: %w", err)
 	}
 	l.tagging = tagging.New(tagging.Config{
-		Sources: []tagging.Source{l.elb, l.eks}, Now: now,
+		Sources: []tagging.Source{l.elb, l.eks, l.ec2}, Now: now,
 		Lag: func() time.Duration { return cfg.IndexLag + l.faults.IndexLag() },
 	})
 	return nil
@@ -82,7 +86,7 @@ func (l *Lab) register() *wire.Mux {
 	mux := wire.NewMux(cfg)
 	kept := l.state.Services(fault.IsRead)
 	for _, r := range []wire.Registration{
-		l.sts.Registration(), l.iam.Registration(), l.eks.Registration(), l.route53.Registration(), l.tagging.Registration(),
+		l.sts.Registration(), l.iam.Registration(), l.ec2.Registration(), l.eks.Registration(), l.route53.Registration(), l.tagging.Registration(),
 		{
 			Name: "elasticloadbalancing", Version: "2015-12-01",
 			Namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/", Service: l.elb,
@@ -108,7 +112,7 @@ func (l *Lab) observe(c wire.Call) {
 // tagsOf a resource, for policies that speak of them.
 func (l *Lab) tagsOf(arn string) map[string]string {
 	account, region, _ := strings.Cut(model.Scope(arn), "/")
-	for _, s := range []tagging.Source{l.elb, l.eks} {
+	for _, s := range []tagging.Source{l.elb, l.eks, l.ec2} {
 		for _, r := range s.Resources(account, region) {
 			if r.ARN == arn {
 				return r.Tags
@@ -116,6 +120,24 @@ func (l *Lab) tagsOf(arn string) map[string]string {
 		}
 	}
 	return nil
+}
+
+// principal behind a call: the role of a session, the user of a key.
+func (l *Lab) principal(r *wire.Request) string {
+	p, ok := l.sts.Caller(r.AccessKeyID)
+	if !ok {
+		return sts.CallerARN(r.Region, r.AccountID)
+	}
+	return cmp.Or(p.RoleARN, p.ARN)
+}
+
+// subnet of a cluster. Those that nobody made are in one VPC, each in a zone of its own,
+// so that a lab needs no network to be laid out first.
+func (l *Lab) subnet(account, region, id string) (vpc, zone string, ok bool) {
+	if vpc, zone, ok = l.ec2.Subnet(account, region, id); ok {
+		return vpc, zone, true
+	}
+	return "vpc-01ab", region + "-" + id, true
 }
 
 // failCluster carries out the fault of that kind.
