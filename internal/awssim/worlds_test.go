@@ -98,29 +98,30 @@ func TestTheWorldRoute53LeadsToItsLoadBalancers(t *testing.T) {
 			t.Fatal(body)
 		}
 	}
-	dns := route53.NewFromConfig(f.config(awssim.Region, nil))
-	list, err := dns.ListResourceRecordSets(t.Context(), &route53.ListResourceRecordSetsInput{HostedZoneId: &w.HostedZoneID, StartRecordName: &w.Name})
-	if err != nil {
-		t.Fatal(err)
+	do(t, route53.NewFromConfig(f.config(awssim.Region, nil)).ChangeResourceRecordSets, f.moveRecords(t, 0, 100))
+	for range 20 {
+		if body := ask(); !strings.Contains(body, "green") {
+			t.Fatal(body)
+		}
 	}
+}
+
+// moveRecords is the change that gives the world's records other weights.
+func (f fixture) moveRecords(t *testing.T, blue, green int64) *route53.ChangeResourceRecordSetsInput {
+	t.Helper()
+	w := f.World()
+	list := do(t, route53.NewFromConfig(f.config(awssim.Region, nil)).ListResourceRecordSets, &route53.ListResourceRecordSetsInput{HostedZoneId: &w.HostedZoneID, StartRecordName: &w.Name})
 	var changes []r53types.Change
 	for _, r := range list.ResourceRecordSets {
 		if aws.ToString(r.Name) == w.Name+"." {
-			r.Weight = aws.Int64(map[string]int64{"blue": 0, "green": 100}[aws.ToString(r.SetIdentifier)])
+			r.Weight = aws.Int64(map[string]int64{"blue": blue, "green": green}[aws.ToString(r.SetIdentifier)])
 			changes = append(changes, r53types.Change{Action: r53types.ChangeActionUpsert, ResourceRecordSet: &r})
 		}
 	}
 	if len(changes) != 4 {
 		t.Fatalf("%d weighted records", len(changes))
 	}
-	if _, err := dns.ChangeResourceRecordSets(t.Context(), &route53.ChangeResourceRecordSetsInput{HostedZoneId: &w.HostedZoneID, ChangeBatch: &r53types.ChangeBatch{Changes: changes}}); err != nil {
-		t.Fatal(err)
-	}
-	for range 20 {
-		if body := ask(); !strings.Contains(body, "green") {
-			t.Fatal(body)
-		}
-	}
+	return &route53.ChangeResourceRecordSetsInput{HostedZoneId: &w.HostedZoneID, ChangeBatch: &r53types.ChangeBatch{Changes: changes}}
 }
 
 // resolver asks one name server.

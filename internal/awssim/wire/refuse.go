@@ -1,6 +1,9 @@
 package wire
 
-import "net/http"
+import (
+	"errors"
+	"net/http"
+)
 
 // proof is what is wrong with a signature.
 type proof int
@@ -42,4 +45,26 @@ func refuse(req *Request, why proof, message string) *Error {
 		e.Status = http.StatusBadRequest
 	}
 	return e
+}
+
+// reworded is an error of the credentials as the services of the protocol have it. Config.Check
+// words it as query services do.
+func reworded(req *Request, err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return err
+	}
+	switch e.Code {
+	case "InvalidClientTokenId":
+		return refuse(req, unknownKey, e.Message)
+	case "ExpiredToken":
+		switch req.Protocol {
+		case RESTJSON, JSON, CBOR:
+			return &Error{Code: "ExpiredTokenException", Message: e.Message, Status: e.Status}
+		case EC2:
+			return &Error{Code: "RequestExpired", Message: e.Message, Status: http.StatusBadRequest}
+		case Query, RESTXML:
+		}
+	}
+	return err
 }

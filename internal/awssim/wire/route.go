@@ -123,7 +123,7 @@ func (m *Mux) decode(hr *http.Request) (*Request, *Registration, error) {
 		return req, reg, err
 	}
 	if err := m.cfg.Check(caller.accessKeyID, caller.token); err != nil {
-		return req, reg, err
+		return req, reg, reworded(req, err)
 	}
 	if account := m.cfg.Resolve(caller.accessKeyID); account != "" {
 		req.AccountID = account
