@@ -2,7 +2,6 @@ package awssim
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -27,8 +26,6 @@ const (
 )
 
 func planes() []string { return []string{PlaneALB, PlaneSynth} }
-
-type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
 
 // plane is a data plane, known also by what it is: either alb and nlb are set, or synth.
 type plane struct {

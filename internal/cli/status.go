@@ -64,10 +64,11 @@ func liveText(names namer, l shift.Live) string {
 	if !l.Exists {
 		return "no such rule yet; " + serves(names, l.Split)
 	}
-	text := names.split(l.Split)
+	parts := []string{names.split(l.Split)}
 	for _, o := range l.Others {
-		text += "; another record type has " + names.split(o)
+		parts = append(parts, "another record type has "+names.split(o))
 	}
+	text := strings.Join(parts, "; ")
 	if l.Pending {
 		text += " (written, and not in force everywhere yet)"
 	}

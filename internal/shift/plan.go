@@ -146,11 +146,11 @@ func (p Plan) Describe(s traffic.Split) string {
 
 // DescribeLive names what is live, each part of the route where they differ.
 func (p Plan) DescribeLive(l Live) string {
-	text := p.Describe(l.Split)
+	parts := []string{p.Describe(l.Split)}
 	for _, o := range l.Others {
-		text += " and " + p.Describe(o)
+		parts = append(parts, p.Describe(o))
 	}
-	return text
+	return strings.Join(parts, " and ")
 }
 
 // NameOf is a destination's declared name; for one that is not declared, its ID
