@@ -145,18 +145,28 @@ func (p *player) text() string {
 	return b.String()
 }
 
+// written is what a call writes; of a name, the weights of its A records that change.
+func (l *lab) written(r *wire.Request) Split {
+	if !l.Ground.DNS() {
+		return parseWrite(&Exchange{Operation: r.Operation, In: r.Params}).split
+	}
+	s := Split{}
+	for _, c := range r.Params.Struct("ChangeBatch").List("Changes") {
+		set := c.Struct("ResourceRecordSet")
+		if n, ok, err := set.Int("Weight"); ok && err == nil && c.Str("Action") != "DELETE" && set.Str("Type") == "A" {
+			s[set.Str("SetIdentifier")] = n
+		}
+	}
+	return s
+}
+
 // onGreen calls f once when a write gives green at least a share in percent.
 func (l *lab) onGreen(percent int, f func()) {
 	var once sync.Once
 	id := l.Groups["green"]
 	l.Faults().Intercept(func(_ context.Context, r *wire.Request, p wire.Phase) error {
 		if p == wire.After && (r.Operation == l.writeCall() || r.Operation == "ModifyListener" || r.Operation == "CreateRule") {
-			s := Split{}
-			if l.Ground.DNS() {
-				s = l.live()
-			} else {
-				s = parseWrite(&Exchange{Operation: r.Operation, In: r.Params}).split
-			}
+			s := l.written(r)
 			if s.share(id)*100 >= float64(percent)-1e-9 {
 				once.Do(func() { go f() })
 			}
