@@ -3,6 +3,7 @@ package ec2
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -89,13 +90,24 @@ type world struct {
 	instances  []*instance
 	interfaces []*networkInterface
 	templates  []*launchTemplate
+	done       map[string]doneCall // by operation and client token
 }
+
+// doneCall is the answer of a call that may come again with the same client token.
+type doneCall struct {
+	at     time.Time
+	params string
+	result wire.Struct
+}
+
+// tokenLife is how long client tokens are remembered.
+const tokenLife = 24 * time.Hour
 
 func (s *Service) world(account, region string) *world {
 	k := worldKey{account, region}
 	w := s.worlds[k]
 	if w == nil {
-		w = &world{worldKey: k}
+		w = &world{worldKey: k, done: map[string]doneCall{}}
 		s.worlds[k] = w
 	}
 	return w
@@ -128,7 +140,30 @@ func (s *Service) Serve(ctx context.Context, r *wire.Request) (wire.Struct, erro
 	s.at = s.cfg.Now().UTC()
 	c := &call{world: s.world(r.AccountID, r.Region), s: s, p: p, now: s.at}
 	c.forget()
-	return handle(c)
+	return c.once(r.Operation, handle)
+}
+
+// once serves a call, unless its client token shows that it was served before: then it
+// gets the answer of that time.
+func (c *call) once(operation string, handle handler) (wire.Struct, error) {
+	token := c.p.Str("ClientToken")
+	if token == "" {
+		return handle(c)
+	}
+	key, params := operation+" "+token, fmt.Sprint(c.p) // fmt sorts the keys of maps
+	if d, ok := c.done[key]; ok {
+		if d.params != params {
+			return nil, wire.Errorf("IdempotentParameterMismatch", "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).")
+		}
+		return d.result, nil
+	}
+	out, err := handle(c)
+	if err != nil {
+		return nil, err
+	}
+	maps.DeleteFunc(c.done, func(_ string, d doneCall) bool { return c.now.Sub(d.at) > tokenLife })
+	c.done[key] = doneCall{c.now, params, out}
+	return out, nil
 }
 
 // clock is what states follow: it stands while a call is served.

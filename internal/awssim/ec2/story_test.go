@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsec2 "github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -45,6 +46,39 @@ func TestADryRunAnswers412AndDoesNothing(t *testing.T) {
 	}
 	if left := c.svc.Resources(account, region); len(left) != 0 {
 		t.Errorf("%+v", left)
+	}
+}
+
+// An SDK that did not hear the answer asks again with the same token.
+func TestAClientTokenMakesACallCountOnce(t *testing.T) {
+	now := newClock()
+	s := ec2.New(ec2.Config{Now: now.now})
+	create := func(name, token string) (wire.Struct, error) {
+		return serve(s, t, "CreateLaunchTemplate", wire.Params{"LaunchTemplateName": name, "ClientToken": token, "LaunchTemplateData": wire.Params{"ImageId": "x"}})
+	}
+	first, err := create("nodes", "t-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := create("nodes", "t-1")
+	if err != nil || text(t, again, "launchTemplate.launchTemplateId") != text(t, first, "launchTemplate.launchTemplateId") {
+		t.Errorf("%v %v", again, err)
+	}
+	for name, tc := range map[string]struct{ name, token, want string }{
+		"other arguments": {"others", "t-1", "IdempotentParameterMismatch"},
+		"another token":   {"nodes", "t-2", "InvalidLaunchTemplateName.AlreadyExistsException"},
+	} {
+		_, err := create(tc.name, tc.token)
+		if e, ok := errors.AsType[*wire.Error](err); !ok || e.Code != tc.want {
+			t.Errorf("%s: %v, want %s", name, err, tc.want)
+		}
+	}
+	now.add(25 * time.Hour)
+	if _, err := create("others", "t-3"); err != nil {
+		t.Error(err)
+	}
+	if _, err := create("third", "t-1"); err != nil {
+		t.Errorf("a token of yesterday: %v", err)
 	}
 }
 

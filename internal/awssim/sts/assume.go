@@ -171,13 +171,14 @@ func inherit(k *key, before key) error {
 	return nil
 }
 
-// authorize the session, where authorization is on.
+// authorize the session, where authorization is on. Where it is off, the role may be one
+// that nobody created.
 func (s *Service) authorize(q *request, k key) (authz.Role, error) {
+	role, ok := s.cfg.IAM.Role(q.arn)
 	if !s.cfg.Authz {
-		return authz.Role{}, nil
+		return role, nil
 	}
 	caller := s.caller(q.r)
-	role, ok := s.cfg.IAM.Role(q.arn)
 	if !ok {
 		return role, denied("User: " + caller.ARN + " is not authorized to perform: sts:AssumeRole on resource: " + q.arn)
 	}

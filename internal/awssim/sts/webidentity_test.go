@@ -223,6 +223,31 @@ func TestALabCanHandOutShorterCredentialsThanAWS(t *testing.T) {
 	}
 }
 
+func TestARoleThatExistsGivesItsSessionsItsIdentifier(t *testing.T) {
+	now := func() time.Time { return time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC) }
+	users := pods(t, now)
+	known, ok := users.Role(podRole)
+	if !ok {
+		t.Fatal("the role is not there")
+	}
+	// Its trust policy knows a service account only, which without authorization does not count.
+	out, err := serve(t, sts.Config{IAM: users, Now: now})(static("AKID")).AssumeRole(t.Context(), &awssts.AssumeRoleInput{
+		RoleArn: aws.String(podRole), RoleSessionName: aws.String("ci"), DurationSeconds: aws.Int32(7200),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := *out.AssumedRoleUser.AssumedRoleId; got != known.ID+":ci" {
+		t.Errorf("%s, want %s:ci", got, known.ID)
+	}
+	_, err = serve(t, sts.Config{IAM: users, Now: now, Authz: true})(static("AKID")).AssumeRole(t.Context(), &awssts.AssumeRoleInput{
+		RoleArn: aws.String(podRole), RoleSessionName: aws.String("ci"),
+	})
+	if codeOf(err) != "AccessDenied" {
+		t.Errorf("with authorization: %v", err)
+	}
+}
+
 func TestSecretsOfKeys(t *testing.T) {
 	svc := sts.New(sts.Config{})
 	if s, ok := svc.Secret(sts.LabAccessKeyID); !ok || s != sts.LabSecret {
