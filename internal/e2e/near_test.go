@@ -61,6 +61,7 @@ type site interface {
 	live(t *testing.T) map[string]int       // weights by name
 	asked(c awssim.CallEntry) (string, int) // weights that a call asked for, as blue:green, and green's percent; "": none
 	marked(t *testing.T) string             // what a shift has left; "": nothing
+	spoil(t *testing.T)                     // green, so that the built-in analysis sees it
 }
 
 // written are the weights that calls asked for, where they had an effect, as blue:green.
@@ -149,6 +150,15 @@ func (n network) marked(t *testing.T) string {
 		}
 	}
 	return left.String()
+}
+
+func (n network) spoil(t *testing.T) {
+	t.Helper()
+	n.sim.Cluster("green").SetHealthy(false)
+	until(t, "it is noticed", func() bool {
+		out, err := n.api.DescribeTargetHealth(t.Context(), &elb.DescribeTargetHealthInput{TargetGroupArn: aws.String(n.arn("green"))})
+		return err == nil && out.TargetHealthDescriptions[0].TargetHealth.State == types.TargetHealthStateEnumUnhealthy
+	})
 }
 
 // address of a name, of its own in the zone of the world route53: plain A records with a
@@ -257,6 +267,11 @@ func (a address) marked(t *testing.T) string {
 		}
 	}
 	return left.String()
+}
+
+func (a address) spoil(t *testing.T) {
+	t.Helper()
+	a.fault(t, `{"kind":"target","targetGroup":"green","failRate":1}`)
 }
 
 // settled fails when the route is not at these weights, or something of a shift is left.

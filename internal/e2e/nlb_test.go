@@ -68,7 +68,7 @@ func TestNoConnectionIsCutInAShiftOfANetworkLoadBalancer(t *testing.T) {
 	if res.code != 0 {
 		t.Fatalf("code %d\n%s%s", res.code, res.stdout, res.stderr)
 	}
-	drained(t, res.stdout, 4*time.Second)
+	drainedFor(t, res.stdout, 3*time.Second)
 	until(t, "there were enough connections", func() bool { return len(f.answers()) >= enoughDraws })
 	stay := f.long.Load()
 	time.Sleep(600 * time.Millisecond) // each asks once more after the end
@@ -93,15 +93,15 @@ func TestNoConnectionIsCutInAShiftOfANetworkLoadBalancer(t *testing.T) {
 	settled(t, n, 0, 100)
 }
 
-// drained checks that a run waited, after its bake, for the losing side's connections.
-func drained(t *testing.T, stdout string, least time.Duration) {
+// drainedFor checks that a run waited, after its bake, for the losing side's connections.
+func drainedFor(t *testing.T, stdout string, least time.Duration) {
 	t.Helper()
 	events, end := told(t, stdout)
 	i := slices.IndexFunc(events, func(e engine.Event) bool { return e.Phase == shift.Draining })
 	if i < 0 {
 		t.Fatal("it did not drain")
 	}
-	if took := end.Finished.Sub(events[i].At); end.Phase != shift.Succeeded || took < least-time.Second {
+	if took := end.Finished.Sub(events[i].At); end.Phase != shift.Succeeded || took < least {
 		t.Errorf("%s after it drained for %s, want %s", end.Phase, took, least)
 	}
 }
