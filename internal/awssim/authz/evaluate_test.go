@@ -116,6 +116,8 @@ func TestConditions(t *testing.T) {
 		`"StringNotEqualsIgnoreCase":{"t:name":"bLUE"}`:                       false,
 		`"StringLike":{"t:name":"B?u*"}`:                                      true,
 		`"StringNotLike":{"t:name":"B*"}`:                                     false,
+		`"StringEquals":{"t:many":"b"}`:                                       true,  // of several values without a quantifier, any
+		`"StringNotEquals":{"t:many":"a"}`:                                    false, // and none of them
 		`"ForAnyValue:StringEquals":{"t:many":["b","c"]}`:                     true,
 		`"ForAnyValue:StringEquals":{"t:many":"c"}`:                           false,
 		`"ForAnyValue:StringEquals":{"t:none":"c"}`:                           false,
