@@ -112,11 +112,13 @@ func (l *Lab) observe(c wire.Call) {
 // tagsOf a resource, for policies that speak of them.
 func (l *Lab) tagsOf(arn string) map[string]string {
 	account, region, _ := strings.Cut(model.Scope(arn), "/")
+	all := l.iam.Resources(account)
 	for _, s := range []tagging.Source{l.elb, l.eks, l.ec2} {
-		for _, r := range s.Resources(account, region) {
-			if r.ARN == arn {
-				return r.Tags
-			}
+		all = append(all, s.Resources(account, region)...)
+	}
+	for _, r := range all {
+		if r.ARN == arn {
+			return r.Tags
 		}
 	}
 	return nil
