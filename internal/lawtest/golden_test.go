@@ -175,10 +175,14 @@ func (l *lab) onGreen(percent int, f func()) {
 	})
 }
 
-// signal leaves a person's word on the rule.
+// signal leaves a person's word on the rule or the listener.
 func (l *lab) signal(word string) {
+	at := l.Rule
+	if l.Ground == OnNLB {
+		at = l.Listener
+	}
 	_, err := l.ELBClient().AddTags(context.Background(), &elb.AddTagsInput{
-		ResourceArns: []string{l.Rule}, Tags: []types.Tag{{Key: aws.String(tagPrefix + "signal"), Value: &word}},
+		ResourceArns: []string{at}, Tags: []types.Tag{{Key: aws.String(tagPrefix + "signal"), Value: &word}},
 	})
 	if err != nil {
 		l.t.Error(err)

@@ -147,6 +147,7 @@ type caller struct {
 	failedAt   time.Time
 	slow       time.Duration // spent since then in waiting for answers
 	inForce    time.Time     // when it was told that the live weights are in force; zero: it was not
+	wasInForce time.Time     // the same before the newest write
 	lost       time.Time     // when the answer to a change of its own was lost last
 	answered   bool          // it tried to go back after that, or something kept it from doing so
 	knows      Split         // the live split as it was told, and since when
@@ -268,6 +269,7 @@ func (j *judge) reads(a *act) {
 func (j *judge) see(r reading) {
 	if j.live == nil && j.before != nil && j.before.split.sameShares(r.split) {
 		j.live = j.before // the write whose outcome was not known had no effect
+		j.undone()
 	}
 	if j.live == nil || !j.live.split.sameShares(r.split) {
 		j.anew()

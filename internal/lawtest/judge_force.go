@@ -15,6 +15,7 @@ type changes struct {
 	ids     []string  // "": the answer was lost
 	weights int       // index of the newest that gave weights
 	at      time.Time // of that one's answer
+	before  int       // what weights was before that one
 }
 
 // submitted follows a change that was accepted, or may have been.
@@ -31,6 +32,27 @@ func (j *judge) submitted(a *act) {
 		j.zone.weights, j.zone.at = len(j.zone.ids)-1, x.Done
 		for _, c := range j.callers {
 			c.inForce = time.Time{}
+		}
+	}
+}
+
+// remember what undone needs, before a write.
+func (j *judge) remember() {
+	if j.live == nil {
+		return // an attempt before this one was lost, too
+	}
+	j.zone.before = j.zone.weights
+	for _, c := range j.callers {
+		c.wasInForce = c.inForce
+	}
+}
+
+// undone: the newest change of weights, whose answer was lost, had no effect.
+func (j *judge) undone() {
+	j.zone.weights = j.zone.before
+	for _, c := range j.callers {
+		if c.inForce.IsZero() {
+			c.inForce = c.wasInForce
 		}
 	}
 }

@@ -30,6 +30,7 @@ func (j *judge) writes(a *act) {
 // took follows the effect that an attempt has, may have had, or has not.
 func (j *judge) took(a *act) {
 	x, c, w := j.x, j.c, a.write
+	j.remember()
 	if a.marking != nil && (x.OK() || x.Unknown()) {
 		j.marked(a.marking)
 	}
