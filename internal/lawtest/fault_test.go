@@ -123,39 +123,53 @@ func TestFaultSweep(t *testing.T) {
 	}
 }
 
-// TestPassingFaultsOfTheWorld puts faults of the data plane and its metrics in force for
-// five seconds, at each second of a shift.
+// TestPassingFaultsOfTheWorld puts faults of the data plane, of its metrics and of DNS in
+// force for five seconds, at each second of a shift.
 func TestPassingFaultsOfTheWorld(t *testing.T) {
-	for name, rule := range map[string]fault.Rule{
-		"weights reach the data plane late": {Kind: fault.WeightsDelay, Duration: time.Second},
-		"metrics come late":                 {Kind: fault.MetricDelay, Duration: 4 * time.Second},
-		"requests are not counted":          {Kind: fault.MetricMissing, Name: "RequestCount"},
-		"no metric at all":                  {Kind: fault.MetricMissing, Name: "*"},
+	for name, tc := range map[string]struct {
+		on   []Ground
+		rule fault.Rule
+	}{
+		"weights reach the data plane late": {[]Ground{OnALB, OnNLB}, fault.Rule{Kind: fault.WeightsDelay, Duration: time.Second}},
+		"metrics come late":                 {[]Ground{OnALB, OnNLB}, fault.Rule{Kind: fault.MetricDelay, Duration: 4 * time.Second}},
+		"requests are not counted":          {[]Ground{OnALB}, fault.Rule{Kind: fault.MetricMissing, Name: "RequestCount"}},
+		"connections are not counted":       {[]Ground{OnNLB}, fault.Rule{Kind: fault.MetricMissing, Name: "NewFlowCount"}},
+		"no metric at all":                  {[]Ground{OnALB, OnNLB}, fault.Rule{Kind: fault.MetricMissing, Name: "*"}},
+		"changes take 20 s":                 {[]Ground{OnDNS}, fault.Rule{Kind: fault.PropagationDelay, Duration: 20 * time.Second}},
+		"the zone is busy":                  {[]Ground{OnDNS}, fault.Rule{Kind: fault.Refusal, Code: "PriorRequestNotComplete", Operation: "ChangeResourceRecordSets"}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			step := stride(2, 23)
-			for at := 1; at < 32; at += step {
-				inWorld(t, LabPace(), nil, func(l *lab) {
-					time.AfterFunc(time.Duration(at)*time.Second, func() { l.fault(rule) })
-					time.AfterFunc(time.Duration(at+5)*time.Second, l.Faults().Clear)
-					m := l.quick()
-					l.ended(l.run(Setup{Manifest: m}), shift.Succeeded, "Succeeded")
-					l.lawful(l.declared(m))
-					if got := l.live(); !got.equal(l.split(blueGreen(0, 100)...)) {
-						l.t.Errorf("from second %d: ended at %s", at, got)
-					}
-				})
-			}
-			t.Logf("at every %d seconds of 32", step)
-		})
+		for _, g := range tc.on {
+			t.Run(name+" on "+string(g), func(t *testing.T) {
+				t.Parallel()
+				step := stride(2, 23)
+				if g != OnALB {
+					step = stride(5, 29)
+				}
+				for at := 1; at < 32; at += step {
+					inWorldOf(t, g, LabPace(), nil, func(l *lab) {
+						time.AfterFunc(time.Duration(at)*time.Second, func() { l.fault(tc.rule) })
+						time.AfterFunc(time.Duration(at+5)*time.Second, l.Faults().Clear)
+						m := l.quick()
+						l.ended(l.run(Setup{Manifest: m}), shift.Succeeded, "Succeeded")
+						l.lawful(l.declared(m))
+						if got := l.live(); !got.equal(l.split(blueGreen(0, 100)...)) {
+							l.t.Errorf("from second %d: ended at %s", at, got)
+						}
+					})
+				}
+				t.Logf("at every %d seconds of 32", step)
+			})
+		}
 	}
 }
 
 // TestFaultsThatOutlastMaxHold begin at 15 s, when half the traffic has moved, and stay.
 func TestFaultsThatOutlastMaxHold(t *testing.T) {
+	measured := []Ground{OnALB, OnNLB}
+	all := []Ground{OnALB, OnNLB, OnDNS}
 	for name, tc := range map[string]struct {
-		rule      fault.Rule
+		on        []Ground
+		rule      func(l *lab) fault.Rule
 		onFailure string
 		phase     shift.Phase
 		reason    string
@@ -163,74 +177,92 @@ func TestFaultsThatOutlastMaxHold(t *testing.T) {
 		goal      []Weight // nil: where it was
 	}{
 		"metrics that stay away go back": {
-			fault.Rule{Kind: fault.MetricMissing, Name: "*"}, "rollback", shift.RolledBack, "Inconclusive", "held for", blueGreen(100, 0),
+			measured, rule(fault.Rule{Kind: fault.MetricMissing, Name: "*"}), "rollback", shift.RolledBack, "Inconclusive", "held for", blueGreen(100, 0),
 		},
 		"metrics that stay away hold, by policy": {
-			fault.Rule{Kind: fault.MetricMissing, Name: "*"}, "hold", shift.Held, "MaxDuration", "not finished within", nil,
+			measured, rule(fault.Rule{Kind: fault.MetricMissing, Name: "*"}), "hold", shift.Held, "MaxDuration", "not finished within", nil,
 		},
 		"CloudWatch that refuses goes back": {
-			fault.Rule{Kind: fault.AccessDenied, Service: "monitoring"}, "rollback", shift.RolledBack, "Error", "AccessDenied", blueGreen(100, 0),
+			measured, rule(fault.Rule{Kind: fault.AccessDenied, Service: "monitoring"}), "rollback", shift.RolledBack, "Error", "AccessDenied", blueGreen(100, 0),
 		},
 		"writes that are refused go nowhere": {
-			fault.Rule{Kind: fault.AccessDenied, Operation: "ModifyRule"}, "rollback", shift.Unconfirmed, "WriteFailed", "AccessDenied", nil,
+			all, func(l *lab) fault.Rule { return fault.Rule{Kind: fault.AccessDenied, Operation: l.writeCall()} }, "rollback", shift.Unconfirmed, "WriteFailed", "AccessDenied", nil,
 		},
 		"writes that are refused hold, by policy": {
-			fault.Rule{Kind: fault.AccessDenied, Operation: "ModifyRule"}, "hold", shift.Held, "MaxDuration", "AccessDenied", nil,
+			measured, func(l *lab) fault.Rule { return fault.Rule{Kind: fault.AccessDenied, Operation: l.writeCall()} }, "hold", shift.Held, "MaxDuration", "AccessDenied", nil,
 		},
 		"a route that cannot be read is not written": {
-			fault.Rule{Kind: fault.Throttle, Operation: "DescribeRules"}, "rollback", shift.Unconfirmed, "Unreadable", "Throttling", nil,
+			all, func(l *lab) fault.Rule {
+				return fault.Rule{Kind: fault.Throttle, Operation: map[Ground]string{
+					OnALB: "DescribeRules", OnNLB: "DescribeListeners", OnDNS: "ListResourceRecordSets",
+				}[l.Ground]}
+			}, "rollback", shift.Unconfirmed, "Unreadable", "Throttling", nil,
 		},
 		"tags that cannot be read forbid to go on, not to go back": {
-			fault.Rule{Kind: fault.ErrorBefore, Operation: "DescribeTags"}, "rollback", shift.RolledBack, "Unreadable", "InternalFailure", blueGreen(100, 0),
+			measured, rule(fault.Rule{Kind: fault.ErrorBefore, Operation: "DescribeTags"}), "rollback", shift.RolledBack, "Unreadable", "InternalFailure", blueGreen(100, 0),
+		},
+		"changes that never come into force go back": {
+			[]Ground{OnDNS}, rule(fault.Rule{Kind: fault.PropagationDelay, Duration: 90 * time.Second}), "rollback", shift.RolledBack, "Propagating", "not in force everywhere", blueGreen(100, 0),
+		},
+		"health that cannot be read goes back": {
+			[]Ground{OnDNS}, rule(fault.Rule{Kind: fault.AccessDenied, Operation: "GetHealthCheck*"}), "rollback", shift.RolledBack, "HealthUnknown", "AccessDenied", blueGreen(100, 0),
 		},
 		"all of AWS is gone": {
-			fault.Rule{Kind: fault.DropBefore}, "rollback", shift.Unconfirmed, "Unreadable", "cannot read the route", nil,
+			all, rule(fault.Rule{Kind: fault.DropBefore}), "rollback", shift.Unconfirmed, "Unreadable", "cannot read the route", nil,
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			inWorld(t, LabPace(), nil, func(l *lab) {
-				m := l.quick()
-				m.Spec.Analysis.MaxHold = v1alpha1.Duration{Duration: 30 * time.Second}
-				m.Spec.Strategy.OnFailure = tc.onFailure
-				m.Spec.Strategy.RollbackTimeout = v1alpha1.Duration{Duration: 2 * time.Minute}
-				m.Spec.Strategy.MaxDuration = v1alpha1.Duration{Duration: 4 * time.Minute}
-				time.AfterFunc(15*time.Second, func() { l.fault(tc.rule) })
-				var at Split
-				time.AfterFunc(15*time.Second, func() { at = l.live() })
-				out := l.run(Setup{Manifest: m})
-				l.ended(out, tc.phase, tc.reason)
-				if !strings.Contains(out.Message, tc.message) {
-					l.t.Errorf("message %q does not say %q", out.Message, tc.message)
-				}
-				goal := at
-				if tc.goal != nil {
-					goal = l.split(tc.goal...)
-				}
-				if got := l.live(); !got.equal(goal) {
-					l.t.Errorf("ended at %s, want %s", got, goal)
-				}
-				l.lawful(l.declared(m))
+		for _, g := range tc.on {
+			t.Run(name+" on "+string(g), func(t *testing.T) {
+				t.Parallel()
+				inWorldOf(t, g, LabPace(), nil, func(l *lab) {
+					m := l.quick()
+					m.Spec.Analysis.MaxHold = v1alpha1.Duration{Duration: 30 * time.Second}
+					m.Spec.Strategy.OnFailure = tc.onFailure
+					m.Spec.Strategy.RollbackTimeout = v1alpha1.Duration{Duration: 2 * time.Minute}
+					m.Spec.Strategy.MaxDuration = v1alpha1.Duration{Duration: 4 * time.Minute}
+					var at Split
+					time.AfterFunc(15*time.Second, func() { at = l.live(); l.fault(tc.rule(l)) })
+					out := l.run(Setup{Manifest: m})
+					l.ended(out, tc.phase, tc.reason)
+					if !strings.Contains(out.Message, tc.message) {
+						l.t.Errorf("message %q does not say %q", out.Message, tc.message)
+					}
+					goal := at
+					if tc.goal != nil {
+						goal = l.split(tc.goal...)
+					}
+					l.Faults().Clear()
+					if got := l.live(); !got.equal(goal) {
+						l.t.Errorf("ended at %s, want %s", got, goal)
+					}
+					l.lawful(l.declared(m))
+				})
 			})
-		})
+		}
 	}
 }
 
+func rule(r fault.Rule) func(*lab) fault.Rule { return func(*lab) fault.Rule { return r } }
+
 // A rollback goes on while its write is refused, and lands when it is not any more.
 func TestS13ExpiredCredentialsDelayARollbackAndDoNotEndIt(t *testing.T) {
-	t.Parallel()
-	inWorld(t, LabPace(), nil, func(l *lab) {
-		m := l.quick()
-		sick(l)
-		l.fault(fault.Rule{Kind: fault.ExpiredToken, Operation: "ModifyRule", Skip: 1}) // the second is the way back
-		time.AfterFunc(5*time.Minute, l.Faults().Clear)
-		out := l.run(Setup{Manifest: m})
-		if out.Err != nil || out.Phase != shift.RolledBack || out.Finished.Sub(out.Started) < 4*time.Minute {
-			l.t.Errorf("%s %s (%s), %v after %s", out.Phase, out.Reason, out.Message, out.Err, out.Finished.Sub(out.Started))
-		}
-		l.lawful(l.declared(m))
-		if got := l.live(); !got.equal(l.split(blueGreen(100, 0)...)) {
-			l.t.Errorf("ended at %s", got)
-		}
+	onEach(t, func(t *testing.T, g Ground) {
+		inWorldOf(t, g, LabPace(), nil, func(l *lab) {
+			m := l.quick()
+			l.onGreen(30, func() { // what is written next is the way back
+				l.fault(fault.Rule{Kind: fault.ExpiredToken, Operation: l.writeCall()})
+				l.sicken(1)
+			})
+			time.AfterFunc(5*time.Minute+30*time.Second, func() {
+				l.Faults().Clear()
+				l.sicken(1)
+			})
+			out := l.run(Setup{Manifest: m})
+			if out.Err != nil || out.Phase != shift.RolledBack || out.Finished.Sub(out.Started) < 4*time.Minute {
+				l.t.Errorf("%s %s (%s), %v after %s", out.Phase, out.Reason, out.Message, out.Err, out.Finished.Sub(out.Started))
+			}
+			l.lawful(l.declared(m))
+			l.endsAt(blueGreen(100, 0)...)
+		})
 	})
 }
