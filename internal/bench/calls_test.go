@@ -34,11 +34,22 @@ func (c costs) String() string {
 		c.writes, c.readBacks, c.fixed, c.tickCalls, c.ticks, c.longestTick, c.tags, c.health, c.metrics)
 }
 
+// kind of a load balancer's route, as its calls tell it.
+type kind struct {
+	reads string // the operation that reads the weights
+	start int    // how many calls come before the first turn
+}
+
+// ruleCalls: rule, tags; preflight: rule, target groups, tags; mark, tags.
+func ruleCalls() kind { return kind{"DescribeRules", 7} }
+
+// networkCalls: a default action has no owner, whose tags preflight reads.
+func networkCalls() kind { return kind{"DescribeListeners", 6} }
+
 // cost sorts one shift's calls. What comes before the first turn (reading, preflight,
 // writing the mark and reading who won), and the removal of the mark, is fixed. A turn
-// begins by reading the rule, or its tags to renew the lease.
-func cost(calls []awssim.CallEntry) (c costs) {
-	const start = 7 // rule, tags; preflight: rule, target groups, tags; mark, tags
+// begins by reading the weights, or the tags to renew the lease.
+func cost(calls []awssim.CallEntry, k kind) (c costs) {
 	seen, tick, verify := 0, 0, false
 	for i, call := range calls {
 		switch call.Operation {
@@ -53,18 +64,18 @@ func cost(calls []awssim.CallEntry) (c costs) {
 		}
 		seen++
 		switch {
-		case seen <= start || call.Operation == "RemoveTags":
+		case seen <= k.start || call.Operation == "RemoveTags":
 			c.fixed++
 			continue
 		case call.Weights != nil:
 			c.writes, verify = c.writes+1, true
 			continue
-		case verify && call.Operation == "DescribeRules":
+		case verify && call.Operation == k.reads:
 			c.readBacks, verify = c.readBacks+1, false
 			continue
 		}
 		renewal := call.Operation == "DescribeTags" && i+1 < len(calls) && calls[i+1].Operation == "AddTags"
-		if call.Operation == "DescribeRules" || renewal {
+		if call.Operation == k.reads || renewal {
 			c.ticks, tick = c.ticks+1, 0
 		}
 		tick++
@@ -119,7 +130,7 @@ func BenchmarkShiftCalls(b *testing.B) {
 	for b.Loop() {
 		virtual(b, 1, func(t *testing.T, f *fleet) {
 			o := wholeShift(t, f, 5*time.Minute)
-			c := cost(o.calls)
+			c := cost(o.calls, ruleCalls())
 			if c.writes != steps || c.readBacks != steps || c.fixed > maxFixed || c.longestTick > maxTick {
 				t.Errorf("%s; want %d writes, as many read-backs, at most %d fixed calls and %d a tick", c, steps, maxFixed, maxTick)
 			}
@@ -127,8 +138,8 @@ func BenchmarkShiftCalls(b *testing.B) {
 				t.Errorf("%s: these are %d of %d calls", c, sum, len(o.calls))
 			}
 			settled, err := f.run(t.Context(), f.routes[0], nil)
-			if err != nil || settled.Reason != "Settled" || cost(settled.calls).writes > 0 {
-				t.Fatalf("%s, %d writes, %v", settled.Reason, cost(settled.calls).writes, err)
+			if err != nil || settled.Reason != "Settled" || cost(settled.calls, ruleCalls()).writes > 0 {
+				t.Fatalf("%s, %d writes, %v", settled.Reason, cost(settled.calls, ruleCalls()).writes, err)
 			}
 			b.ReportMetric(float64(c.writes), "writes/shift")
 			b.ReportMetric(float64(c.readBacks), "read-backs/shift")
@@ -139,7 +150,7 @@ func BenchmarkShiftCalls(b *testing.B) {
 			b.ReportMetric(float64(c.tags), "tag-calls/shift")
 			b.ReportMetric(float64(c.health), "health-calls/shift")
 			b.ReportMetric(float64(c.metrics), "GetMetricData/shift")
-			b.ReportMetric(float64(cost(settled.calls).writes), "writes/settled-run")
+			b.ReportMetric(float64(cost(settled.calls, ruleCalls()).writes), "writes/settled-run")
 		})
 	}
 	b.ReportMetric(0, "ns/op") // nobody waits for virtual time

@@ -74,24 +74,43 @@ type route struct {
 func newFleet(t *testing.T, n int) *fleet {
 	t.Helper()
 	f := &fleet{}
-	f.transport = f.net.Transport()
-	f.transport.MaxIdleConnsPerHost = 64
-	lab, err := awssim.New(awssim.Config{
-		Listen: f.net.Listen, Dial: f.net.DialContext, DataPlane: awssim.PlaneSynth, World: awssim.WorldBlueGreen,
-		MetricPeriod: period, MetricDelay: delay, Seed: 7,
-	})
-	if err != nil {
+	if err := f.open(f.config()); err != nil {
 		t.Fatal(err)
 	}
-	f.Lab = lab
-	w := lab.World()
+	w := f.World()
 	f.routes = []route{{w.ListenerARN, w.Host, w.RulePriority, [2]string{w.TargetGroups[0].ARN, w.TargetGroups[1].ARN}}}
-	if err := errors.Join(lab.Start("127.0.0.1:0"), f.grow(t.Context(), n-1)); err != nil {
+	if err := f.grow(t.Context(), n-1); err != nil {
 		t.Fatal(errors.Join(err, f.close()))
 	}
-	time.Sleep(10*period + delay + period/7) // off the minute, as in life
+	f.warm()
 	return f
 }
+
+// config of a lab in the fleet's memory.
+func (f *fleet) config() awssim.Config {
+	return awssim.Config{
+		Listen: f.net.Listen, Dial: f.net.DialContext, DataPlane: awssim.PlaneSynth, World: awssim.WorldBlueGreen,
+		MetricPeriod: period, MetricDelay: delay, Seed: 7,
+	}
+}
+
+// open the lab.
+func (f *fleet) open(cfg awssim.Config) error {
+	f.transport = f.net.Transport()
+	f.transport.MaxIdleConnsPerHost = 64
+	lab, err := awssim.New(cfg)
+	if err != nil {
+		return err
+	}
+	f.Lab = lab
+	if err := lab.Start("127.0.0.1:0"); err != nil {
+		return errors.Join(err, f.close())
+	}
+	return nil
+}
+
+// warm waits until there are some minutes of traffic, off the minute, as in life.
+func (f *fleet) warm() { time.Sleep(10*period + delay + period/7) }
 
 func (f *fleet) close() error {
 	f.transport.CloseIdleConnections()
@@ -222,11 +241,17 @@ func inFleet(t *testing.T, n int, f func(t *testing.T, fl *fleet)) {
 // virtual runs f as inFleet does, in a benchmark: package synctest wants a test.
 func virtual(b *testing.B, n int, f func(t *testing.T, fl *fleet)) {
 	b.Helper()
+	inTest(b, func(t *testing.T) { inFleet(t, n, f) })
+}
+
+// inTest runs f as a test, in a benchmark.
+func inTest(b *testing.B, f func(t *testing.T)) {
+	b.Helper()
 	ran := false
 	ok := testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: b.Name(), F: func(t *testing.T) {
 		if !ran { // RunTests heeds -count, which has made this benchmark run as often already
 			ran = true
-			inFleet(t, n, f)
+			f(t)
 		}
 	}}})
 	if !ok {
