@@ -205,6 +205,7 @@ func TestBadInputForANetworkLoadBalancerIsExplainedAndWritesNothing(t *testing.T
 		"a rule with conditions on a Network Load Balancer":     manifestOf(route+`"`+listener+`"}`, `    alb: {listenerARN: "`+listener+`", rule: {priority: 10, hosts: [example.com]}}`),
 		"its listener declared as one of an ALB":                manifestOf(route, "    alb: {default: true, listenerARN: "),
 		"a TLS listener with target groups of two protocols":    pair(types.ProtocolEnumTls, types.ProtocolEnumTls, types.ProtocolEnumTcp, nil),
+		"a TLS listener with a TLS target group beside TCP":     pair(types.ProtocolEnumTls, types.ProtocolEnumTcp, types.ProtocolEnumTls, nil),
 		"a TCP listener with a TLS target group":                greenOf("tls", types.ProtocolEnumTls, nil),
 		"a TCP listener with a UDP target group":                greenOf("udp", types.ProtocolEnumUdp, nil),
 		"a UDP listener with a TCP target group":                pair(types.ProtocolEnumUdp, types.ProtocolEnumUdp, types.ProtocolEnumTcp, nil),

@@ -101,7 +101,7 @@ func (n network) set(t *testing.T, blue, green int) {
 }
 
 func tuple(arn string, weight int) types.TargetGroupTuple {
-	return types.TargetGroupTuple{TargetGroupArn: aws.String(arn), Weight: aws.Int32(int32(weight))} //nolint:gosec // 0–999
+	return types.TargetGroupTuple{TargetGroupArn: aws.String(arn), Weight: aws.Int32(int32(weight))}
 }
 
 // forward sets a listener's default action.
@@ -161,16 +161,19 @@ func (n network) spoil(t *testing.T) {
 	})
 }
 
-// address of a name, of its own in the zone of the world route53: plain A records with a
-// TTL of 1 s, which is the shortest. An alias's 60 s would make each step a minute.
+// address of a name, of its own in the zone of the world route53: plain A and AAAA
+// records with a TTL of 1 s, which is the shortest.
 type address struct {
 	*near
 
 	host string
 }
 
-// addresses of the world's load balancers, by name.
-func addresses() map[string]string {
+// addresses that lead to each side. Those of A are the world's load balancers'.
+func addresses(typ r53types.RRType) map[string]string {
+	if typ == r53types.RRTypeAaaa {
+		return map[string]string{"blue": "fd00::1", "green": "fd00::2"}
+	}
 	return map[string]string{"blue": "127.0.1.1", "green": "127.0.1.2"}
 }
 
@@ -178,13 +181,9 @@ func addresses() map[string]string {
 func newAddress(t *testing.T, blue, green int) address {
 	t.Helper()
 	a := address{startNear(t, awssim.WorldRoute53), "www.example.com"}
-	a.change(t, r53types.ChangeActionCreate, a.record("blue", blue), a.record("green", green))
+	a.set(t, blue, green)
 	time.Sleep(2 * propagation)
 	return a
-}
-
-func (a address) record(side string, weight int) r53types.ResourceRecordSet {
-	return weightedRecord(a.host, r53types.RRTypeA, side, weight, 1, addresses()[side])
 }
 
 func weightedRecord(name string, typ r53types.RRType, id string, weight int, ttl int64, value string) r53types.ResourceRecordSet {
@@ -221,7 +220,13 @@ spec:
 
 func (a address) set(t *testing.T, blue, green int) {
 	t.Helper()
-	a.change(t, r53types.ChangeActionUpsert, a.record("blue", blue), a.record("green", green))
+	var sets []r53types.ResourceRecordSet
+	for _, typ := range []r53types.RRType{r53types.RRTypeA, r53types.RRTypeAaaa} {
+		for side, weight := range map[string]int{"blue": blue, "green": green} {
+			sets = append(sets, weightedRecord(a.host, typ, side, weight, 1, addresses(typ)[side]))
+		}
+	}
+	a.change(t, r53types.ChangeActionUpsert, sets...)
 }
 
 // records at a name.
@@ -244,16 +249,23 @@ func (a address) live(t *testing.T) map[string]int {
 	t.Helper()
 	w := map[string]int{}
 	for _, s := range a.records(t, a.host) {
-		w[aws.ToString(s.SetIdentifier)] = int(aws.ToInt64(s.Weight))
+		id, weight := aws.ToString(s.SetIdentifier), int(aws.ToInt64(s.Weight))
+		if other, ok := w[id]; ok && other != weight {
+			t.Errorf("%s has the weight %d in one type and %d in another", id, other, weight)
+		}
+		w[id] = weight
 	}
 	return w
 }
 
 func (a address) asked(c awssim.CallEntry) (string, int) {
-	blue, both := c.Weights[a.host+" A blue"]
-	green, also := c.Weights[a.host+" A green"]
-	if !both || !also {
+	if len(c.Weights) == 0 {
 		return "", 0
+	}
+	blue, green := c.Weights[a.host+" A blue"], c.Weights[a.host+" A green"]
+	whole := map[string]int{a.host + " A blue": blue, a.host + " A green": green, a.host + " AAAA blue": blue, a.host + " AAAA green": green}
+	if !maps.Equal(c.Weights, whole) {
+		return fmt.Sprintf("half a write: %v", c.Weights), 0
 	}
 	return weightsOf(blue, green)
 }

@@ -13,12 +13,13 @@ import (
 	"testing"
 	"time"
 
+	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/miekg/dns"
 
 	"github.com/norikae/norikae/internal/awssim"
 )
 
-// resolvers ask for the A records of a name, without any cache, and count.
+// resolvers ask for the A and AAAA records of a name, without any cache, and count.
 type resolvers struct {
 	name, server string
 	ctx          context.Context //nolint:containedctx // ends the load
@@ -76,7 +77,7 @@ func (r *resolvers) at(rate int, do func()) {
 }
 
 // come asks over UDP, always from one socket.
-func (r *resolvers) come(t *testing.T, rate int) {
+func (r *resolvers) come(t *testing.T, typ uint16, rate int) {
 	t.Helper()
 	client := &dns.Client{Timeout: 10 * time.Second}
 	conn, err := client.DialContext(t.Context(), r.server)
@@ -84,7 +85,7 @@ func (r *resolvers) come(t *testing.T, rate int) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.stop(); _ = conn.Close() })
-	r.at(rate, func() { r.ask(client, conn) })
+	r.at(rate, func() { r.ask(client, conn, typ) })
 }
 
 // comeByTCP asks over TCP, by a connection for each question.
@@ -97,18 +98,18 @@ func (r *resolvers) comeByTCP(rate int) {
 			return
 		}
 		defer conn.Close()
-		r.ask(client, conn)
+		r.ask(client, conn, dns.TypeA)
 	})
 }
 
 // ask once, and count the answer.
-func (r *resolvers) ask(client *dns.Client, conn *dns.Conn) {
+func (r *resolvers) ask(client *dns.Client, conn *dns.Conn, typ uint16) {
 	began := time.Now()
-	ip, err := addressIn(client.ExchangeWithConn(new(dns.Msg).SetQuestion(r.name, dns.TypeA), conn))
+	ip, err := addressIn(client.ExchangeWithConn(new(dns.Msg).SetQuestion(r.name, typ), conn))
 	_ = r.count(began, ip, err)
 }
 
-// addressIn an answer: of its one A record, with the TTL that the tests give it.
+// addressIn an answer: of its one record, with the TTL that the tests give it.
 func addressIn(answer *dns.Msg, _ time.Duration, err error) (netip.Addr, error) {
 	if err != nil {
 		return netip.Addr{}, err
@@ -116,12 +117,31 @@ func addressIn(answer *dns.Msg, _ time.Duration, err error) (netip.Addr, error) 
 	if answer.Rcode != dns.RcodeSuccess || len(answer.Answer) != 1 {
 		return netip.Addr{}, fmt.Errorf("%s with %d records", dns.RcodeToString[answer.Rcode], len(answer.Answer))
 	}
-	a, ok := answer.Answer[0].(*dns.A)
-	if !ok || a.Hdr.Ttl != 1 {
-		return netip.Addr{}, fmt.Errorf("%v is no A record with a TTL of 1 s", answer.Answer[0])
+	rr := answer.Answer[0]
+	if rr.Header().Ttl != 1 {
+		return netip.Addr{}, fmt.Errorf("%v has no TTL of 1 s", rr)
 	}
-	ip, _ := netip.AddrFromSlice(a.A.To4())
-	return ip, nil
+	switch rr := rr.(type) {
+	case *dns.A:
+		ip, _ := netip.AddrFromSlice(rr.A.To4())
+		return ip, nil
+	case *dns.AAAA:
+		ip, _ := netip.AddrFromSlice(rr.AAAA)
+		return ip, nil
+	}
+	return netip.Addr{}, fmt.Errorf("%v is no address", rr)
+}
+
+// sideOf an address; "": nobody's.
+func sideOf(ip netip.Addr) string {
+	for _, typ := range []r53types.RRType{r53types.RRTypeA, r53types.RRTypeAaaa} {
+		for side, addr := range addresses(typ) {
+			if ip.String() == addr {
+				return side
+			}
+		}
+	}
+	return ""
 }
 
 // count one question and its answer; it says what was wrong with it.
@@ -129,12 +149,7 @@ func (r *resolvers) count(began time.Time, ip netip.Addr, err error) error {
 	ended := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	side := ""
-	for name, addr := range addresses() {
-		if err == nil && ip.String() == addr {
-			side = name
-		}
-	}
+	side := sideOf(ip)
 	switch {
 	case err == nil && side == "":
 		err = fmt.Errorf("the address %s is nobody's", ip)
@@ -181,14 +196,10 @@ func (r *resolvers) get(addr string, ip netip.Addr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if status >= http.StatusInternalServerError && err == nil { // the answer does not say whose it is
-		for name, a := range addresses() {
-			if a == ip.String() {
-				cluster = name
-			}
-		}
+		cluster = sideOf(ip)
 		r.failed[cluster]++
 	}
-	if err == nil && addresses()[cluster] != ip.String() {
+	if err == nil && cluster != sideOf(ip) {
 		err = fmt.Errorf("%q answered for %s", cluster, ip)
 	}
 	if err != nil {
@@ -228,19 +239,22 @@ func (r *resolvers) uncounted(c awssim.Counters) []string {
 			out = append(out, fmt.Sprintf("%s: %d, not %d", what, got, want))
 		}
 	}
+	var asked uint64
 	for _, q := range c.DNS.Asked {
-		if q.Name == r.name && q.Type == "A" {
-			differ("questions counted by the name server", q.Count, uint64(len(r.outcomes)+len(r.broken)))
+		if q.Name == r.name {
+			asked += q.Count
 		}
 	}
-	answers := 0
+	differ("questions counted by the name server", asked, uint64(len(r.outcomes)+len(r.broken)))
+	answered := map[string]uint64{}
 	for _, a := range c.DNS.Answered {
-		if a.Name == r.name && a.Type == "A" {
-			answers++
-			differ("answers by "+a.SetIdentifier+" counted by the name server", a.Count, r.resolved[a.SetIdentifier])
+		if a.Name == r.name {
+			answered[a.SetIdentifier] += a.Count
 		}
 	}
-	differ("records that were answered", uint64(answers), uint64(len(r.resolved)))
+	for _, side := range []string{"blue", "green"} {
+		differ("answers by "+side+" counted by the name server", answered[side], r.resolved[side])
+	}
 	for _, k := range c.Clusters {
 		differ("requests counted by "+k.Name, k.Requests, r.requests[k.Name])
 		differ("failed requests counted by "+k.Name, k.Failed, r.failed[k.Name])

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/miekg/dns"
+
 	"github.com/norikae/norikae/internal/shift"
 )
 
@@ -13,9 +15,9 @@ func TestAnswersFollowTheWeightsInAShiftOfADNSName(t *testing.T) {
 	a, state := newAddress(t, 100, 0), t.TempDir()
 	began := len(a.calls(t))
 	r := a.resolvers(t)
-	for range 3 {
-		r.come(t, 500)
-	}
+	r.come(t, dns.TypeA, 500)
+	r.come(t, dns.TypeA, 300)
+	r.come(t, dns.TypeAAAA, 500)
 	r.comeByTCP(30)
 	r.browse(t, a.URL, 100)
 	until(t, "traffic flows", func() bool { return r.asked() > 2*least && r.served("blue") > 50 })
@@ -77,7 +79,7 @@ func TestALostRequestOrQuestionIsSeen(t *testing.T) {
 	t.Parallel()
 	a := newAddress(t, 50, 50)
 	r := a.resolvers(t)
-	r.come(t, 100)
+	r.come(t, dns.TypeA, 100)
 	r.browse(t, a.URL, 100)
 	until(t, "traffic flows", func() bool { return r.served("blue") > 50 && r.served("green") > 50 })
 	a.fault(t, `{"kind":"lose","count":1}`)
