@@ -18,6 +18,17 @@ import (
 	"github.com/norikae/norikae/internal/traffic"
 )
 
+// Keys as they stand on rules of AWS: those of a shift under way have to stay readable.
+const (
+	tagShift   = "norikae.dev/shift"
+	tagPlan    = "norikae.dev/plan"
+	tagName    = "norikae.dev/name"
+	tagStarted = "norikae.dev/started"
+	tagFrom    = "norikae.dev/from"
+)
+
+func fromKey(i int) string { return fmt.Sprintf("norikae.dev/from-%d", i+1) }
+
 func groupARN(n int) string {
 	return fmt.Sprintf("arn:aws-us-gov:elasticloadbalancing:us-gov-west-1:123456789012:targetgroup/%s/%016x", strings.Repeat("g", 32), n)
 }
@@ -60,12 +71,14 @@ func TestAMarkComesBackAsItWent(t *testing.T) {
 		}
 		// Left-overs of a mark with more destinations, and others' tags, mean nothing.
 		tags["team"], tags[tagOwner] = "shop", "web"
-		for i := len(m.From); i < maxFrom(); i++ {
+		for i := len(m.From); i < Limits().MaxDestinations; i++ {
 			tags[fromKey(i)] = "7 " + groupARN(90+i)
 		}
 		if s := rapid.SampledFrom([]shift.SignalKind{"", shift.SignalAbort, shift.SignalApprove, shift.SignalPromote}).Draw(t, "signal"); s != "" {
 			m.Signal = shift.Signal{Kind: s, Step: rapid.IntRange(-1, 100).Draw(t, "step")}
-			tags[tagSignal] = encodeSignal(m.Signal, m.ID)
+			if tags[tagSignal], err = markText().EncodeSignal(m.Signal, m.ID); err != nil {
+				t.Fatal(err)
+			}
 		}
 		got, ok, err := decodeMark(tags)
 		if err != nil || !ok {

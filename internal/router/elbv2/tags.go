@@ -101,9 +101,12 @@ func (r *Rule) SetMark(ctx context.Context, m shift.Mark) error {
 
 // Renew writes the lease alone.
 func (r *Rule) Renew(ctx context.Context, l shift.Lease) error {
-	value := encodeLease(l)
-	if why := checkTagValue(value); why != "" || !isWord(l.Owner) {
-		return unwritable(fmt.Errorf("tag %s: %q: want OWNER EXPIRES; %s", tagLease, value, why))
+	value, err := markText().EncodeLease(l)
+	if err == nil {
+		err = checkTag(tagLease, value)
+	}
+	if err != nil {
+		return unwritable(err)
 	}
 	return r.addTags(ctx, "renewing the lease on ", map[string]string{tagLease: value})
 }
@@ -121,10 +124,9 @@ func (r *Rule) SetSignal(ctx context.Context, s shift.Signal) error {
 	if !ok {
 		return fmt.Errorf("no shift is under way on %s: %w", r, fault.ErrNotFound)
 	}
-	value := encodeSignal(s, m.ID)
-	d := decoder{tags: map[string]string{tagSignal: value}}
-	if d.signal(m.ID); d.err != nil {
-		return fault.Terminal("InvalidSignal", d.err)
+	value, err := markText().EncodeSignal(s, m.ID)
+	if err != nil {
+		return fault.Terminal("InvalidSignal", err)
 	}
 	return r.addTags(ctx, "leaving a signal on ", map[string]string{tagSignal: value})
 }

@@ -184,12 +184,10 @@ func (n *Name) SetSignal(ctx context.Context, s shift.Signal) error {
 		if id == "" {
 			id = m.ID
 		}
-		value := encodeSignal(s, m.ID)
-		d := decoder{items: map[string]string{keySignal: value}}
-		d.signal(m.ID)
+		value, err := markText().EncodeSignal(s, m.ID)
 		switch {
-		case d.err != nil:
-			return false, fault.Terminal("InvalidSignal", d.err)
+		case err != nil:
+			return false, fault.Terminal("InvalidSignal", err)
 		case m.ID != id:
 			return false, fmt.Errorf("the shift %s ended, another one began: %w", id, fault.ErrConflict)
 		}

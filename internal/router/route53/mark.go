@@ -2,33 +2,23 @@ package route53
 
 import (
 	"fmt"
-	"regexp"
+	"maps"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
 
 	"github.com/norikae/norikae/internal/fault"
+	"github.com/norikae/norikae/internal/router/marktext"
 	"github.com/norikae/norikae/internal/shift"
-	"github.com/norikae/norikae/internal/traffic"
 )
 
-// The items of a mark, each a quoted string of the TXT record set beside the name.
+// The items of the record set besides those of the mark, each a quoted string.
 const (
 	keyVersion = "norikae" // what makes the record set ours; its value is markVersion
 	keyRecord  = "record"  // the name that is shifted
 	keyOwner   = "owner"   // metadata.name of the manifest
-	keyShift   = "shift"   // Mark.ID
-	keyPlan    = "plan"    // Mark.Plan
-	keyName    = "name"    // Mark.Name
-	keyStarted = "started" // RFC 3339
-	keyLease   = "lease"   // "OWNER EXPIRES", RFC 3339, and "failed" or "back" after a failure
-	keyFrom    = "from"    // how many from-N there are
-	keyFromN   = "from-"   // from-1 …: "WEIGHT SET-IDENTIFIER"
-	keySignal  = "signal"  // "KIND [STEP [ID]]"; written by hand, KIND is enough
 )
 
 const (
@@ -36,6 +26,15 @@ const (
 	// markTTL in seconds: people look at the mark with dig; norikae reads it by the API.
 	markTTL = 10
 )
+
+// markText is how the record set holds a mark.
+func markText() marktext.Format {
+	return marktext.Format{
+		Limits: Limits(), Shown: "%s=%q",
+		Destination: "set identifier", DestinationID: "SET-IDENTIFIER",
+		IsID: func(id string) bool { return id != "" },
+	}
+}
 
 // mark is a mark as it stands in the zone.
 type mark struct {
@@ -56,22 +55,13 @@ func (m *mark) sameButSignal(o *mark) bool {
 
 // encode makes the record set of a mark at a name.
 func (m *mark) encode(record fqdn) types.ResourceRecordSet {
-	items := []item{
-		{keyVersion, markVersion},
-		{keyRecord, string(record)},
-		{keyOwner, m.owner},
-		{keyShift, m.ID},
-		{keyPlan, m.Plan},
-		{keyName, m.Name},
-		{keyStarted, encodeTime(m.Started)},
-		{keyLease, strings.TrimSpace(m.Lease.Owner + " " + encodeTime(m.Lease.Expires) + " " + string(m.Lease.Course))},
-		{keyFrom, strconv.Itoa(len(m.From))},
-	}
-	for i, w := range m.From {
-		items = append(items, item{fromKey(i), fmt.Sprintf("%d %s", w.Weight, w.ID)})
-	}
+	items := append([]marktext.Item{
+		{Key: keyVersion, Value: markVersion},
+		{Key: keyRecord, Value: string(record)},
+		{Key: keyOwner, Value: m.owner},
+	}, markText().Encode(m.Mark)...)
 	if m.signal != "" {
-		items = append(items, item{keySignal, m.signal})
+		items = append(items, marktext.Item{Key: marktext.KeySignal, Value: m.signal})
 	}
 	set := types.ResourceRecordSet{Type: types.RRTypeTxt, TTL: aws.Int64(markTTL)}
 	for _, v := range encodeItems(items) {
@@ -96,14 +86,6 @@ func (n *Name) compose(m *mark) error {
 		return fault.Terminal("UnwritableMark", fmt.Errorf("the shift's mark does not fit into the TXT record %s: %w", n.markAt, err))
 	}
 	return nil
-}
-
-func fromKey(i int) string { return keyFromN + strconv.Itoa(i+1) }
-
-func encodeTime(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
-
-func encodeSignal(s shift.Signal, id string) string {
-	return fmt.Sprintf("%s %d %s", s.Kind, s.Step, id)
 }
 
 func valuesOf(set types.ResourceRecordSet) []string {
@@ -132,12 +114,11 @@ func (n *Name) decode(set types.ResourceRecordSet) (*mark, error) {
 	if r := items[keyRecord]; r != string(n.name) {
 		return nil, fault.Terminal("ForeignMark", fmt.Errorf("the mark in the TXT record %s is that of a shift of %q, not of %s: two names share it; shift them one after the other", n.markAt, r, n.name))
 	}
-	d := decoder{items: items}
-	m := d.mark()
-	m.set = set
-	if d.err != nil {
-		return nil, n.unreadable(d.err)
+	m, err := markFrom(items)
+	if err != nil {
+		return nil, n.unreadable(err)
 	}
+	m.set = set
 	return m, nil
 }
 
@@ -146,133 +127,21 @@ func (n *Name) unreadable(err error) error {
 		"the mark of an unfinished shift in the TXT record %s cannot be read: %w; something has changed it: restore it, or look at the weights of %s, set them right, and remove that TXT record", n.markAt, err, n.name))
 }
 
-// decoder keeps the first error.
-type decoder struct {
-	items map[string]string
-	err   error
-}
-
-func (d *decoder) fail(key, value, why string) {
-	if d.err == nil {
-		d.err = fmt.Errorf("%s=%q: %s", key, value, why)
-	}
-}
-
-func (d *decoder) mark() *mark {
-	m := &mark{owner: d.text(keyOwner), signal: d.items[keySignal]}
-	m.ID, m.Plan, m.Name = d.word(keyShift), d.word(keyPlan), d.text(keyName)
-	m.Started, m.Lease, m.From = d.time(keyStarted, d.text(keyStarted)), d.lease(), d.split()
-	d.text(keyVersion)
-	d.text(keyRecord)
-	known := regexp.MustCompile(`^(norikae|record|owner|shift|plan|name|started|lease|from|signal|from-\d+)$`)
-	for key, value := range d.items {
-		if !known.MatchString(key) {
-			d.fail(key, value, "no item of a mark")
-		}
-	}
-	// A slip of the pen is no word, and no reason to lose From over.
-	word := decoder{items: d.items}
-	if s := word.signal(m.ID); word.err == nil {
-		m.Signal = s
-	}
-	return m
-}
-
-// text of an item that must be there.
-func (d *decoder) text(key string) string {
-	v, ok := d.items[key]
+// markFrom items. All are ours, so that one which means nothing is a sign of damage.
+func markFrom(items map[string]string) (*mark, error) {
+	owner, ok := items[keyOwner]
 	if !ok {
-		d.fail(key, "", "it is missing")
+		return nil, fmt.Errorf(`%s="": it is missing`, keyOwner)
 	}
-	return v
-}
-
-// word is a text without spaces, and not empty.
-func (d *decoder) word(key string) string {
-	v := d.text(key)
-	if !isWord(v) {
-		d.fail(key, v, "want a word")
-	}
-	return v
-}
-
-func isWord(s string) bool { return len(strings.Fields(s)) == 1 && strings.TrimSpace(s) == s }
-
-// number in its only spelling.
-func (d *decoder) number(key, s string, low, high int) int {
-	n, err := strconv.Atoi(s)
-	if err != nil || strconv.Itoa(n) != s || n < low || n > high {
-		d.fail(key, s, fmt.Sprintf("want a number in %d–%d", low, high))
-	}
-	return n
-}
-
-func (d *decoder) time(key, s string) time.Time {
-	t, err := time.Parse(time.RFC3339Nano, s)
+	m, err := markText().Decode(items)
 	if err != nil {
-		d.fail(key, s, "want a time such as 2026-01-02T15:04:05Z")
+		return nil, err
 	}
-	return t.UTC()
-}
-
-func (d *decoder) split() traffic.Split {
-	n := d.number(keyFrom, d.text(keyFrom), 0, Limits().MaxDestinations)
-	if d.err != nil {
-		return nil
-	}
-	var split traffic.Split
-	for i := range n {
-		key := fromKey(i)
-		v := d.text(key)
-		weight, id, _ := strings.Cut(v, " ")
-		if id == "" {
-			d.fail(key, v, "want WEIGHT SET-IDENTIFIER")
-		}
-		if split.Has(id) {
-			d.fail(key, v, "the set identifier is named twice")
-		}
-		split = append(split, traffic.Weighted{ID: id, Weight: d.number(key, weight, 0, Limits().MaxWeight)})
-	}
-	for key, value := range d.items {
-		if strings.HasPrefix(key, keyFromN) && d.number(key, strings.TrimPrefix(key, keyFromN), 1, n) > n {
-			d.fail(key, value, fmt.Sprintf("there are only %d", n))
+	known := append(markText().Keys(len(m.From)), keyVersion, keyRecord, keyOwner)
+	for _, key := range slices.Sorted(maps.Keys(items)) {
+		if !slices.Contains(known, key) {
+			return nil, fmt.Errorf("%s=%q: no item of a mark that starts from %d destinations", key, items[key], len(m.From))
 		}
 	}
-	return split
-}
-
-func (d *decoder) lease() shift.Lease {
-	v := d.text(keyLease)
-	owner, rest, _ := strings.Cut(v, " ")
-	expires, word, _ := strings.Cut(rest, " ")
-	course := shift.Course(word)
-	known := course == shift.CourseForward || course == shift.CourseFailed || course == shift.CourseBack
-	if !isWord(owner) || !isWord(expires) || !known {
-		d.fail(keyLease, v, "want OWNER EXPIRES, and then nothing, failed or back")
-	}
-	return shift.Lease{Owner: owner, Expires: d.time(keyLease, expires), Course: course}
-}
-
-// signal for the shift with an ID. One that was meant for another shift is none.
-func (d *decoder) signal(id string) shift.Signal {
-	v, ok := d.items[keySignal]
-	if !ok {
-		return shift.Signal{}
-	}
-	parts := strings.Fields(v)
-	if len(parts) == 0 || len(parts) > 3 {
-		d.fail(keySignal, v, "want KIND, KIND STEP or KIND STEP SHIFT-ID")
-		return shift.Signal{}
-	}
-	s := shift.Signal{Kind: shift.SignalKind(strings.ToLower(parts[0])), Step: -1}
-	if !slices.Contains([]shift.SignalKind{shift.SignalApprove, shift.SignalPromote, shift.SignalAbort}, s.Kind) {
-		d.fail(keySignal, v, fmt.Sprintf("want %s, %s or %s", shift.SignalApprove, shift.SignalPromote, shift.SignalAbort))
-	}
-	if len(parts) > 1 {
-		s.Step = d.number(keySignal, parts[1], -1, 1_000_000)
-	}
-	if len(parts) == 3 && parts[2] != id {
-		return shift.Signal{}
-	}
-	return s
+	return &mark{Mark: m, owner: owner, signal: items[marktext.KeySignal]}, nil
 }

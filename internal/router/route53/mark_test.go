@@ -43,7 +43,10 @@ func TestAMarkComesBackAsItWentInAnyOrder(t *testing.T) {
 		want := mark{Mark: marks().Draw(t, "mark"), owner: rapid.String().Draw(t, "owner")}
 		if s := rapid.SampledFrom([]shift.SignalKind{"", shift.SignalAbort, shift.SignalApprove, shift.SignalPromote}).Draw(t, "signal"); s != "" {
 			want.Signal = shift.Signal{Kind: s, Step: rapid.IntRange(-1, 100).Draw(t, "step")}
-			want.signal = encodeSignal(want.Signal, want.ID)
+			var err error
+			if want.signal, err = markText().EncodeSignal(want.Signal, want.ID); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if err := n.compose(&want); err != nil {
 			t.Fatal(err)

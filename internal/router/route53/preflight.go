@@ -206,7 +206,7 @@ func (n *Name) checkRoom(rd *reading) error {
 	}
 	far := time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC)
 	return n.compose(&mark{
-		owner: n.cfg.Owner, signal: encodeSignal(shift.Signal{Kind: shift.SignalApprove, Step: 100}, strings.Repeat("x", 32)),
+		owner: n.cfg.Owner, signal: "approve 100 " + strings.Repeat("x", 32),
 		Mark: shift.Mark{
 			ID: strings.Repeat("x", 32), Name: n.cfg.Owner, Plan: strings.Repeat("x", 64), From: from, Started: far,
 			Lease: shift.Lease{Owner: strings.Repeat("x", 255), Expires: far, Course: shift.CourseFailed},

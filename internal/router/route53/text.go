@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/norikae/norikae/internal/router/marktext"
 )
 
 // Limits of a TXT record's value, in characters, from the developer guide.
@@ -59,21 +61,18 @@ func quoted(s string) (text string, n int, err error) {
 	return "", 0, errors.New("a quote is not closed")
 }
 
-// An item is one KEY=VALUE of a mark.
-type item struct{ key, value string }
-
 // encodeItems makes TXT values of items: one quoted string per item, or more where it is
 // long (KEY+2=… goes on where KEY=… ends). Neither the order of the strings nor that of
 // the values means anything.
-func encodeItems(items []item) []string {
+func encodeItems(items []marktext.Item) []string {
 	var values []string
 	room := 0
 	for _, it := range items {
-		rest := escape(it.value)
+		rest := escape(it.Value)
 		for part := 1; part == 1 || rest != ""; part++ {
-			head := it.key + "="
+			head := it.Key + "="
 			if part > 1 {
-				head = it.key + "+" + strconv.Itoa(part) + "="
+				head = it.Key + "+" + strconv.Itoa(part) + "="
 			}
 			n := cutAt(rest, maxText-len(head))
 			s := `"` + head + rest[:n] + `"`

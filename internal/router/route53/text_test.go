@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/norikae/norikae/internal/router/marktext"
 )
 
 func TestTextsAreReadAsRoute53WritesThem(t *testing.T) {
@@ -52,9 +54,9 @@ func TestItemsOfAnyTextComeBackInAnyOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := rapid.MapOfN(rapid.StringMatching(`[a-z]{1,8}(-[0-9]{1,3})?`), rapid.OneOf(
 			rapid.String(), rapid.StringN(0, 2000, -1), rapid.StringMatching(`[ "\\%=+a-c]{0,600}`)), 0, 40).Draw(t, "items")
-		var items []item
+		var items []marktext.Item
 		for _, k := range slices.Sorted(maps.Keys(want)) {
-			items = append(items, item{k, want[k]})
+			items = append(items, marktext.Item{Key: k, Value: want[k]})
 		}
 		values := encodeItems(items)
 		for _, v := range values {
