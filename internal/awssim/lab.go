@@ -118,36 +118,58 @@ func (c Config) withDefaults() (Config, error) {
 	if c.World == WorldFleet && c.Fleet == 0 {
 		c.Fleet = 20
 	}
+	if c.World == WorldRoute53 && c.DNS == "" && c.DataPlane != PlaneSynth {
+		c.DNS = "127.0.0.1:0"
+	}
 	if c.MetricPeriod == 0 {
 		c.MetricPeriod = time.Minute
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	return c, c.validate()
+}
+
+// ConfigError says which field of a Config is wrong, in words such as "metric period".
+type ConfigError struct {
+	Field string
+	Err   error
+}
+
+// Error names the field, the value, and what is allowed.
+func (e *ConfigError) Error() string { return e.Field + ": " + e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+// validate c, whose defaults are filled in.
+func (c Config) validate() error {
+	wrong := func(field, format string, args ...any) error { return &ConfigError{field, fmt.Errorf(format, args...)} }
 	switch {
 	case c.MetricPeriod < time.Second || c.MetricPeriod%time.Second != 0 || c.MetricPeriod > time.Hour:
-		return c, fmt.Errorf("metric period: %v is not a number of whole seconds in 1s–1h", c.MetricPeriod)
+		return wrong("metric period", "%v is not a number of whole seconds in 1s–1h", c.MetricPeriod)
 	case c.MetricDelay < 0 || c.MetricDelay > time.Hour:
-		return c, fmt.Errorf("metric delay: %v is not in 0s–1h", c.MetricDelay)
+		return wrong("metric delay", "%v is not in 0s–1h", c.MetricDelay)
 	case c.HealthInterval < 0:
-		return c, fmt.Errorf("health interval: %v is negative", c.HealthInterval)
+		return wrong("health interval", "%v is negative", c.HealthInterval)
 	case !slices.Contains(planes(), c.DataPlane):
-		return c, fmt.Errorf("data plane: %q is not one of %s", c.DataPlane, strings.Join(planes(), ", "))
+		return wrong("data plane", "%q is not one of %s", c.DataPlane, strings.Join(planes(), ", "))
 	case c.World != "" && !slices.Contains(Worlds(), c.World):
-		return c, fmt.Errorf("world: %q is not one of %s", c.World, strings.Join(Worlds(), ", "))
+		return wrong("world", "%q is not one of %s", c.World, strings.Join(Worlds(), ", "))
 	case c.Fleet < 0 || c.Fleet > 10_000:
-		return c, fmt.Errorf("fleet: %d clusters are not in 0–10000", c.Fleet)
-	case c.World == WorldRoute53 && c.DNS == "" && c.DataPlane != PlaneSynth:
-		c.DNS = "127.0.0.1:0"
+		return wrong("fleet", "%d clusters are not in 0–10000", c.Fleet)
 	case c.Fleet > 0 && c.World != WorldFleet:
-		return c, fmt.Errorf("fleet: %d clusters are for the world %s, this one is %q", c.Fleet, WorldFleet, c.World)
+		return wrong("fleet", "%d clusters are for the world %s, this one is %q", c.Fleet, WorldFleet, c.World)
 	}
-	for name, d := range map[string]time.Duration{"propagation": c.Propagation, "index lag": c.IndexLag, "cluster delay": c.ClusterDelay, "session": c.MaxSession, "alias TTL": c.AliasTTL} {
-		if d < 0 || d > 24*time.Hour {
-			return c, fmt.Errorf("%s: %v is not in 0s–24h", name, d)
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{{"propagation", c.Propagation}, {"index lag", c.IndexLag}, {"cluster delay", c.ClusterDelay}, {"session", c.MaxSession}} {
+		if d.value < 0 || d.value > 24*time.Hour {
+			return wrong(d.field, "%v is not in 0s–24h", d.value)
 		}
 	}
-	return c, nil
+	return nil
 }
 
 // Lab is a running simulated AWS.
@@ -236,7 +258,7 @@ func (l *Lab) startDNS() (err error) {
 		Zones: l.route53, Addr: cmp.Or(l.state.Address("dns"), l.cfg.DNS), Listen: l.cfg.Listen, ListenPacket: l.cfg.ListenPacket, Logger: l.cfg.Logger,
 	})
 	if err != nil {
-		return fmt.Errorf("the lab's name server: %w", err)
+		return &ConfigError{"name server", err}
 	}
 	return l.state.Remember("dns", l.dns.Addr())
 }

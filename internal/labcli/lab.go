@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -30,18 +29,20 @@ func New(getenv func(string) string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lab",
 		Short: "Run a simulated AWS with load balancers that carry real traffic",
-		Long: `A lab is a simulated AWS on one loopback address: STS, Elastic Load Balancing and
-CloudWatch, with load balancers that forward real requests to running targets. It
-takes any credentials, and nothing in it leaves this machine.`,
-		Example: `  norikae lab up                        # in one shell; prints what to export
-  norikae lab manifest > shift.yaml     # in another, after exporting
+		Long: `A lab is a simulated AWS on one loopback address: STS, IAM, Elastic Load Balancing,
+CloudWatch, Route 53 with a name server, EKS and Resource Groups Tagging, with load
+balancers that forward real requests and connections to running targets. It takes any
+credentials, unless it is told otherwise, and nothing in it leaves this machine.`,
+		Example: `  norikae lab up                        # in one shell
+  eval "$(norikae lab env)"             # in another
+  norikae lab manifest > shift.yaml
   norikae lab load --duration 2m &
   norikae shift -f shift.yaml`,
 		Args: cobra.NoArgs,
 	}
 	cmd.PersistentFlags().StringVar(&c.endpoint, "endpoint", "", "`URL` of the lab (default: AWS_ENDPOINT_URL, which norikae lab up prints)")
-	cmd.AddCommand(c.up(), c.get("world", "world", "Show the lab's ARNs and URLs as JSON"),
-		c.get("counters", "counters", "Show what the load balancers and the targets have counted, as JSON"),
+	cmd.AddCommand(c.up(), c.env(), c.get("world", "world", "Show the lab's ARNs and URLs as JSON"),
+		c.get("counters", "counters", "Show what the load balancers, the name server and the targets have counted, as JSON"),
 		c.calls(), c.faults(), c.manifest(), c.load())
 	return cmd
 }
@@ -49,94 +50,6 @@ takes any credentials, and nothing in it leaves this machine.`,
 type labCommand struct {
 	getenv   func(string) string
 	endpoint string // --endpoint
-}
-
-func (c *labCommand) up() *cobra.Command {
-	cfg := awssim.Fast()
-	var listen string
-	var faults []string
-	cmd := &cobra.Command{
-		Use:   "up",
-		Short: "Start a lab and run it until interrupted",
-		Long: `Starts a lab, prints the environment to export, and runs until interrupted.
-
-The world blue-green: region us-east-1, account 000000000000, any credentials; one
-Application Load Balancer whose listener answers 404 but for the host example.com,
-which its rule at priority 10 sends to the target groups blue (100) and green (0),
-each with two healthy targets of a running toy cluster.`,
-		Example: `  norikae lab up
-  norikae lab up --listen 127.0.0.1:0 -o json
-  norikae lab up --fault '{"kind":"throttle","operation":"ModifyRule","times":3}'
-  norikae lab up --fault '{"kind":"target","targetGroup":"green","failRate":0.05}'`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			cfg.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-			lab, err := start(cfg, listen, faults)
-			if err != nil {
-				return err
-			}
-			if err := announce(cmd, lab); err != nil {
-				return errors.Join(err, lab.Close())
-			}
-			<-ctx.Done()
-			return lab.Close()
-		},
-	}
-	f := cmd.Flags()
-	f.StringVar(&listen, "listen", "127.0.0.1:4599", "loopback address of the API; port 0 takes a free one")
-	f.StringVar(&cfg.World, "seed", awssim.WorldBlueGreen, "the world to begin with: "+awssim.WorldBlueGreen+`, or "" for an empty AWS`)
-	f.DurationVar(&cfg.MetricPeriod, "metric-period", cfg.MetricPeriod, "period of the load balancers' metrics (AWS: 60s)")
-	f.DurationVar(&cfg.MetricDelay, "metric-delay", cfg.MetricDelay, "until a period's data can be read (AWS: 1–3 min)")
-	f.StringArrayVar(&faults, "fault", nil, "a fault to begin with, as `JSON`; may be repeated; kinds: "+kinds())
-	return cmd
-}
-
-// start makes a lab, injects its first faults and lets it listen.
-func start(cfg awssim.Config, listen string, faults []string) (*awssim.Lab, error) {
-	lab, err := awssim.New(cfg)
-	if err != nil {
-		return nil, err
-	}
-	for _, text := range faults {
-		rule, err := fault.Parse(strings.NewReader(text))
-		if err == nil {
-			_, err = lab.Faults().Add(rule)
-		}
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("--fault %s: %w", text, err), lab.Close())
-		}
-	}
-	if err := lab.Start(listen); err != nil {
-		hint := "name another address with --listen, such as 127.0.0.1:0"
-		return nil, errors.Join(fmt.Errorf("--listen %s: %w; %s", listen, err, hint), lab.Close())
-	}
-	return lab, nil
-}
-
-// announce prints what a shell or a script needs to use the lab.
-func announce(cmd *cobra.Command, lab *awssim.Lab) error {
-	out, w := cmd.OutOrStdout(), lab.World()
-	if asJSON(cmd) {
-		return json.NewEncoder(out).Encode(w)
-	}
-	var b strings.Builder
-	b.WriteString("# A simulated AWS is running. In another shell:\n")
-	if len(w.EnvUnset) > 0 {
-		b.WriteString("unset " + strings.Join(w.EnvUnset, " ") + "\n")
-	}
-	for _, kv := range w.Env {
-		b.WriteString("export " + kv + "\n")
-	}
-	fmt.Fprintf(&b, "aws() { command aws --endpoint-url %s \"$@\"; }\n", w.Endpoint)
-	if w.URL != "" {
-		fmt.Fprintf(&b, "\n# Its load balancer: curl -H 'Host: %s' %s\n", w.Host, w.URL)
-		b.WriteString("# Try:  norikae lab manifest > shift.yaml; norikae lab load --duration 2m & norikae shift -f shift.yaml\n")
-	}
-	b.WriteString("# Ctrl-C here ends it.\n")
-	_, err := io.WriteString(out, b.String())
-	return err
 }
 
 func kinds() string {
@@ -264,6 +177,7 @@ func (c *labCommand) faults() *cobra.Command {
 		Use: "fault", Short: "Inject faults into a running lab", Args: cobra.NoArgs,
 		Long: "Injects faults into a running lab. Kinds: " + kinds() + ".",
 		Example: `  norikae lab fault add '{"kind":"target","targetGroup":"green","failRate":0.05}'
+  norikae lab fault add '{"kind":"propagation-delay","duration":"30s"}'
   norikae lab fault list
   norikae lab fault clear`,
 	}

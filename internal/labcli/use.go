@@ -23,29 +23,52 @@ import (
 // maxRate of a load, in requests per second: what one machine can carry beside a lab.
 const maxRate = 50_000
 
-// world asks the lab what it was built with.
-func (c *labCommand) world(ctx context.Context) (w awssim.World, err error) {
+// anyWorld asks the lab what it was built with.
+func (c *labCommand) anyWorld(ctx context.Context) (w awssim.World, err error) {
 	err = c.ask(ctx, http.MethodGet, "world", nil, func(r io.Reader) error { return json.NewDecoder(r).Decode(&w) })
-	if err == nil && w.URL == "" {
-		err = errors.New("this lab has no load balancer with traffic: start one with `norikae lab up --seed blue-green`")
-	}
 	return w, err
 }
 
-// Manifest is a shift of everything to one target group of a lab's world.
+// world is one with traffic.
+func (c *labCommand) world(ctx context.Context) (awssim.World, error) {
+	w, err := c.anyWorld(ctx)
+	switch {
+	case err != nil:
+		return w, err
+	case w.World == awssim.WorldFleet:
+		return w, fmt.Errorf("the world %s has %d clusters and no traffic to shift: start a lab with `norikae lab up --seed blue-green`, nlb or route53", w.World, w.Clusters)
+	case w.URL == "":
+		return w, errors.New("this lab has no load balancer with traffic: start one with `norikae lab up --seed blue-green`, nlb or route53")
+	}
+	return w, nil
+}
+
+// Manifest is a shift of everything to one side of a lab's world.
 const Manifest = `apiVersion: norikae.dev/v1alpha1
 kind: TrafficShift
 metadata: {name: {{.Name}}}
 spec:
   route:
+{{- if eq .World.World "route53"}}
+    route53: {hostedZoneID: {{.World.HostedZoneID}}, name: {{.World.Name}}}
+{{- else if eq .World.World "nlb"}}
+    nlb: {listenerARN: "{{.World.ListenerARN}}"}
+{{- else}}
     alb:
       listenerARN: {{.World.ListenerARN}}
       rule: {priority: {{.World.RulePriority}}, hosts: [{{.World.Host}}]}
+{{- end}}
   destinations:
+{{- if eq .World.World "route53"}}
+{{- range .World.Destinations}}
+  - {name: {{.SetIdentifier}}, setIdentifier: {{.SetIdentifier}}, loadBalancerARN: "{{.LoadBalancerARN}}", weight: {{if eq .SetIdentifier $.To}}100{{else}}0{{end}}}
+{{- end}}
+{{- else}}
 {{- range .World.TargetGroups}}
   - {name: {{.Name}}, targetGroupARN: {{.ARN}}, weight: {{if eq .Name $.To}}100{{else}}0{{end}}}
 {{- end}}
-  strategy: {stepWeight: {{.StepWeight}}, stepInterval: {{.StepInterval}}, bake: {{.Bake}}}
+{{- end}}
+  strategy: {stepWeight: {{.StepWeight}}, stepInterval: {{.StepInterval}}, bake: {{.Bake}}{{if eq .World.World "nlb"}}, drain: {duration: 10s}{{end}}}
 `
 
 // Shift fills in Manifest.
@@ -72,6 +95,8 @@ func (c *labCommand) manifest() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "manifest",
 		Short: "Print a TrafficShift that moves the lab's traffic",
+		Long: `Prints a TrafficShift that moves all traffic of the lab's world to one side: the rule of
+blue-green, the listener of nlb, or the records of route53.`,
 		Example: `  norikae lab manifest > shift.yaml
   norikae lab manifest --to blue --step-weight 25 | norikae plan -f -`,
 		Args: cobra.NoArgs,
@@ -88,7 +113,7 @@ func (c *labCommand) manifest() *cobra.Command {
 				}
 			}
 			if s.Name == "" {
-				return fmt.Errorf("--to %q is not one of the lab's target groups: %s", s.To, strings.Join(names, ", "))
+				return fmt.Errorf("--to %q is not one of the lab's sides: %s", s.To, strings.Join(names, ", "))
 			}
 			text, err := s.Render()
 			if err != nil {
@@ -99,7 +124,7 @@ func (c *labCommand) manifest() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&s.To, "to", "green", "the target group that shall have all traffic")
+	f.StringVar(&s.To, "to", "green", "the side that shall have all traffic")
 	f.IntVar(&s.StepWeight, "step-weight", s.StepWeight, "percent of the move per step, 1–100")
 	f.DurationVar(&s.StepInterval, "step-interval", s.StepInterval, "least time of a step")
 	f.DurationVar(&s.Bake, "bake", s.Bake, "time at the last weights with rollback armed")
@@ -107,18 +132,27 @@ func (c *labCommand) manifest() *cobra.Command {
 }
 
 func (c *labCommand) load() *cobra.Command {
-	var rate int
+	cfg := load.Config{Rate: 200}
 	var duration time.Duration
 	cmd := &cobra.Command{
 		Use:   "load",
 		Short: "Send requests through the lab's load balancer and count the answers",
 		Long: `Sends requests at a steady rate, each once, and counts the answers. At the end its
-count can be held against those of the load balancer and the targets (norikae lab counters).`,
-		Example: `  norikae lab load --rate 200 --duration 1m`,
-		Args:    cobra.NoArgs,
+count can be held against those of the load balancer and the targets (norikae lab counters).
+
+Connections are kept and used again. A Network Load Balancer leaves them where they are
+when its weights change: --new-connections makes one for each request, which follow the
+weights. In the world route53 every request looks the name up at the lab's name server
+and makes a connection of its own.`,
+		Example: `  norikae lab load --rate 200 --duration 1m
+  norikae lab load --new-connections --duration 1m -o json`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if rate < 1 || rate > maxRate {
-				return fmt.Errorf("--rate %d is not in 1–%d", rate, maxRate)
+			if cfg.Rate < 1 || cfg.Rate > maxRate {
+				return fmt.Errorf("--rate %d is not in 1–%d", cfg.Rate, maxRate)
+			}
+			if duration < 0 {
+				return fmt.Errorf("--duration %v is negative; 0 goes on until it is interrupted", duration)
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
@@ -126,8 +160,11 @@ count can be held against those of the load balancer and the targets (norikae la
 			if err != nil {
 				return err
 			}
-			l := load.Start(load.Config{URL: w.URL, Host: w.Host, Rate: rate})
-			counts := report(ctx, cmd, l, duration)
+			cfg.URL, cfg.Host = w.URL, w.Host
+			if w.World == awssim.WorldRoute53 {
+				cfg.NameServer, cfg.NewConnections = w.DNS, true
+			}
+			counts := report(ctx, cmd, load.Start(cfg), duration)
 			if asJSON(cmd) {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(counts)
 			}
@@ -135,8 +172,9 @@ count can be held against those of the load balancer and the targets (norikae la
 			return nil
 		},
 	}
-	cmd.Flags().IntVar(&rate, "rate", 200, "requests per second")
+	cmd.Flags().IntVar(&cfg.Rate, "rate", cfg.Rate, "requests per second")
 	cmd.Flags().DurationVar(&duration, "duration", 0, "how long; 0: until interrupted")
+	cmd.Flags().BoolVar(&cfg.NewConnections, "new-connections", false, "make a connection for each request")
 	return cmd
 }
 

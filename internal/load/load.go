@@ -21,6 +21,11 @@ type Config struct {
 	// Rate in requests per second; 0: as fast as Workers can.
 	Rate    int
 	Workers int // concurrent connections; default 8
+	// NewConnections makes a connection for each request, rather than to use them again.
+	NewConnections bool
+	// NameServer is the host:port where the URL's host is looked up at every connection;
+	// "": the machine's own way.
+	NameServer string
 	// Total ends the load after so many requests; 0: it goes on until it is stopped.
 	Total uint64
 }
@@ -50,8 +55,8 @@ func Start(cfg Config) *Load {
 	}
 	l := &Load{cfg: cfg, stop: make(chan struct{}), client: &http.Client{
 		Transport: &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-			MaxIdleConnsPerHost: cfg.Workers, DisableCompression: true,
+			DialContext:         dialer(cfg.NameServer).DialContext,
+			MaxIdleConnsPerHost: cfg.Workers, DisableCompression: true, DisableKeepAlives: cfg.NewConnections,
 		},
 		Timeout:       30 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -66,6 +71,17 @@ func Start(cfg Config) *Load {
 		})
 	}
 	return l
+}
+
+// dialer of connections to hosts that a name server knows. It keeps no answer.
+func dialer(nameServer string) *net.Dialer {
+	d := &net.Dialer{Timeout: 5 * time.Second}
+	if nameServer != "" {
+		d.Resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, nameServer)
+		}}
+	}
+	return d
 }
 
 // issue hands out tickets, one a request, at the rate: every few milliseconds as many as
