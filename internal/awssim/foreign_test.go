@@ -2,13 +2,10 @@ package awssim_test
 
 import (
 	"cmp"
-	"encoding/json"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +13,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/norikae/norikae/internal/awssim"
+	"github.com/norikae/norikae/internal/awssim/clitest"
 	"github.com/norikae/norikae/internal/awssim/wire"
 )
 
@@ -80,51 +78,19 @@ type shell struct {
 	fixture
 	*testing.T
 
-	cli *cli
+	cli *clitest.CLI
 }
 
-// run a command that must succeed. path leads to the text that it answers, such as
-// Rules.0.RuleArn; "" wants none.
+// run a command that must succeed; see clitest.CLI.Run.
 func (s shell) run(path string, args ...string) string {
 	s.Helper()
-	out, errs, ok := s.cli.call(s.T, append([]string{"--endpoint-url", s.Endpoint(), "--no-cli-pager", "--output", "json"}, args...)...)
-	if !ok {
-		s.Fatalf("aws %s: %s", strings.Join(args, " "), errs)
-	}
-	if path == "" {
-		return out
-	}
-	var v any
-	if err := json.Unmarshal([]byte(out), &v); err != nil {
-		s.Fatalf("aws %s: %v: %s", strings.Join(args, " "), err, out)
-	}
-	for name := range strings.SplitSeq(path, ".") {
-		switch x := v.(type) {
-		case map[string]any:
-			v = x[name]
-		case []any:
-			i, err := strconv.Atoi(name)
-			if err != nil || i >= len(x) {
-				s.Fatalf("aws %s: no %s: %s", strings.Join(args, " "), path, out)
-			}
-			v = x[i]
-		}
-	}
-	if text, ok := v.(string); ok {
-		return text
-	}
-	if v == nil {
-		s.Fatalf("aws %s: no %s: %s", strings.Join(args, " "), path, out)
-	}
-	return fmt.Sprint(v)
+	return s.cli.Run(path, args...)
 }
 
 // want runs a command and wants a text at a path of its answer.
 func (s shell) want(text, path string, args ...string) {
 	s.Helper()
-	if got := s.run(path, args...); got != text {
-		s.Errorf("aws %s: %s is %q, want %q", strings.Join(args, " "), path, got, text)
-	}
+	s.cli.Want(text, path, args...)
 }
 
 const certificate = "arn:aws:acm:us-east-1:000000000000:certificate/01234567-89ab-cdef-0123-456789abcdef"
@@ -133,7 +99,7 @@ const certificate = "arn:aws:acm:us-east-1:000000000000:certificate/01234567-89a
 func TestTheAWSCLIDrivesEveryOperation(t *testing.T) {
 	t.Parallel() // some 160 calls take it 20 s
 	f, pod := foreignLab(t)
-	s := shell{f, t, startCLI(t, f.Env())}
+	s := shell{f, t, clitest.Start(t, clitest.Config{Endpoint: f.Endpoint(), Region: awssim.Region, Key: "FAKEKEYOFTHELAB", Secret: "fake-secret-of-the-lab"})}
 	s.credentials(pod)
 	s.identities()
 	s.metrics()

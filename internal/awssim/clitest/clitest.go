@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -117,11 +118,15 @@ func (c *CLI) Run(path string, args ...string) string {
 		case map[string]any:
 			v = x[name]
 		case []any:
-			if len(x) == 0 || name != "0" {
+			i, err := strconv.Atoi(name)
+			if err != nil || i < 0 || i >= len(x) {
 				c.t.Fatalf("aws %s: no %s: %s", strings.Join(args, " "), path, out)
 			}
-			v = x[0]
+			v = x[i]
 		}
+	}
+	if v == nil {
+		c.t.Fatalf("aws %s: no %s: %s", strings.Join(args, " "), path, out)
 	}
 	return fmt.Sprint(v)
 }
