@@ -139,14 +139,17 @@ func (f *flows) answered(id identity, first bool) {
 	}
 }
 
-// stay opens n connections that ask twice a second, of the target that answered first,
-// until the load is stopped.
+// askEvery is how often a connection that stays sends a request.
+const askEvery = 800 * time.Millisecond
+
+// stay opens n connections that go on asking, always to be answered by the target that
+// answered first, until the load is stopped.
 func (f *flows) stay(n int) {
 	for i := range n {
 		f.long.Add(1)
 		f.going.Go(func() {
 			defer f.long.Add(-1)
-			if answered, err := f.hold(time.Duration(i) * 500 * time.Millisecond / time.Duration(n)); err != nil {
+			if answered, err := f.hold(time.Duration(i) * askEvery / time.Duration(n)); err != nil {
 				f.fail("a connection that stays", answered, err)
 			}
 		})
@@ -175,7 +178,7 @@ func (f *flows) hold(after time.Duration) (answered bool, err error) {
 		}
 		select {
 		case <-next.C:
-			next.Reset(500 * time.Millisecond)
+			next.Reset(askEvery)
 		case <-f.ctx.Done():
 			if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil { //nolint:forcetypeassert // it was dialled as one
 				return true, err

@@ -100,9 +100,9 @@ func feed(t *testing.T, s site) {
 	t.Helper()
 	switch s := s.(type) {
 	case network:
-		newFlows(t, s.URL).come(30)
+		newFlows(t, s.URL).come(20)
 	case address:
-		s.resolvers(t).browse(t, s.URL, 30)
+		s.resolvers(t).browse(t, s.URL, 20)
 	default:
 		t.Fatalf("no traffic for %T", s)
 	}

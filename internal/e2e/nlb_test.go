@@ -32,12 +32,12 @@ func (n *near) settledFlows(t *testing.T) (c awssim.Counters) {
 
 func TestNoConnectionIsCutInAShiftOfANetworkLoadBalancer(t *testing.T) {
 	t.Parallel()
-	const before, joining = 220, 12 // connections that stay: of before, and each second later
+	const before, joining, joins = 220, 12, 15 // connections that stay: of before, and so many each second later, so often
 	n, state := network{startNear(t, awssim.WorldNLB)}, t.TempDir()
 	began := len(n.calls(t))
 	f := newFlows(t, n.URL)
 	f.stay(before)
-	f.come(1500)
+	f.come(1400)
 	until(t, "traffic flows", func() bool {
 		return n.counters(t).Flows.Listeners[0].Active >= before && len(f.answers()) > 2*least
 	})
@@ -49,7 +49,9 @@ func TestNoConnectionIsCutInAShiftOfANetworkLoadBalancer(t *testing.T) {
 		return func() bool {
 			select {
 			case <-join.C:
-				f.stay(joining)
+				if f.long.Load() < before+joining*joins {
+					f.stay(joining)
+				}
 			default:
 			}
 			return ok()
@@ -71,7 +73,7 @@ func TestNoConnectionIsCutInAShiftOfANetworkLoadBalancer(t *testing.T) {
 	drainedFor(t, res.stdout, 3*time.Second)
 	until(t, "there were enough connections", func() bool { return len(f.answers()) >= enoughDraws })
 	stay := f.long.Load()
-	time.Sleep(600 * time.Millisecond) // each asks once more after the end
+	time.Sleep(askEvery + 200*time.Millisecond) // each asks once more after the end
 	c := n.counters(t)
 	if blue, green := group(c, "blue").Active, group(c, "green").Active; blue < before || green < joining || f.long.Load() != stay {
 		t.Errorf("after the shift blue has %d connections and green %d, and %d of %d stay", blue, green, f.long.Load(), stay)
@@ -124,7 +126,7 @@ func TestNoConnectionIsCutWhenAShiftOfANetworkLoadBalancerIsAborted(t *testing.T
 	if res := run.wait(t); res.code != 2 {
 		t.Fatalf("code %d\n%s%s", res.code, res.stdout, res.stderr)
 	}
-	time.Sleep(600 * time.Millisecond)
+	time.Sleep(askEvery + 200*time.Millisecond)
 	if c := n.counters(t); group(c, "green").Active <= 10 || f.long.Load() != 120 {
 		t.Errorf("%d connections stay, %d of them on green", f.long.Load(), group(c, "green").Active)
 	}
