@@ -5,6 +5,11 @@
 // plan show that it does. Everything runs in virtual time, over net.Pipe. The package is
 // imported by nothing but its own tests.
 //
+// The same suites run on several grounds (see Ground): an ALB's rule, an NLB's listener, a
+// Route 53 name that is judged by health checks, and one with aliases of two ALBs whose
+// metrics judge. There is one judge for all: a reader per protocol tells it, in the same
+// words, what each exchange does.
+//
 // Where each known hazard of moving traffic is tested, by whole shifts here (L) and by
 // parts elsewhere; names begin with TestS and the number:
 //
@@ -14,9 +19,9 @@
 //	S4   declared weights ignored     L, mutant
 //	S5   a settled rule is written    L, mutant
 //	S6   one, three, five groups      L (with S4)
-//	S7   conditions with weights      L, mutant; router/elbv2
-//	S8   order of conditions          L; router/elbv2
-//	S9   stickiness, authentication   L (stickiness), mutant; router/elbv2 (both)
+//	S7   conditions with weights      L (ALB), mutant; router/elbv2
+//	S8   order of conditions          L (ALB); router/elbv2
+//	S9   the rest is lost             L (stickiness), mutants (stickiness, TTL, health check, alias); router/elbv2
 //	S10  creation is a cut-over       L: scripts created-…, crash sweep; router/elbv2, shift
 //	S11  unread pages                 L, mutant; router/elbv2
 //	S12  somebody else's rule         L; engine, router/elbv2 (preflight)
@@ -27,7 +32,13 @@
 //	S17  the wrong rule               L; router/elbv2
 //	S18  a write is not verified      L, mutant
 //	S19  two writers                  L, mutant, scripts drift-…; engine, shift
-//	S20  a weight left out            mutant; router/elbv2
+//	S20  a weight left out            mutants; router/elbv2
 //	S21  sticky clients stay          L (with S9); router/elbv2 (notes)
-//	S23  all weights zero             mutant; router/elbv2, shift
+//	S22  NLB connections stay         L; router/elbv2 (notes), shift (drain)
+//	S23  all weights zero             L, mutants; router/elbv2, shift
+//	R1   the wrong record             L, mutant; router/route53
+//	R2   an error counts as success   L, fault sweeps; router/route53
+//	R3   a record is missing          L; router/route53
+//	R4   one type only, too early     L, mutants (one type, INSYNC, TTL); router/route53, shift
+//	R5   external-dns                 L; router/route53
 package lawtest

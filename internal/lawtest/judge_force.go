@@ -68,10 +68,9 @@ func (j *judge) asked(a *act) {
 	}
 }
 
-// forcedAt is when the caller knew that the live weights are in force; ok is false when
-// it does not.
-func (j *judge) forcedAt() (at time.Time, ok bool) {
-	c := j.c
+// forcedAt is when a caller knew that the live weights are in force; ok is false when it
+// does not.
+func (j *judge) forcedAt(c *caller) (at time.Time, ok bool) {
 	switch {
 	case j.d.Route.Name == "":
 		return time.Time{}, true // they are with the answer
@@ -85,7 +84,7 @@ func (j *judge) forcedAt() (at time.Time, ok bool) {
 
 // effective is when all clients follow the live weights, as the caller knows it.
 func (j *judge) effective() (at time.Time, ok bool) {
-	at, ok = j.forcedAt()
+	at, ok = j.forcedAt(j.c)
 	return at.Add(j.live.ttl), ok
 }
 
@@ -94,7 +93,7 @@ func (j *judge) forced(what string, now Split) {
 	if j.d.Route.Name == "" || j.live == nil {
 		return
 	}
-	at, ok := j.forcedAt()
+	at, ok := j.forcedAt(j.c)
 	switch {
 	case !ok:
 		j.violate(LawForce, "%s, and it was not told that %s is in force", what, now)

@@ -103,4 +103,24 @@ func (j *judge) finishes() {
 	if s := j.live.split; !s.equal(j.d.To) && !s.equal(j.from) {
 		j.violate(LawDeclared, "the mark was removed at %s, which is neither the goal (%s) nor From (%s)", s, j.d.To, j.from)
 	}
+	if j.live.split.equal(j.d.To) && j.forward > 0 && !j.alien && !j.from.sameShares(j.d.To) && j.from.sum() > 0 {
+		j.ends()
+	}
+}
+
+// ends judges that a shift which reached its goal is over: somebody was told that the last
+// weights pass, too.
+func (j *judge) ends() {
+	passed, forced := false, false
+	for _, c := range j.callers {
+		at, ok := j.forcedAt(c)
+		forced = forced || ok && j.x.Begun.Sub(at) >= j.live.ttl
+		passed = passed || j.d.Unjudged && c.healthy || !j.d.Unjudged && c.passed
+	}
+	if !forced {
+		j.violate(LawForce, "the shift was ended before %s was in force, and answers had changed", j.live.split)
+	}
+	if !passed {
+		j.violate(LawVerdict, "the shift was ended without good data of %s", j.live.split)
+	}
 }

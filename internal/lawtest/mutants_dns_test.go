@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/route53/types"
 
 	"github.com/norikae/norikae/internal/awssim"
 	"github.com/norikae/norikae/internal/awssim/fault"
@@ -59,6 +60,28 @@ func upsert(f func(change string) bool) func(string) string {
 		}
 		return strings.Replace(c, "<Action>CREATE", "<Action>UPSERT", 1)
 	})
+}
+
+// keepFor gives the name's records a TTL in seconds; aliases have their own.
+func (l *lab) keepFor(ttl int64) {
+	l.t.Helper()
+	all, err := l.sets(l.t.Context())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	var changes []types.Change
+	for _, set := range all {
+		if set.AliasTarget == nil {
+			set.TTL = aws.Int64(ttl)
+			changes = append(changes, types.Change{Action: types.ChangeActionUpsert, ResourceRecordSet: &set})
+		}
+	}
+	if len(changes) == 0 {
+		return
+	}
+	if err := l.change(l.t.Context(), changes); err != nil {
+		l.t.Fatal(err)
+	}
 }
 
 func weighs(change string) bool { return strings.Contains(change, "<Weight>") }
@@ -125,7 +148,7 @@ func dnsMutants() map[string]mutant {
 				return l
 			}})},
 		},
-		"the TTL is not honoured": {law: LawForce, on: names, setup: Setup{Parts: onRouter(routerMutant{hasty: true})}},
+		"the TTL is not honoured": {law: LawForce, on: names, world: func(l *lab) { l.keepFor(30) }, setup: Setup{Parts: onRouter(routerMutant{hasty: true})}},
 		"it goes on with a record that is not healthy": {
 			law: LawRollback, on: []Ground{OnDNS}, world: sick, setup: Setup{Parts: onRouter(routerMutant{hale: true})},
 		},
