@@ -156,6 +156,8 @@ func (c Config) validate() error {
 		return wrong("data plane", "%q is not one of %s", c.DataPlane, strings.Join(planes(), ", "))
 	case c.World != "" && !slices.Contains(Worlds(), c.World):
 		return wrong("world", "%q is not one of %s", c.World, strings.Join(Worlds(), ", "))
+	case c.AliasTTL < 0 || c.AliasTTL%time.Second != 0 || c.AliasTTL > time.Hour:
+		return wrong("alias TTL", "%v is not a number of whole seconds in 0s–1h", c.AliasTTL)
 	case c.Fleet < 0 || c.Fleet > 10_000:
 		return wrong("fleet", "%d clusters are not in 0–10000", c.Fleet)
 	case c.Fleet > 0 && c.World != WorldFleet:

@@ -97,11 +97,13 @@ func (c *labCommand) env() *cobra.Command {
 		Use:   "env",
 		Short: "Print what a shell must export to use a running lab",
 		Long: `Prints the variables to export and to unset, so that AWS clients in this shell talk to
-the lab and never to AWS, as commands of the shell. With --role-arn the credentials are
+the lab and never to AWS, as commands of the shell. Without --endpoint and
+AWS_ENDPOINT_URL it asks the lab at the address where lab up listens by default. With --role-arn the credentials are
 those of a role, so that one can work in another account; the lab lets everybody assume
 every role, unless it was started with --authz.`,
 		Example: `  eval "$(norikae lab env)"
-  eval "$(norikae lab env --endpoint http://127.0.0.1:4599 --role-arn arn:aws:iam::111111111111:role/discovery)"
+  eval "$(norikae lab env --endpoint http://127.0.0.1:4600)"
+  eval "$(norikae lab env --role-arn arn:aws:iam::111111111111:role/discovery)"
   norikae lab env --shell fish | source
   norikae lab env -o json | jq -r .env.AWS_ENDPOINT_URL`,
 		Args: cobra.NoArgs,
@@ -109,6 +111,9 @@ every role, unless it was started with --authz.`,
 			sh, ok := shells()[name]
 			if !ok {
 				return fmt.Errorf("--shell %q is not one of %s", name, strings.Join(slices.Sorted(maps.Keys(shells())), ", "))
+			}
+			if c.endpoint == "" && c.getenv("AWS_ENDPOINT_URL") == "" {
+				c.endpoint = "http://" + listenDefault // this is for shells that know of no lab yet
 			}
 			w, err := c.anyWorld(cmd.Context())
 			if err != nil {

@@ -81,7 +81,7 @@ func TestEnvironmentsThatCannotBe(t *testing.T) {
 		"an unknown shell":        {open.Endpoint, []string{"--shell", "csh"}, `--shell "csh" is not one of fish, sh`},
 		"a role that is none":     {open.Endpoint, []string{"--role-arn", "deploy"}, "--role-arn deploy: the lab refused: ValidationError"},
 		"a lab that wants a name": {closed.Endpoint, []string{"--role-arn", "arn:aws:iam::111111111111:role/x"}, "this lab wants signatures (--authz); with the lab's credentials use aws sts assume-role"},
-		"no lab":                  {"", nil, "no lab is known"},
+		"the real AWS":            {"https://sts.amazonaws.com", nil, "is not a lab's URL"},
 	} {
 		if _, err := run(t, tc.endpoint, append([]string{"env"}, tc.args...)...); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: error %v, want %q", name, err, tc.want)

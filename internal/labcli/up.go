@@ -18,6 +18,9 @@ import (
 	"github.com/norikae/norikae/internal/awssim/fault"
 )
 
+// listenDefault is where a lab listens that is not told otherwise.
+const listenDefault = "127.0.0.1:4599"
+
 func (c *labCommand) up() *cobra.Command {
 	cfg := awssim.Fast()
 	cfg.DNS = "127.0.0.1:0"
@@ -69,13 +72,14 @@ and addresses, but not its metrics and temporary credentials.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&listen, "listen", "127.0.0.1:4599", "loopback address of the API; port 0 takes a free one")
+	f.StringVar(&listen, "listen", listenDefault, "loopback address of the API; port 0 takes a free one")
 	f.StringVar(&cfg.World, "seed", awssim.WorldBlueGreen, "the world to begin with: "+strings.Join(awssim.Worlds(), ", ")+`, or "" for an empty AWS`)
 	f.IntVar(&cfg.Fleet, "clusters", 0, "how many clusters the world fleet has, 1–10000 (default 20)")
 	f.StringVar(&cfg.StateDir, "state-dir", "", "keep the lab's resources in this `folder`, which is made (default: they end with the lab)")
 	f.BoolVar(&cfg.Authz, "authz", false, "verify signatures and hold callers to IAM's policies")
 	f.DurationVar(&cfg.MaxSession, "max-session", 0, "temporary credentials live at most so long; 0: as they are asked for (AWS: 15m at least)")
 	f.DurationVar(&cfg.Propagation, "propagation", cfg.Propagation, "how long Route 53 changes are PENDING (AWS: up to 60s)")
+	f.DurationVar(&cfg.AliasTTL, "alias-ttl", cfg.AliasTTL, "how long resolvers may keep a load balancer's addresses; 0 is AWS's own 60s")
 	f.DurationVar(&cfg.IndexLag, "index-lag", cfg.IndexLag, "how late the tagging service sees changes")
 	f.DurationVar(&cfg.ClusterDelay, "cluster-delay", cfg.ClusterDelay, "how long EKS clusters take to become what they become (AWS: minutes)")
 	f.StringVar(&cfg.DNS, "dns", cfg.DNS, `loopback address of the name server; port 0 takes a free one, "" none`)
@@ -111,7 +115,7 @@ func named(err error) error {
 		return err
 	}
 	flag, ok := map[string]string{
-		"world": "--seed", "fleet": "--clusters", "session": "--max-session", "name server": "--dns",
+		"world": "--seed", "fleet": "--clusters", "session": "--max-session", "name server": "--dns", "alias TTL": "--alias-ttl",
 		"propagation": "--propagation", "index lag": "--index-lag", "cluster delay": "--cluster-delay",
 		"metric period": "--metric-period", "metric delay": "--metric-delay",
 	}[e.Field]
@@ -150,12 +154,20 @@ func announce(cmd *cobra.Command, lab *awssim.Lab, authz bool) error {
 		return json.NewEncoder(out).Encode(w)
 	}
 	var b strings.Builder
-	b.WriteString("# A simulated AWS is running. In another shell, these lines, or: eval \"$(norikae lab env --endpoint " + w.Endpoint + ")\"\n")
+	b.WriteString("# A simulated AWS is running. In another shell, these lines, or: eval \"$(norikae lab env" + elsewhere(w.Endpoint) + ")\"\n")
 	b.WriteString(shells()["sh"].script(environmentOf(w)))
 	b.WriteString("\n" + hints(w, authz))
 	b.WriteString("# Ctrl-C here ends it.\n")
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+// elsewhere is the flag that lab env needs to find a lab.
+func elsewhere(endpoint string) string {
+	if endpoint == "http://"+listenDefault {
+		return ""
+	}
+	return " --endpoint " + endpoint
 }
 
 // hints at what can be done in a world, as comments of a shell.

@@ -95,6 +95,7 @@ func TestUpRefusesByTheNameOfTheFlag(t *testing.T) {
 		"no clusters":                      {[]string{"--seed", "fleet", "--clusters", "0"}, "--clusters 0 is not in 1–10000"},
 		"too many clusters":                {[]string{"--seed", "fleet", "--clusters", "10001"}, "--clusters: 10001 clusters are not in 0–10000"},
 		"a propagation that is negative":   {[]string{"--propagation", "-1s"}, "--propagation: -1s is not in 0s–24h"},
+		"an alias's TTL of half a second":  {[]string{"--alias-ttl", "500ms"}, "--alias-ttl: 500ms is not a number of whole seconds in 0s–1h"},
 		"an index lag of two days":         {[]string{"--index-lag", "48h"}, "--index-lag: 48h0m0s is not in 0s–24h"},
 		"a cluster delay that is negative": {[]string{"--cluster-delay", "-1m"}, "--cluster-delay: -1m0s is not in 0s–24h"},
 		"a session that is negative":       {[]string{"--max-session", "-1s"}, "--max-session: -1s is not in 0s–24h"},
