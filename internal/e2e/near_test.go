@@ -297,6 +297,18 @@ func settled(t *testing.T, s site, blue, green int) {
 	}
 }
 
+// again runs a shift that is over, which must find it settled and write nothing.
+func (n *near) again(t *testing.T, text string) {
+	t.Helper()
+	before := len(n.calls(t))
+	if res := n.exec(t, t.TempDir(), text, "shift", "-f", "-", "-o", "json"); res.code != 0 || !strings.Contains(res.stdout, `"reason":"Settled"`) {
+		t.Errorf("again: code %d\n%s%s", res.code, res.stdout, res.stderr)
+	}
+	if w := writing(n.calls(t)[before:]); len(w) > 0 {
+		t.Errorf("a settled route was written: %v", w)
+	}
+}
+
 // says tells whether a process has said something, and fails when it ended without it.
 func (p *process) says(t *testing.T, text string) func() bool {
 	return func() bool {

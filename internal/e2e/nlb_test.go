@@ -93,6 +93,7 @@ func TestNoConnectionIsCutInAShiftOfANetworkLoadBalancer(t *testing.T) {
 		t.Errorf("writes %v, %d connections", w, len(f.short))
 	}
 	settled(t, n, 0, 100)
+	n.again(t, text)
 }
 
 // drainedFor checks that a run waited, after its bake, for the losing side's connections.

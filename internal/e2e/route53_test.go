@@ -46,6 +46,7 @@ func TestAnswersFollowTheWeightsInAShiftOfADNSName(t *testing.T) {
 		t.Errorf("writes %v, failed requests %v", w, r.failed)
 	}
 	settled(t, a, 0, 100)
+	a.again(t, text)
 }
 
 func TestANameGoesBackWhenTheLoadBalancerBehindItFails(t *testing.T) {
