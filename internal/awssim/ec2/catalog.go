@@ -89,7 +89,7 @@ func (c *call) describeZones() (wire.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Struct{kv("availabilityZoneInfo", list(zones, func(z *zone) wire.Struct {
+	return wire.Struct{kv("availabilityZoneInfo", wire.ListOf(zones, func(z *zone) wire.Struct {
 		return wire.Struct{
 			kv("zoneName", z.name), kv("zoneId", z.zoneID), kv("zoneState", "available"), kv("regionName", z.region), kv("groupName", z.region),
 			kv("networkBorderGroup", z.region), kv("zoneType", "availability-zone"), kv("optInStatus", "opt-in-not-required"), kv("messageSet", wire.List{}),
@@ -133,7 +133,7 @@ func (c *call) describeRegions() (wire.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Struct{kv("regionInfo", list(all, func(r *regionInfo) wire.Struct {
+	return wire.Struct{kv("regionInfo", wire.ListOf(all, func(r *regionInfo) wire.Struct {
 		return wire.Struct{kv("regionName", r.id), kv("regionEndpoint", r.endpoint()), kv("optInStatus", "opt-in-not-required")}
 	}))}, nil
 }

@@ -123,7 +123,7 @@ func describe[T filterable](c *call, ids, set string, items []T, k kind, out fun
 	if err != nil {
 		return nil, err
 	}
-	return wire.Struct{kv(set, list(items, out)), next}, nil
+	return wire.Struct{kv(set, wire.ListOf(items, out)), next}, nil
 }
 
 // page cuts what MaxResults and NextToken ask for. A token holds the position and the

@@ -167,7 +167,7 @@ func (c *call) describeAddresses() (wire.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Struct{kv("addressesSet", list(items, func(a *address) wire.Struct {
+	return wire.Struct{kv("addressesSet", wire.ListOf(items, func(a *address) wire.Struct {
 		out := wire.Struct{
 			kv("publicIp", a.ip), kv("allocationId", a.id), kv("domain", "vpc"), kv("publicIpv4Pool", "amazon"), kv("networkBorderGroup", c.region),
 			a.tagSet(),

@@ -55,7 +55,7 @@ func (c *call) permissions(g *securityGroup, egress bool) wire.List {
 			order = append(order, k)
 		}
 		set, source := r.source(c.account)
-		source = append(source, kv("description", opt(r.description)))
+		source = append(source, kv("description", wire.Opt(r.description)))
 		sources[k][set] = append(sources[k][set], source)
 	}
 	out := wire.List{}

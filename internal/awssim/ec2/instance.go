@@ -56,7 +56,7 @@ func (n *networkInterface) field(name string) ([]string, bool) {
 }
 
 func describeGroups(groups []*securityGroup) wire.List {
-	return list(groups, func(g *securityGroup) wire.Struct { return wire.Struct{kv("groupId", g.id), kv("groupName", g.name)} })
+	return wire.ListOf(groups, func(g *securityGroup) wire.Struct { return wire.Struct{kv("groupId", g.id), kv("groupName", g.name)} })
 }
 
 func (n *networkInterface) describe() wire.Struct {
@@ -174,7 +174,7 @@ func (i *instance) describe(s state) wire.Struct {
 	image, _ := imageNamed(i.image)
 	out := wire.Struct{
 		kv("instanceId", i.id), kv("imageId", i.image), s.member("instanceState"), kv("instanceType", i.typ), kv("launchTime", i.created),
-		kv("amiLaunchIndex", i.index), kv("architecture", image.architecture), kv("keyName", opt(i.key)), kv("ebsOptimized", false),
+		kv("amiLaunchIndex", i.index), kv("architecture", image.architecture), kv("keyName", wire.Opt(i.key)), kv("ebsOptimized", false),
 		kv("hypervisor", "nitro"), kv("virtualizationType", "hvm"), kv("rootDeviceType", "ebs"), kv("rootDeviceName", "/dev/xvda"),
 		kv("placement", wire.Struct{kv("availabilityZone", n.subnet.zone), kv("tenancy", "default")}),
 		kv("monitoring", wire.Struct{kv("state", "disabled")}), i.tagSet(),
@@ -334,7 +334,7 @@ func (c *call) runInstances() (wire.Struct, error) {
 func (c *call) describeReservation(items []*instance, s func(*instance) state) wire.Struct {
 	return wire.Struct{
 		kv("reservationId", items[0].reservation), kv("ownerId", c.account), kv("groupSet", wire.List{}),
-		kv("instancesSet", list(items, func(i *instance) wire.Struct { return i.describe(s(i)) })),
+		kv("instancesSet", wire.ListOf(items, func(i *instance) wire.Struct { return i.describe(s(i)) })),
 	}
 }
 

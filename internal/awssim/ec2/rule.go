@@ -77,8 +77,8 @@ func (r *groupRule) field(name string) ([]string, bool) {
 func (c *call) describeRule(r *groupRule) wire.Struct {
 	out := wire.Struct{
 		kv("securityGroupRuleId", r.id), kv("groupId", r.group.id), kv("groupOwnerId", c.account), kv("isEgress", r.egress),
-		kv("ipProtocol", r.protocol), kv("fromPort", r.from), kv("toPort", r.to), kv("cidrIpv4", opt(r.cidr4)), kv("cidrIpv6", opt(r.cidr6)),
-		kv("prefixListId", opt(r.prefixList)), kv("description", opt(r.description)),
+		kv("ipProtocol", r.protocol), kv("fromPort", r.from), kv("toPort", r.to), kv("cidrIpv4", wire.Opt(r.cidr4)), kv("cidrIpv6", wire.Opt(r.cidr6)),
+		kv("prefixListId", wire.Opt(r.prefixList)), kv("description", wire.Opt(r.description)),
 		kv("securityGroupRuleArn", c.arn("security-group-rule", r.id)), r.tagSet(),
 	}
 	if r.permission.group != "" {
@@ -228,7 +228,7 @@ func (c *call) authorize(egress bool) (wire.Struct, error) {
 	for _, p := range add {
 		made = append(made, c.addRule(g, p, egress, tags))
 	}
-	return wire.Struct{kv("return", true), kv("securityGroupRuleSet", list(made, c.describeRule))}, nil
+	return wire.Struct{kv("return", true), kv("securityGroupRuleSet", wire.ListOf(made, c.describeRule))}, nil
 }
 
 func (c *call) rulesOf(g *securityGroup, egress bool) []*groupRule {

@@ -44,11 +44,8 @@ func New(cfg Config) *Service {
 		cfg.MaxPageSize = maxResults
 	}
 	s := &Service{
-		cfg: cfg, serve: map[string]handler{}, worlds: map[worldKey]*world{},
+		cfg: cfg, serve: operations().Handlers(), worlds: map[worldKey]*world{},
 		rand: rand.New(rand.NewPCG(cfg.Seed, 0x656332)), //nolint:gosec // G404: identifiers, not secrets
-	}
-	for _, op := range operations() {
-		s.serve[op.Name] = op.handle
 	}
 	return s
 }
@@ -63,7 +60,7 @@ func (s *Service) Registration() wire.Registration {
 // handler carries out one operation. It runs under the service's lock, leaves the world
 // as it was when it returns an error, and then has drawn no random number either: what
 // exists depends on the calls that succeeded alone.
-type handler func(*call) (wire.Struct, error)
+type handler = func(*call) (wire.Struct, error)
 
 // call is one request on its way through a handler.
 type call struct {
@@ -181,20 +178,3 @@ func (w *world) arn(resourceType, id string) string {
 func returned() (wire.Struct, error) { return wire.Struct{kv("return", true)}, nil }
 
 func kv(name string, value any) wire.Member { return wire.Member{Name: name, Value: value} }
-
-// opt leaves an empty string out of an answer.
-func opt(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
-// list makes an answer's list of structures.
-func list[T any](items []T, describe func(T) wire.Struct) wire.List {
-	out := make(wire.List, len(items))
-	for i, it := range items {
-		out[i] = describe(it)
-	}
-	return out
-}

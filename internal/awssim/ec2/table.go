@@ -70,9 +70,9 @@ func (t *routeTable) describe() wire.Struct {
 	}
 	return wire.Struct{
 		kv("routeTableId", t.id), kv("vpcId", t.vpc.id), kv("ownerId", t.owner), kv("routeSet", routes),
-		kv("associationSet", list(t.links, func(l link) wire.Struct {
+		kv("associationSet", wire.ListOf(t.links, func(l link) wire.Struct {
 			return wire.Struct{
-				kv("routeTableAssociationId", l.id), kv("routeTableId", t.id), kv("subnetId", opt(l.subnet)), kv("main", l.main),
+				kv("routeTableAssociationId", l.id), kv("routeTableId", t.id), kv("subnetId", wire.Opt(l.subnet)), kv("main", l.main),
 				kv("associationState", wire.Struct{kv("state", "associated")}),
 			}
 		})),

@@ -52,7 +52,7 @@ func (t *launchTemplate) describe() wire.Struct {
 func (v *templateVersion) describe() wire.Struct {
 	t := v.template
 	return wire.Struct{
-		kv("launchTemplateId", t.id), kv("launchTemplateName", t.name), kv("versionNumber", v.number), kv("versionDescription", opt(v.description)),
+		kv("launchTemplateId", t.id), kv("launchTemplateName", t.name), kv("versionNumber", v.number), kv("versionDescription", wire.Opt(v.description)),
 		kv("createTime", v.created), kv("createdBy", t.createdBy), kv("defaultVersion", v.number == t.inForce),
 		kv("launchTemplateData", echo(v.data)),
 	}

@@ -51,7 +51,7 @@ func (w *world) policyARN(name string) string {
 
 func (e *accessEntry) answer() wire.Struct {
 	return wire.Struct{kv("accessEntry", wire.Struct{
-		kv("clusterName", e.cluster.name), kv("principalArn", e.principal), kv("kubernetesGroups", stringList(e.groups)),
+		kv("clusterName", e.cluster.name), kv("principalArn", e.principal), kv("kubernetesGroups", wire.Texts(e.groups)),
 		kv("accessEntryArn", e.arn), kv("createdAt", e.created), kv("modifiedAt", e.modified),
 		kv("tags", stringMap(e.tags)), kv("username", e.username), kv("type", e.kind),
 	})}
@@ -60,7 +60,7 @@ func (e *accessEntry) answer() wire.Struct {
 func (p *associatedPolicy) describe() wire.Struct {
 	return wire.Struct{
 		kv("policyArn", p.arn),
-		kv("accessScope", wire.Struct{kv("type", p.scope), kv("namespaces", stringList(p.namespaces))}),
+		kv("accessScope", wire.Struct{kv("type", p.scope), kv("namespaces", wire.Texts(p.namespaces))}),
 		kv("associatedAt", p.created), kv("modifiedAt", p.modified),
 	}
 }
@@ -240,7 +240,7 @@ func (c *call) listAccessPolicies() (wire.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Struct{kv("accessPolicies", structList(part, func(name string) wire.Struct {
+	return wire.Struct{kv("accessPolicies", wire.ListOf(part, func(name string) wire.Struct {
 		return wire.Struct{kv("name", name), kv("arn", c.policyARN(name))}
 	})), next}, nil
 }
@@ -306,6 +306,6 @@ func (c *call) listAssociatedAccessPolicies() (wire.Struct, error) {
 	}
 	return wire.Struct{
 		kv("clusterName", e.cluster.name), kv("principalArn", e.principal),
-		kv("associatedAccessPolicies", structList(part, (*associatedPolicy).describe)), next,
+		kv("associatedAccessPolicies", wire.ListOf(part, (*associatedPolicy).describe)), next,
 	}, nil
 }

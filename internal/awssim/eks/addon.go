@@ -61,7 +61,7 @@ func (a *addon) describe() wire.Struct {
 	return append(wire.Struct{
 		kv("addonName", a.name), kv("clusterName", a.cluster.name), kv("status", a.status), kv("addonVersion", a.version),
 		kv("health", wire.Struct{kv("issues", issues)}), kv("addonArn", a.arn), kv("createdAt", a.created), kv("modifiedAt", a.modified),
-		kv("serviceAccountRoleArn", opt(a.role)), kv("tags", stringMap(a.tags)), kv("publisher", "eks"), kv("owner", "aws"),
+		kv("serviceAccountRoleArn", wire.Opt(a.role)), kv("tags", stringMap(a.tags)), kv("publisher", "eks"), kv("owner", "aws"),
 	}, keptMembers(a.kept)...)
 }
 
@@ -251,7 +251,7 @@ func (c *call) describeAddonVersions() (wire.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Struct{kv("addons", structList(part, func(e catalogEntry) wire.Struct {
+	return wire.Struct{kv("addons", wire.ListOf(part, func(e catalogEntry) wire.Struct {
 		return wire.Struct{
 			kv("addonName", e.name), kv("type", e.kind), kv("publisher", "eks"), kv("owner", "aws"),
 			kv("addonVersions", e.describeBuilds(versions)),

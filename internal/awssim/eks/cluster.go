@@ -212,7 +212,7 @@ func (c *cluster) describe() wire.Struct {
 		kv("identity", identity),
 		kv("status", c.status),
 		kv("certificateAuthority", ca),
-		kv("clientRequestToken", opt(c.token)),
+		kv("clientRequestToken", wire.Opt(c.token)),
 		kv("platformVersion", platformVersion),
 		kv("tags", stringMap(c.tags)),
 		kv("health", wire.Struct{kv("issues", issues)}),

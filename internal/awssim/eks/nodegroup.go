@@ -59,7 +59,7 @@ func (n *nodegroup) describe() wire.Struct {
 		disk = n.disk
 	}
 	if len(n.instances) > 0 {
-		instances = stringList(n.instances)
+		instances = wire.Texts(n.instances)
 	}
 	return append(wire.Struct{
 		kv("nodegroupName", n.name), kv("nodegroupArn", n.arn), kv("clusterName", n.cluster.name),
@@ -68,9 +68,9 @@ func (n *nodegroup) describe() wire.Struct {
 		kv("scalingConfig", wire.Struct{
 			kv("minSize", n.scaling.least), kv("maxSize", n.scaling.most), kv("desiredSize", n.scaling.desired),
 		}),
-		kv("instanceTypes", instances), kv("subnets", stringList(n.subnets)), kv("amiType", n.ami), kv("nodeRole", n.role),
+		kv("instanceTypes", instances), kv("subnets", wire.Texts(n.subnets)), kv("amiType", n.ami), kv("nodeRole", n.role),
 		kv("labels", stringMap(n.labels)),
-		kv("taints", structList(n.taints, func(t taint) wire.Struct {
+		kv("taints", wire.ListOf(n.taints, func(t taint) wire.Struct {
 			return wire.Struct{kv("key", t.key), kv("value", t.value), kv("effect", t.effect)}
 		})),
 		kv("resources", wire.Struct{kv("autoScalingGroups", wire.List{wire.Struct{kv("name", "eks-"+n.name+"-"+n.id)}})}),

@@ -51,7 +51,7 @@ func (c *call) names(member string, all []string) (wire.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Struct{kv(member, stringList(part)), next}, nil
+	return wire.Struct{kv(member, wire.Texts(part)), next}, nil
 }
 
 func parseToken(token string) (index int, last string, ok bool) {

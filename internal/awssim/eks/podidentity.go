@@ -33,8 +33,8 @@ func (a *association) answer() wire.Struct {
 	}
 	return wire.Struct{kv("association", append(a.summary(),
 		kv("roleArn", a.role), kv("tags", stringMap(a.tags)), kv("createdAt", a.created), kv("modifiedAt", a.modified),
-		kv("disableSessionTags", a.noSessionTags), kv("targetRoleArn", opt(a.targetRole)), kv("externalId", external),
-		kv("policy", opt(a.policy)),
+		kv("disableSessionTags", a.noSessionTags), kv("targetRoleArn", wire.Opt(a.targetRole)), kv("externalId", external),
+		kv("policy", wire.Opt(a.policy)),
 	))}
 }
 
@@ -135,7 +135,7 @@ func (c *call) listPodIdentityAssociations() (wire.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Struct{kv("associations", structList(part, (*association).summary)), next}, nil
+	return wire.Struct{kv("associations", wire.ListOf(part, (*association).summary)), next}, nil
 }
 
 func (c *call) updatePodIdentityAssociation() (wire.Struct, error) {

@@ -102,20 +102,17 @@ func New(cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		cfg: cfg, serve: map[string]handler{}, versions: versions, ca: ca,
+		cfg: cfg, serve: operations().Handlers(), versions: versions, ca: ca,
 		rand:   rand.New(rand.NewPCG(cfg.Seed, 0x656b73)), //nolint:gosec // G404: identifiers, not secrets
 		worlds: map[worldKey]*world{},
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	for _, op := range operations() {
-		s.serve[op.Name] = op.handle
-	}
 	return s, nil
 }
 
 // handler carries out one operation. It runs under the service's lock and must leave
 // the world as it was when it returns an error.
-type handler func(*call) (wire.Struct, error)
+type handler = func(*call) (wire.Struct, error)
 
 // call is one request on its way through a handler.
 type call struct {

@@ -52,13 +52,13 @@ func (s settings) describe() wire.Struct {
 	}
 	return wire.Struct{
 		kv("resourcesVpcConfig", wire.Struct{
-			kv("subnetIds", stringList(s.subnets)),
-			kv("securityGroupIds", stringList(s.securityGroups)),
+			kv("subnetIds", wire.Texts(s.subnets)),
+			kv("securityGroupIds", wire.Texts(s.securityGroups)),
 			kv("clusterSecurityGroupId", s.clusterSG),
 			kv("vpcId", s.vpc),
 			kv("endpointPublicAccess", s.public),
 			kv("endpointPrivateAccess", s.private),
-			kv("publicAccessCidrs", stringList(s.publicCIDRs)),
+			kv("publicAccessCidrs", wire.Texts(s.publicCIDRs)),
 		}),
 		kv("kubernetesNetworkConfig", network),
 		kv("logging", wire.Struct{kv("clusterLogging", s.describeLogging())}),
@@ -83,7 +83,7 @@ func (s settings) describeLogging() wire.List {
 		enabled bool
 	}{{s.logTypes, true}, {off, false}} {
 		if len(part.types) > 0 {
-			out = append(out, wire.Struct{kv("types", stringList(part.types)), kv("enabled", part.enabled)})
+			out = append(out, wire.Struct{kv("types", wire.Texts(part.types)), kv("enabled", part.enabled)})
 		}
 	}
 	return out

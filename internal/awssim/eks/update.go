@@ -63,7 +63,7 @@ func param(kind string, value any) wire.Struct {
 func (c *call) newUpdate(x *cluster, kind string, params ...wire.Struct) *update {
 	u := &update{
 		id: c.s.uuid(), kind: kind, token: c.p.Str("clientRequestToken"), status: "InProgress", created: c.now,
-		params: structList(params, func(s wire.Struct) wire.Struct { return s }),
+		params: wire.ListOf(params, func(s wire.Struct) wire.Struct { return s }),
 	}
 	x.updates = append(x.updates, u)
 	return u

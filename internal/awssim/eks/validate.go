@@ -147,34 +147,10 @@ const maxTags = 50
 // kv is a member of an answer.
 func kv(name string, value any) wire.Member { return wire.Member{Name: name, Value: value} }
 
-// opt leaves an empty string out of an answer.
-func opt(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
-func stringList(values []string) wire.List {
-	out := make(wire.List, len(values))
-	for i, v := range values {
-		out[i] = v
-	}
-	return out
-}
-
 func stringMap(m map[string]string) wire.Struct {
 	out := make(wire.Struct, 0, len(m))
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		out = append(out, kv(k, m[k]))
-	}
-	return out
-}
-
-func structList[T any](items []T, describe func(T) wire.Struct) wire.List {
-	out := make(wire.List, len(items))
-	for i, it := range items {
-		out[i] = describe(it)
 	}
 	return out
 }

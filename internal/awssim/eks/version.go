@@ -94,7 +94,7 @@ func (c *call) describeClusterVersions() (wire.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Struct{kv("clusterVersions", structList(part, c.s.describeVersion)), next}, nil
+	return wire.Struct{kv("clusterVersions", wire.ListOf(part, c.s.describeVersion)), next}, nil
 }
 
 func (s *Service) support(v version) string {

@@ -247,7 +247,7 @@ func describeAction(a model.Action) wire.Struct {
 	case a.FixedResponse != nil:
 		f := a.FixedResponse
 		out = append(out, kv("FixedResponseConfig", wire.Struct{
-			kv("MessageBody", opt(f.MessageBody)), kv("StatusCode", f.StatusCode), kv("ContentType", opt(f.ContentType)),
+			kv("MessageBody", wire.Opt(f.MessageBody)), kv("StatusCode", f.StatusCode), kv("ContentType", wire.Opt(f.ContentType)),
 		}))
 	default:
 		out = append(out, kv(configMember(a.Type), describeAuth(a)))

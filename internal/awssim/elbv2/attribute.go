@@ -187,7 +187,7 @@ func (a attributes) all() map[string]string {
 }
 
 func (a attributes) describe() wire.List {
-	return structList(a.known, func(k attribute) wire.Struct {
+	return wire.ListOf(a.known, func(k attribute) wire.Struct {
 		return wire.Struct{kv("Key", k.key), kv("Value", a.get(k.key))}
 	})
 }

@@ -165,7 +165,7 @@ func describeAuth(a model.Action) wire.Struct {
 	var out wire.Struct
 	for _, m := range authMembers(a.Type) {
 		v, _ := a.Auth[m.name].(string)
-		out = append(out, kv(m.name, opt(v)))
+		out = append(out, kv(m.name, wire.Opt(v)))
 	}
 	if extra, _ := a.Auth["AuthenticationRequestExtraParams"].([]param); len(extra) > 0 {
 		// A map in the query protocol's XML: one "entry" for each key.
@@ -176,8 +176,8 @@ func describeAuth(a model.Action) wire.Struct {
 		out = append(out, kv("AuthenticationRequestExtraParams", entries))
 	}
 	if claims, _ := a.Auth["AdditionalClaims"].([]claim); len(claims) > 0 {
-		out = append(out, kv("AdditionalClaims", structList(claims, func(c claim) wire.Struct {
-			return wire.Struct{kv("Format", c.Format), kv("Name", c.Name), kv("Values", stringList(c.Values))}
+		out = append(out, kv("AdditionalClaims", wire.ListOf(claims, func(c claim) wire.Struct {
+			return wire.Struct{kv("Format", c.Format), kv("Name", c.Name), kv("Values", wire.Texts(c.Values))}
 		})))
 	}
 	return out

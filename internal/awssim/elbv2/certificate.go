@@ -66,7 +66,7 @@ func (c *call) addListenerCertificates() (wire.Struct, error) {
 		return nil, wire.Errorf("TooManyCertificates", "The maximum number of certificates per load balancer is %d and it would be %d for '%s'", limit, n, l.lb.arn)
 	}
 	l.certificates = next
-	return wire.Struct{kv("Certificates", structList(arns, describeExtraCertificate))}, nil
+	return wire.Struct{kv("Certificates", wire.ListOf(arns, describeExtraCertificate))}, nil
 }
 
 func (c *call) removeListenerCertificates() (wire.Struct, error) {
@@ -107,7 +107,7 @@ func (c *call) describeListenerCertificates() (wire.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Struct{kv("Certificates", structList(part, func(x certificate) wire.Struct {
+	return wire.Struct{kv("Certificates", wire.ListOf(part, func(x certificate) wire.Struct {
 		return wire.Struct{kv("CertificateArn", x.arn), kv("IsDefault", x.isDefault)}
 	})), next}, nil
 }
@@ -159,14 +159,14 @@ func (c *call) describeSSLPolicies() (wire.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Struct{kv("SslPolicies", structList(part, func(p sslPolicy) wire.Struct {
+	return wire.Struct{kv("SslPolicies", wire.ListOf(part, func(p sslPolicy) wire.Struct {
 		ciphers := make(wire.List, len(p.ciphers))
 		for i, name := range p.ciphers {
 			ciphers[i] = wire.Struct{kv("Name", name), kv("Priority", i+1)}
 		}
 		return wire.Struct{
-			kv("Name", p.name), kv("SslProtocols", stringList(p.protocols)), kv("Ciphers", ciphers),
-			kv("SupportedLoadBalancerTypes", stringList([]string{"application", "network"})),
+			kv("Name", p.name), kv("SslProtocols", wire.Texts(p.protocols)), kv("Ciphers", ciphers),
+			kv("SupportedLoadBalancerTypes", wire.Texts([]string{"application", "network"})),
 		}
 	})), next}, nil
 }

@@ -310,8 +310,8 @@ func countWildcards(cond model.Condition) int {
 func describeCondition(cond model.Condition) wire.Struct {
 	out := wire.Struct{kv("Field", cond.Field)}
 	if cond.Field == "query-string" {
-		pairs := structList(cond.Query, func(q model.QueryPair) wire.Struct {
-			return wire.Struct{kv("Key", opt(q.Key)), kv("Value", q.Value)}
+		pairs := wire.ListOf(cond.Query, func(q model.QueryPair) wire.Struct {
+			return wire.Struct{kv("Key", wire.Opt(q.Key)), kv("Value", q.Value)}
 		})
 		return append(out, kv("QueryStringConfig", wire.Struct{kv("Values", pairs)}))
 	}
@@ -321,10 +321,10 @@ func describeCondition(cond model.Condition) wire.Struct {
 	}
 	var values wire.Struct
 	if len(cond.Values) > 0 {
-		values = append(values, kv("Values", stringList(cond.Values)))
+		values = append(values, kv("Values", wire.Texts(cond.Values)))
 	}
 	if len(cond.Regexes) > 0 {
-		values = append(values, kv("RegexValues", stringList(cond.Regexes)))
+		values = append(values, kv("RegexValues", wire.Texts(cond.Regexes)))
 	}
 	config := values
 	if cond.IPAddressType != "" {

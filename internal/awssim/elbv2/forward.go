@@ -222,7 +222,7 @@ func describeForward(f *model.Forward) wire.Struct {
 		}
 	}
 	return append(out, kv("ForwardConfig", wire.Struct{
-		kv("TargetGroups", structList(f.TargetGroups, func(g model.WeightedTargetGroup) wire.Struct {
+		kv("TargetGroups", wire.ListOf(f.TargetGroups, func(g model.WeightedTargetGroup) wire.Struct {
 			return wire.Struct{kv("TargetGroupArn", g.ARN), kv("Weight", g.Weight)}
 		})),
 		kv("TargetGroupStickinessConfig", sticky),

@@ -50,7 +50,7 @@ func describeListener(l *listener) wire.Struct {
 		kv("LoadBalancerArn", l.lb.arn),
 		kv("Port", l.port),
 		kv("Protocol", l.protocol),
-		kv("DefaultActions", structList(l.defaultRule().actions.list, describeAction)),
+		kv("DefaultActions", wire.ListOf(l.defaultRule().actions.list, describeAction)),
 	}
 	if l.secure() {
 		out = append(out,
@@ -62,7 +62,7 @@ func describeListener(l *listener) wire.Struct {
 		out = append(out, kv("MutualAuthentication", wire.Struct{kv("Mode", l.mutualTLS)}))
 	}
 	if l.alpn != "" {
-		out = append(out, kv("AlpnPolicy", stringList([]string{l.alpn})))
+		out = append(out, kv("AlpnPolicy", wire.Texts([]string{l.alpn})))
 	}
 	return out
 }
@@ -379,7 +379,7 @@ func (c *call) describeListeners() (wire.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Struct{kv("Listeners", structList(part, describeListener)), next}, nil
+	return wire.Struct{kv("Listeners", wire.ListOf(part, describeListener)), next}, nil
 }
 
 func (c *call) describeListenerAttributes() (wire.Struct, error) {

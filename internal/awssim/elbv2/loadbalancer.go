@@ -85,7 +85,7 @@ func (c *call) describeLoadBalancer(lb *loadBalancer) wire.Struct {
 		kv("State", wire.Struct{kv("Code", state)}),
 		kv("Type", lb.kind),
 		kv("AvailabilityZones", c.zones(lb.subnets)),
-		kv("SecurityGroups", stringList(lb.securityGroups)),
+		kv("SecurityGroups", wire.Texts(lb.securityGroups)),
 		kv("IpAddressType", lb.ipType),
 	}
 	if lb.kind == network {
@@ -230,7 +230,7 @@ func (c *call) describeLoadBalancers() (wire.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Struct{kv("LoadBalancers", structList(part, c.describeLoadBalancer)), next}, nil
+	return wire.Struct{kv("LoadBalancers", wire.ListOf(part, c.describeLoadBalancer)), next}, nil
 }
 
 // deleteLoadBalancer takes the listeners along. What is not there is deleted already.

@@ -1,47 +1,24 @@
 package elbv2
 
-import (
-	"cmp"
-	"slices"
-
-	"github.com/norikae/norikae/internal/awssim/wire"
-)
+import "github.com/norikae/norikae/internal/awssim/wire"
 
 // Operations lists all operations of the API, sorted by name.
 func Operations() []wire.Operation {
-	var out []wire.Operation
-	for _, op := range operations() {
-		out = append(out, op.Operation)
-	}
-	for _, name := range []string{
+	return operations().Operations(
 		"AddTrustStoreRevocations", "CreateTrustStore", "DeleteSharedTrustStoreAssociation", "DeleteTrustStore",
 		"DescribeCapacityReservation", "DescribeTrustStoreAssociations", "DescribeTrustStoreRevocations", "DescribeTrustStores",
 		"GetResourcePolicy", "GetTrustStoreCaCertificatesBundle", "GetTrustStoreRevocationContent",
 		"ModifyCapacityReservation", "ModifyIpPools", "ModifyTrustStore", "RemoveTrustStoreRevocations",
-	} {
-		out = append(out, wire.Operation{Name: name, Fidelity: wire.Absent})
-	}
-	slices.SortFunc(out, func(a, b wire.Operation) int { return cmp.Compare(a.Name, b.Name) })
-	return out
-}
-
-type operation struct {
-	wire.Operation
-	handle handler
+	)
 }
 
 // operations is the table of what the service answers.
-func operations() []operation {
-	full := func(name string, h handler) operation {
-		return operation{wire.Operation{Name: name, Fidelity: wire.Simulated}, h}
-	}
-	partly := func(name, how string, h handler) operation {
-		return operation{wire.Operation{Name: name, Fidelity: wire.Simplified, How: how}, h}
-	}
+func operations() wire.Table[*call] {
+	full, partly := wire.Full[*call], wire.Partly[*call]
 	const noEC2 = "subnets and security groups are checked by form only; each subnet counts as a zone of its own, in one fixed VPC"
 	const noQUIC = "all protocols but QUIC, TCP_QUIC and GENEVE"
 	const noACM = "any well-formed certificate ARN is accepted"
-	return []operation{
+	return wire.Table[*call]{
 		partly("CreateLoadBalancer", "types application and network; "+noEC2, (*call).createLoadBalancer),
 		full("DescribeLoadBalancers", (*call).describeLoadBalancers),
 		full("DeleteLoadBalancer", (*call).deleteLoadBalancer),

@@ -88,7 +88,7 @@ func (c *call) describeAccountLimits() (wire.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Struct{kv("Limits", structList(part, func(l limit) wire.Struct {
+	return wire.Struct{kv("Limits", wire.ListOf(part, func(l limit) wire.Struct {
 		return wire.Struct{kv("Name", l.name), kv("Max", strconv.Itoa(l.max))}
 	})), next}, nil
 }

@@ -37,10 +37,10 @@ func describeRule(r *rule) wire.Struct {
 	return wire.Struct{
 		kv("RuleArn", r.arn),
 		kv("Priority", ruleWord(r)),
-		kv("Conditions", structList(r.conditions, describeCondition)),
-		kv("Actions", structList(r.actions.list, describeAction)),
+		kv("Conditions", wire.ListOf(r.conditions, describeCondition)),
+		kv("Actions", wire.ListOf(r.actions.list, describeAction)),
 		kv("IsDefault", r.isDefault()),
-		kv("Transforms", structList(r.transforms, describeTransform)),
+		kv("Transforms", wire.ListOf(r.transforms, describeTransform)),
 	}
 }
 
@@ -230,7 +230,7 @@ func (c *call) describeRules() (wire.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Struct{kv("Rules", structList(part, describeRule)), next}, nil
+	return wire.Struct{kv("Rules", wire.ListOf(part, describeRule)), next}, nil
 }
 
 // setRulePriorities judges only the end state, so that rules can swap.
@@ -273,7 +273,7 @@ func (c *call) setRulePriorities() (wire.Struct, error) {
 		sortRules(l.rules)
 	}
 	c.changed = true
-	return wire.Struct{kv("Rules", structList(moved, describeRule))}, nil
+	return wire.Struct{kv("Rules", wire.ListOf(moved, describeRule))}, nil
 }
 
 func (w *world) checkPriorities(want map[*rule]int) error {

@@ -60,19 +60,16 @@ func New(cfg Config) *Service {
 	}
 	s := &Service{
 		cfg:    cfg,
-		serve:  map[string]handler{},
+		serve:  operations().Handlers(),
 		rand:   rand.New(rand.NewPCG(cfg.Seed, 0x6e6f72696b6165)), //nolint:gosec // G404: identifiers, not secrets
 		worlds: map[worldKey]*world{},
-	}
-	for _, op := range operations() {
-		s.serve[op.Name] = op.handle
 	}
 	return s
 }
 
 // handler carries out one operation. It runs under the service's lock and must leave
 // the world as it was when it returns an error.
-type handler func(*call) (wire.Struct, error)
+type handler = func(*call) (wire.Struct, error)
 
 // call is one request on its way through a handler.
 type call struct {

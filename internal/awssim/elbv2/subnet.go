@@ -22,7 +22,7 @@ func (c *call) zones(subnets []subnet) wire.List {
 		addresses := wire.List{}
 		if s.allocationID != "" || s.privateIPv4 != "" || s.ipv6 != "" {
 			addresses = append(addresses, wire.Struct{
-				kv("AllocationId", opt(s.allocationID)), kv("PrivateIPv4Address", opt(s.privateIPv4)), kv("IPv6Address", opt(s.ipv6)),
+				kv("AllocationId", wire.Opt(s.allocationID)), kv("PrivateIPv4Address", wire.Opt(s.privateIPv4)), kv("IPv6Address", wire.Opt(s.ipv6)),
 			})
 		}
 		out[i] = wire.Struct{
@@ -180,7 +180,7 @@ func (c *call) setSecurityGroups() (wire.Struct, error) {
 		lb.enforceInbound = v
 	}
 	lb.securityGroups = groups
-	out := wire.Struct{kv("SecurityGroupIds", stringList(groups))}
+	out := wire.Struct{kv("SecurityGroupIds", wire.Texts(groups))}
 	if lb.kind == network {
 		out = append(out, kv(enforce, lb.enforceInbound))
 	}

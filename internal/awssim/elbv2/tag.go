@@ -201,7 +201,7 @@ func (c *call) describeTags() (wire.Struct, error) {
 	for i, arn := range arns {
 		out[i] = wire.Struct{
 			kv("ResourceArn", arn),
-			kv("Tags", structList(*found[i], func(t tag) wire.Struct {
+			kv("Tags", wire.ListOf(*found[i], func(t tag) wire.Struct {
 				return wire.Struct{kv("Key", t.key), kv("Value", t.value)}
 			})),
 		}

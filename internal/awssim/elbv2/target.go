@@ -236,7 +236,7 @@ func (c *call) describeTargetHealth() (wire.Struct, error) {
 		}
 	}
 	inUse := len(c.associations()[tg.arn]) > 0
-	return wire.Struct{kv("TargetHealthDescriptions", structList(asked, func(t model.Target) wire.Struct {
+	return wire.Struct{kv("TargetHealthDescriptions", wire.ListOf(asked, func(t model.Target) wire.Struct {
 		return c.describeTarget(tg, t, inUse, anomalies)
 	}))}, nil
 }
@@ -248,10 +248,10 @@ func (c *call) describeTarget(tg *targetGroup, asked model.Target, inUse, anomal
 		port = strconv.Itoa(t.Port)
 	}
 	out := wire.Struct{
-		kv("Target", wire.Struct{kv("Id", t.ID), kv("Port", t.Port), kv("AvailabilityZone", opt(t.AZ))}),
+		kv("Target", wire.Struct{kv("Id", t.ID), kv("Port", t.Port), kv("AvailabilityZone", wire.Opt(t.AZ))}),
 		kv("HealthCheckPort", port),
 		kv("TargetHealth", wire.Struct{
-			kv("State", health.State), kv("Reason", opt(health.Reason)), kv("Description", opt(health.Description)),
+			kv("State", health.State), kv("Reason", wire.Opt(health.Reason)), kv("Description", wire.Opt(health.Description)),
 		}),
 		kv("AdministrativeOverride", wire.Struct{
 			kv("State", "no_override"), kv("Reason", "AdministrativeOverride.NoOverride"),

@@ -56,9 +56,9 @@ func describeTargetGroup(tg *targetGroup, loadBalancers []string) wire.Struct {
 	}
 	out = append(out, tg.health.describe()...)
 	return append(out,
-		kv("LoadBalancerArns", stringList(loadBalancers)),
+		kv("LoadBalancerArns", wire.Texts(loadBalancers)),
 		kv("TargetType", tg.targetType),
-		kv("ProtocolVersion", opt(tg.protocolVersion)),
+		kv("ProtocolVersion", wire.Opt(tg.protocolVersion)),
 		kv("IpAddressType", tg.ipType),
 	)
 }
@@ -193,7 +193,7 @@ func (c *call) describeTargetGroups() (wire.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wire.Struct{kv("TargetGroups", structList(part, func(tg *targetGroup) wire.Struct {
+	return wire.Struct{kv("TargetGroups", wire.ListOf(part, func(tg *targetGroup) wire.Struct {
 		return describeTargetGroup(tg, used[tg.arn])
 	})), next}, nil
 }

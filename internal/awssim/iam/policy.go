@@ -107,7 +107,7 @@ func (c *world) describePolicy(p *policy) wire.Struct {
 	out := wire.Struct{
 		kv("PolicyName", p.name), kv("PolicyId", p.id), kv("Arn", p.arn), kv("Path", p.path),
 		kv("DefaultVersionId", fmt.Sprintf("v%d", p.defaultID)), kv("AttachmentCount", attached),
-		kv("PermissionsBoundaryUsageCount", boundaries), kv("IsAttachable", true), kv("Description", opt(p.description)),
+		kv("PermissionsBoundaryUsageCount", boundaries), kv("IsAttachable", true), kv("Description", wire.Opt(p.description)),
 		kv("CreateDate", p.created), kv("UpdateDate", p.updated),
 	}
 	if len(p.tags) > 0 {

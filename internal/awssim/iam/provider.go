@@ -107,7 +107,7 @@ func (c *call) getProvider() (wire.Struct, error) {
 		return nil, err
 	}
 	return wire.Struct{
-		kv("Url", p.url), kv("ClientIDList", stringList(p.clientIDs)), kv("ThumbprintList", stringList(p.thumbprints)),
+		kv("Url", p.url), kv("ClientIDList", wire.Texts(p.clientIDs)), kv("ThumbprintList", wire.Texts(p.thumbprints)),
 		kv("CreateDate", p.created), kv("Tags", p.tags.list()),
 	}, nil
 }

@@ -54,7 +54,7 @@ func roleTags(c *call) (*tags, error) {
 func (r *role) describe() wire.Struct {
 	out := wire.Struct{
 		kv("Path", r.path), kv("RoleName", r.name), kv("RoleId", r.id), kv("Arn", r.arn), kv("CreateDate", r.created),
-		kv("AssumeRolePolicyDocument", r.trust.encoded()), kv("Description", opt(r.description)),
+		kv("AssumeRolePolicyDocument", r.trust.encoded()), kv("Description", wire.Opt(r.description)),
 		kv("MaxSessionDuration", r.maxSession), kv("PermissionsBoundary", r.boundaryMember()),
 	}
 	if len(r.tags) > 0 {

@@ -40,11 +40,8 @@ func New(cfg Config) *Service {
 		cfg.MaxPageSize = maxItems
 	}
 	s := &Service{
-		cfg: cfg, serve: map[string]handler{}, worlds: map[string]*world{}, keys: map[string]*accessKey{},
+		cfg: cfg, serve: operations().Handlers(), worlds: map[string]*world{}, keys: map[string]*accessKey{},
 		rand: rand.New(rand.NewPCG(cfg.Seed, 0x69616d)), //nolint:gosec // G404: these identifiers and keys protect nothing
-	}
-	for _, op := range operations() {
-		s.serve[op.Name] = op.handle
 	}
 	return s
 }
@@ -59,7 +56,7 @@ func (s *Service) Registration() wire.Registration {
 // handler carries out one operation. It runs under the service's lock, leaves the world
 // as it was when it returns an error, and then has drawn no random number either: what
 // exists depends on the calls that succeeded alone.
-type handler func(*call) (wire.Struct, error)
+type handler = func(*call) (wire.Struct, error)
 
 // call is one request on its way through a handler.
 type call struct {

@@ -181,11 +181,7 @@ func page[T any](c *call, member string, items []T, key func(T) string, describe
 		items = items[:size]
 		next = base64.RawURLEncoding.EncodeToString([]byte(key(items[size-1])))
 	}
-	list := make(wire.List, len(items))
-	for i, it := range items {
-		list[i] = describe(it)
-	}
-	return wire.Struct{kv(member, list), kv("IsTruncated", truncated), kv("Marker", next)}, nil
+	return wire.Struct{kv(member, wire.ListOf(items, describe)), kv("IsTruncated", truncated), kv("Marker", next)}, nil
 }
 
 // sorted are a map's values in the order of their keys.
@@ -204,22 +200,6 @@ func below[T any](c *call, items []T, path func(T) string) []T {
 }
 
 func kv(name string, value any) wire.Member { return wire.Member{Name: name, Value: value} }
-
-// opt leaves an empty string out of an answer.
-func opt(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
-func stringList(values []string) wire.List {
-	out := make(wire.List, len(values))
-	for i, v := range values {
-		out[i] = v
-	}
-	return out
-}
 
 func self(s string) string { return s }
 func text(s string) any    { return s }

@@ -76,20 +76,20 @@ func (k checkConfig) probes() bool { return strings.HasPrefix(k.typ, "HTTP") || 
 func (k checkConfig) describe() wire.Struct {
 	out := wire.Struct{kv("Type", k.typ), kv("Inverted", k.inverted), kv("Disabled", k.disabled)}
 	if k.probes() {
-		out = append(out, kv("IPAddress", opt(k.ip)), kv("Port", k.port), kv("ResourcePath", opt(k.path)),
-			kv("FullyQualifiedDomainName", opt(k.host)), kv("SearchString", opt(k.search)), kv("RequestInterval", k.interval),
+		out = append(out, kv("IPAddress", wire.Opt(k.ip)), kv("Port", k.port), kv("ResourcePath", wire.Opt(k.path)),
+			kv("FullyQualifiedDomainName", wire.Opt(k.host)), kv("SearchString", wire.Opt(k.search)), kv("RequestInterval", k.interval),
 			kv("FailureThreshold", k.failing), kv("MeasureLatency", k.latency), kv("EnableSNI", k.sni))
 	}
 	if k.typ == "CALCULATED" {
-		out = append(out, kv("HealthThreshold", k.threshold), kv("ChildHealthChecks", stringList(k.children)))
+		out = append(out, kv("HealthThreshold", k.threshold), kv("ChildHealthChecks", wire.Texts(k.children)))
 	}
 	if k.regions != nil {
-		out = append(out, kv("Regions", stringList(k.regions)))
+		out = append(out, kv("Regions", wire.Texts(k.regions)))
 	}
 	if k.alarm != "" {
 		out = append(out, kv("AlarmIdentifier", wire.Struct{kv("Region", k.alarms), kv("Name", k.alarm)}))
 	}
-	return append(out, kv("InsufficientDataHealthStatus", opt(k.insufficient)), kv("RoutingControlArn", opt(k.routing)))
+	return append(out, kv("InsufficientDataHealthStatus", wire.Opt(k.insufficient)), kv("RoutingControlArn", wire.Opt(k.routing)))
 }
 
 // read takes over the members that p has. Those that name and shape the check itself
@@ -268,12 +268,8 @@ func (c *call) listHealthChecks() (wire.Struct, error) {
 	if len(checks) > size {
 		next, checks = checks[size].id, checks[:size]
 	}
-	out := make(wire.List, len(checks))
-	for i, h := range checks {
-		out[i] = h.describe()
-	}
 	return wire.Struct{
-		kv("HealthChecks", out), kv("Marker", marker), kv("IsTruncated", next != ""), kv("NextMarker", opt(next)), kv("MaxItems", said),
+		kv("HealthChecks", wire.ListOf(checks, (*healthCheck).describe)), kv("Marker", marker), kv("IsTruncated", next != ""), kv("NextMarker", wire.Opt(next)), kv("MaxItems", said),
 	}, nil
 }
 

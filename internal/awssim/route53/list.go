@@ -29,15 +29,12 @@ func (c *call) listResourceRecordSets() (wire.Struct, error) {
 	all := z.listing()
 	first, _ := slices.BinarySearchFunc(all, from, func(p placed, from position) int { return p.compare(from) })
 	page := all[first:min(first+size, len(all))]
-	out := make(wire.List, len(page))
-	for i, p := range page {
-		out[i] = p.set.describe()
-	}
+	out := wire.ListOf(page, func(p placed) wire.Struct { return p.set.describe() })
 	answer := wire.Struct{kv("ResourceRecordSets", out), kv("MaxItems", said)}
 	if end := first + size; end < len(all) {
 		next := all[end].set
 		return append(answer, kv("IsTruncated", true), kv("NextRecordName", next.Name), kv("NextRecordType", next.Type),
-			kv("NextRecordIdentifier", opt(next.SetIdentifier))), nil
+			kv("NextRecordIdentifier", wire.Opt(next.SetIdentifier))), nil
 	}
 	return append(answer, kv("IsTruncated", false)), nil
 }

@@ -1,20 +1,14 @@
 package route53
 
 import (
-	"cmp"
 	"net/http"
-	"slices"
 
 	"github.com/norikae/norikae/internal/awssim/wire"
 )
 
 // Operations lists all operations of the API, sorted by name.
 func Operations() []wire.Operation {
-	var out []wire.Operation
-	for _, op := range operations() {
-		out = append(out, op.Operation)
-	}
-	for _, name := range []string{
+	return operations().Operations(
 		"ActivateKeySigningKey", "AssociateVPCWithHostedZone", "ChangeCidrCollection", "CreateCidrCollection", "CreateKeySigningKey",
 		"CreateQueryLoggingConfig", "CreateReusableDelegationSet", "CreateTrafficPolicy", "CreateTrafficPolicyInstance",
 		"CreateTrafficPolicyVersion", "CreateVPCAssociationAuthorization", "DeactivateKeySigningKey", "DeleteCidrCollection",
@@ -27,16 +21,12 @@ func Operations() []wire.Operation {
 		"ListTrafficPolicyInstances", "ListTrafficPolicyInstancesByHostedZone", "ListTrafficPolicyInstancesByPolicy",
 		"ListTrafficPolicyVersions", "ListVPCAssociationAuthorizations", "UpdateHostedZoneFeatures", "UpdateTrafficPolicyComment",
 		"UpdateTrafficPolicyInstance",
-	} {
-		out = append(out, wire.Operation{Name: name, Fidelity: wire.Absent})
-	}
-	slices.SortFunc(out, func(a, b wire.Operation) int { return cmp.Compare(a.Name, b.Name) })
-	return out
+	)
 }
 
 // Registration of s with a wire.Mux.
 func (s *Service) Registration() wire.Registration {
-	r := wire.Registration{
+	return wire.Registration{
 		Name: "route53", Namespace: "https://route53.amazonaws.com/doc/2013-04-01/", Service: s,
 		ListNames: map[string]string{
 			"Changes": "Change", "ResourceRecords": "ResourceRecord", "ResourceRecordSets": "ResourceRecordSet",
@@ -45,18 +35,8 @@ func (s *Service) Registration() wire.Registration {
 			"ResetElements": "ResettableElementName", "Tags": "Tag", "AddTags": "Tag", "RemoveTagKeys": "Key",
 			"ResourceIds": "ResourceId", "ResourceTagSets": "ResourceTagSet", "RecordData": "RecordDataEntry",
 		},
+		Routes: operations().Routes(),
 	}
-	for _, op := range operations() {
-		op.route.Operation = op.Name
-		r.Routes = append(r.Routes, op.route)
-	}
-	return r
-}
-
-type operation struct {
-	wire.Operation
-	route  wire.Route
-	handle handler
 }
 
 // route of an operation; query renames the parameters of the URL's query.
@@ -65,13 +45,9 @@ func route(method, path string, query map[string]string) wire.Route {
 }
 
 // operations is the table of what the service answers.
-func operations() []operation {
-	full := func(name string, r wire.Route, h handler) operation {
-		return operation{wire.Operation{Name: name, Fidelity: wire.Simulated}, r, h}
-	}
-	partly := func(name, how string, r wire.Route, h handler) operation {
-		return operation{wire.Operation{Name: name, Fidelity: wire.Simplified, How: how}, r, h}
-	}
+func operations() wire.Table[*call] {
+	full := func(name string, r wire.Route, h handler) wire.Entry[*call] { return wire.Full(name, h).At(r) }
+	partly := func(name, how string, r wire.Route, h handler) wire.Entry[*call] { return full(name, r, h).But(how) }
 	const (
 		get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
 
@@ -91,7 +67,7 @@ func operations() []operation {
 		r.Status, r.Headers = http.StatusCreated, map[string]string{"Location": "Location"}
 		return r
 	}
-	return []operation{
+	return wire.Table[*call]{
 		partly("CreateHostedZone", "VPCs of private zones need not exist; their records are answered to everybody; no delegation sets",
 			created("hostedzone"), (*call).createHostedZone),
 		full("GetHostedZone", route(get, zone, nil), (*call).getHostedZone),

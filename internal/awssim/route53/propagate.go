@@ -87,7 +87,7 @@ func (ch *change) describe(now time.Time) wire.Struct {
 	}
 	return wire.Struct{
 		kv("Id", "/change/"+ch.id), kv("Status", status), kv("SubmittedAt", ch.submitted.UTC().Truncate(time.Millisecond)),
-		kv("Comment", opt(ch.comment)),
+		kv("Comment", wire.Opt(ch.comment)),
 	}
 }
 

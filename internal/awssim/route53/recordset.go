@@ -89,7 +89,7 @@ func (p position) compare(o position) int {
 }
 
 func (r *RecordSet) describe() wire.Struct {
-	out := wire.Struct{kv("Name", r.Name), kv("Type", r.Type), kv("SetIdentifier", opt(r.SetIdentifier))}
+	out := wire.Struct{kv("Name", r.Name), kv("Type", r.Type), kv("SetIdentifier", wire.Opt(r.SetIdentifier))}
 	switch r.Policy {
 	case Simple:
 	case Weighted:
@@ -100,8 +100,8 @@ func (r *RecordSet) describe() wire.Struct {
 		out = append(out, kv("Failover", r.Failover))
 	case Geolocation:
 		out = append(out, kv("GeoLocation", wire.Struct{
-			kv("ContinentCode", opt(r.Geo.Continent)), kv("CountryCode", opt(r.Geo.Country)),
-			kv("SubdivisionCode", opt(r.Geo.Subdivision)),
+			kv("ContinentCode", wire.Opt(r.Geo.Continent)), kv("CountryCode", wire.Opt(r.Geo.Country)),
+			kv("SubdivisionCode", wire.Opt(r.Geo.Subdivision)),
 		}))
 	case Multivalue:
 		out = append(out, kv("MultiValueAnswer", true))
@@ -111,11 +111,8 @@ func (r *RecordSet) describe() wire.Struct {
 			kv("HostedZoneId", a.HostedZoneID), kv("DNSName", a.DNSName), kv("EvaluateTargetHealth", a.EvaluateTargetHealth),
 		}))
 	} else {
-		values := make(wire.List, len(r.Values))
-		for i, v := range r.Values {
-			values[i] = wire.Struct{kv("Value", v)}
-		}
+		values := wire.ListOf(r.Values, func(v string) wire.Struct { return wire.Struct{kv("Value", v)} })
 		out = append(out, kv("TTL", r.TTL), kv("ResourceRecords", values))
 	}
-	return append(out, kv("HealthCheckId", opt(r.HealthCheckID)))
+	return append(out, kv("HealthCheckId", wire.Opt(r.HealthCheckID)))
 }

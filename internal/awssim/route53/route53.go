@@ -93,7 +93,7 @@ func New(cfg Config) *Service {
 	}
 	s := &Service{
 		cfg:      cfg,
-		serve:    map[string]handler{},
+		serve:    operations().Handlers(),
 		rand:     rand.New(rand.NewPCG(cfg.Seed, 0x35b)), //nolint:gosec // G404: identifiers, not secrets
 		accounts: map[string]*account{},
 		zones:    map[string]*zone{},
@@ -102,9 +102,6 @@ func New(cfg Config) *Service {
 	s.changes.byID = map[string]*change{}
 	s.changes.live.Store(&namespace{zones: map[string]*view{}})
 	s.checks = newChecker(s)
-	for _, op := range operations() {
-		s.serve[op.Name] = op.handle
-	}
 	return s
 }
 
@@ -121,7 +118,7 @@ type account struct {
 
 // handler carries out one operation. It runs under the service's lock and must leave
 // everything as it was when it returns an error.
-type handler func(*call) (wire.Struct, error)
+type handler = func(*call) (wire.Struct, error)
 
 // call is one request on its way through a handler.
 type call struct {

@@ -19,10 +19,7 @@ type tag struct{ key, value string }
 type tags []tag
 
 func (t tags) describe(kind, id string) wire.Struct {
-	list := make(wire.List, len(t))
-	for i, x := range t {
-		list[i] = wire.Struct{kv("Key", x.key), kv("Value", x.value)}
-	}
+	list := wire.ListOf(t, func(x tag) wire.Struct { return wire.Struct{kv("Key", x.key), kv("Value", x.value)} })
 	return wire.Struct{kv("ResourceType", kind), kv("ResourceId", id), kv("Tags", list)}
 }
 

@@ -90,19 +90,3 @@ func (c *call) pageSize(most int) (size int, said string, err error) {
 
 // kv is a member of an answer.
 func kv(name string, value any) wire.Member { return wire.Member{Name: name, Value: value} }
-
-// opt leaves an empty string out of an answer.
-func opt(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
-func stringList(values []string) wire.List {
-	out := make(wire.List, len(values))
-	for i, v := range values {
-		out[i] = v
-	}
-	return out
-}

@@ -67,13 +67,13 @@ func (z *zone) sorted() []*RecordSet {
 func (z *zone) describe() wire.Struct {
 	out := wire.Struct{kv("Id", "/hostedzone/"+z.id), kv("Name", z.name), kv("CallerReference", z.reference)}
 	if z.described || z.comment != "" || z.private {
-		out = append(out, kv("Config", wire.Struct{kv("Comment", opt(z.comment)), kv("PrivateZone", z.private)}))
+		out = append(out, kv("Config", wire.Struct{kv("Comment", wire.Opt(z.comment)), kv("PrivateZone", z.private)}))
 	}
 	return append(out, kv("ResourceRecordSetCount", len(z.sets)))
 }
 
 func (z *zone) delegation() wire.Struct {
-	return wire.Struct{kv("NameServers", stringList(z.nameServers))}
+	return wire.Struct{kv("NameServers", wire.Texts(z.nameServers))}
 }
 
 func (z *zone) describeVPCs() wire.List {
@@ -219,13 +219,7 @@ func (c *call) zonesBy(compare func(a, b *zone) int) []*zone {
 
 func inOrderOfCreation(*zone, *zone) int { return 0 }
 
-func describeZones(zones []*zone) wire.List {
-	out := make(wire.List, len(zones))
-	for i, z := range zones {
-		out[i] = z.describe()
-	}
-	return out
-}
+func describeZones(zones []*zone) wire.List { return wire.ListOf(zones, (*zone).describe) }
 
 func (c *call) listHostedZones() (wire.Struct, error) {
 	size, said, err := c.pageSize(maxZonePage)
@@ -252,8 +246,8 @@ func (c *call) listHostedZones() (wire.Struct, error) {
 		next, zones = zones[size].id, zones[:size]
 	}
 	return wire.Struct{
-		kv("HostedZones", describeZones(zones)), kv("Marker", opt(marker)), kv("IsTruncated", next != ""),
-		kv("NextMarker", opt(next)), kv("MaxItems", said),
+		kv("HostedZones", describeZones(zones)), kv("Marker", wire.Opt(marker)), kv("IsTruncated", next != ""),
+		kv("NextMarker", wire.Opt(next)), kv("MaxItems", said),
 	}, nil
 }
 
@@ -280,7 +274,7 @@ func (c *call) listHostedZonesByName() (wire.Struct, error) {
 			return k < from || k == from && z.id < id
 		})
 	}
-	out := wire.Struct{kv("DNSName", opt(given)), kv("HostedZoneId", opt(id)), kv("MaxItems", said)}
+	out := wire.Struct{kv("DNSName", wire.Opt(given)), kv("HostedZoneId", wire.Opt(id)), kv("MaxItems", said)}
 	if len(zones) > size {
 		next := zones[size]
 		zones = zones[:size]

@@ -1,10 +1,8 @@
 package tagging
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -43,7 +41,8 @@ type Config struct {
 
 // Service answers the tagging API. All its methods may be called concurrently.
 type Service struct {
-	cfg Config
+	cfg   Config
+	serve map[string]handler
 
 	mu     sync.Mutex
 	worlds map[worldKey]*index
@@ -64,7 +63,7 @@ func New(cfg Config) *Service {
 	if cfg.Pages == nil {
 		cfg.Pages = func(full int) int { return full }
 	}
-	return &Service{cfg: cfg, worlds: map[worldKey]*index{}}
+	return &Service{cfg: cfg, serve: operations().Handlers(), worlds: map[worldKey]*index{}}
 }
 
 // Registration of s with a wire.Mux.
@@ -74,43 +73,26 @@ func (s *Service) Registration() wire.Registration {
 
 // Operations lists all operations of the API, sorted by name.
 func Operations() []wire.Operation {
-	var out []wire.Operation
-	for _, op := range operations() {
-		out = append(out, op.Operation)
-	}
-	for _, name := range []string{"DescribeReportCreation", "GetComplianceSummary", "ListRequiredTags", "StartReportCreation"} {
-		out = append(out, wire.Operation{Name: name, Fidelity: wire.Absent})
-	}
-	slices.SortFunc(out, func(a, b wire.Operation) int { return cmp.Compare(a.Name, b.Name) })
-	return out
-}
-
-type operation struct {
-	wire.Operation
-
-	handle handler
+	return operations().Operations("DescribeReportCreation", "GetComplianceSummary", "ListRequiredTags", "StartReportCreation")
 }
 
 // operations is the table of what the service answers.
-func operations() []operation {
-	op := func(name, how string, h handler) operation {
-		return operation{wire.Operation{Name: name, Fidelity: wire.Simplified, How: how}, h}
-	}
+func operations() wire.Table[*call] {
 	const (
 		pages  = "Pages are in the order of ARNs or names; a token goes with the filters that it was given for."
 		writes = "For resources of services in the lab that support it; the others are in FailedResourcesMap."
 	)
-	return []operation{
-		op("GetResources", pages+" There are no tag policies: every resource is compliant.", (*call).getResources),
-		op("GetTagKeys", pages, (*call).getTagKeys),
-		op("GetTagValues", pages, (*call).getTagValues),
-		op("TagResources", writes, (*call).tagResources),
-		op("UntagResources", writes, (*call).untagResources),
+	return wire.Table[*call]{
+		wire.Partly("GetResources", pages+" There are no tag policies: every resource is compliant.", (*call).getResources),
+		wire.Partly("GetTagKeys", pages, (*call).getTagKeys),
+		wire.Partly("GetTagValues", pages, (*call).getTagValues),
+		wire.Partly("TagResources", writes, (*call).tagResources),
+		wire.Partly("UntagResources", writes, (*call).untagResources),
 	}
 }
 
 // handler carries out one operation. It runs under the service's lock.
-type handler func(*call) (wire.Struct, error)
+type handler = func(*call) (wire.Struct, error)
 
 // call is one request on its way through a handler.
 type call struct {
@@ -127,19 +109,17 @@ func (s *Service) Serve(ctx context.Context, r *wire.Request) (wire.Struct, erro
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("serving %s: %w", r.Operation, err)
 	}
-	for _, op := range operations() {
-		if op.Name != r.Operation {
-			continue
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		c := &call{worldKey{r.AccountID, r.Region}, s, r.Params, s.cfg.Now(), r.Operation}
-		if c.p == nil {
-			c.p = wire.Params{}
-		}
-		return op.handle(c)
+	handle := s.serve[r.Operation]
+	if handle == nil {
+		return nil, wire.NotSimulated("tagging", r.Operation)
 	}
-	return nil, wire.NotSimulated("tagging", r.Operation)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := &call{worldKey{r.AccountID, r.Region}, s, r.Params, s.cfg.Now(), r.Operation}
+	if c.p == nil {
+		c.p = wire.Params{}
+	}
+	return handle(c)
 }
 
 func invalid(format string, args ...any) error {
