@@ -33,6 +33,7 @@ func TestTheSDKDrivesEveryOperation(t *testing.T) {
 	f.sdkBalancer(t)
 	f.sdkNames(t)
 	f.sdkClusters(t)
+	f.sdkNetwork(t)
 	f.checkDriven(t, "aws-sdk-go-v2")
 }
 

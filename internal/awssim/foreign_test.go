@@ -97,7 +97,7 @@ const certificate = "arn:aws:acm:us-east-1:000000000000:certificate/01234567-89a
 
 // The life of everything that the lab has, by a client that nobody here wrote.
 func TestTheAWSCLIDrivesEveryOperation(t *testing.T) {
-	t.Parallel() // some 160 calls take it 20 s
+	t.Parallel() // some 220 calls take it 40 s
 	f, pod := foreignLab(t)
 	s := shell{f, t, clitest.Start(t, clitest.Config{Endpoint: f.Endpoint(), Region: awssim.Region, Key: "FAKEKEYOFTHELAB", Secret: "fake-secret-of-the-lab"})}
 	s.credentials(pod)
@@ -106,6 +106,7 @@ func TestTheAWSCLIDrivesEveryOperation(t *testing.T) {
 	s.balancer()
 	s.names()
 	s.clusters()
+	s.network()
 	f.checkDriven(t, "awscli")
 }
 

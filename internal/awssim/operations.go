@@ -2,6 +2,7 @@ package awssim
 
 import (
 	"github.com/norikae/norikae/internal/awssim/cloudwatch"
+	"github.com/norikae/norikae/internal/awssim/ec2"
 	"github.com/norikae/norikae/internal/awssim/eks"
 	"github.com/norikae/norikae/internal/awssim/elbv2"
 	"github.com/norikae/norikae/internal/awssim/iam"
@@ -13,7 +14,7 @@ import (
 
 // Operation is what a reader of the lab's documentation needs to know of one API call.
 type Operation struct {
-	Service string `json:"service"` // sts, iam, elbv2, cloudwatch, route53, eks, tagging
+	Service string `json:"service"` // sts, iam, elbv2, cloudwatch, route53, eks, ec2, tagging
 	wire.Operation
 }
 
@@ -32,6 +33,7 @@ func Operations() []Operation {
 	add("cloudwatch", cloudwatch.Operations())
 	add("route53", route53.Operations())
 	add("eks", eks.Operations())
+	add("ec2", ec2.Operations())
 	add("tagging", tagging.Operations())
 	return out
 }

@@ -30,7 +30,7 @@ func New(getenv func(string) string) *cobra.Command {
 		Use:   "lab",
 		Short: "Run a simulated AWS with load balancers that carry real traffic",
 		Long: `A lab is a simulated AWS on one loopback address: STS, IAM, Elastic Load Balancing,
-CloudWatch, Route 53 with a name server, EKS and Resource Groups Tagging, with load
+CloudWatch, Route 53 with a name server, EKS, EC2 and Resource Groups Tagging, with load
 balancers that forward real requests and connections to running targets. It takes any
 credentials, unless it is told otherwise, and nothing in it leaves this machine.`,
 		Example: `  norikae lab up                        # in one shell
