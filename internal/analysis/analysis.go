@@ -115,10 +115,10 @@ type MetricReport struct {
 
 // Measurement is one window of one metric, judged.
 type Measurement struct {
-	Start   time.Time `json:"start"`
-	End     time.Time `json:"end"`             // exclusive
-	Value   *float64  `json:"value,omitempty"` // nil: no data
-	Old     *float64  `json:"old,omitempty"`   // the old side's value, for paired comparisons
-	Verdict Verdict   `json:"verdict"`
+	Start   time.Time `json:"start,omitzero"`
+	End     time.Time `json:"end,omitzero"`      // exclusive
+	Value   *float64  `json:"value,omitempty"`   // nil: no data
+	Old     *float64  `json:"old,omitempty"`     // the old side's value, for paired comparisons
+	Verdict Verdict   `json:"verdict,omitempty"` // "": nothing was measured yet
 	Message string    `json:"message,omitempty"`
 }

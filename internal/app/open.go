@@ -66,7 +66,7 @@ func Build(ctx context.Context, env Environment, ts *v1alpha1.TrafficShift) (Par
 	if err != nil {
 		return Parts{}, err
 	}
-	router, err := newRouter(env, ts, cfg)
+	router, err := b.router(ts, cfg)
 	if err != nil {
 		return Parts{}, err
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"context"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -25,20 +26,23 @@ func regionOf(env Environment, spec v1alpha1.TrafficShiftSpec) string {
 	)
 }
 
-// newRouter of a manifest's route.
-func newRouter(env Environment, ts *v1alpha1.TrafficShift, cfg aws.Config) (engine.Router, error) {
+// router of a manifest's route.
+func (b *builder) router(ts *v1alpha1.TrafficShift, cfg aws.Config) (engine.Router, error) {
 	var destinations []string
+	balancers := map[string]string{}
 	for _, d := range ts.Spec.Destinations {
 		destinations = append(destinations, manifest.DestinationID(d))
+		balancers[manifest.DestinationID(d)] = d.LoadBalancerARN
 	}
 	if r := ts.Spec.Route.Route53; r != nil {
-		ttl, err := manifest.EnvAlias(env.Getenv)
+		ttl, err := manifest.EnvAlias(b.env.Getenv)
 		if err != nil {
 			return nil, err
 		}
 		return route53.New(route53.Config{
 			API: r53.NewFromConfig(cfg), HostedZoneID: r.HostedZoneID, Name: r.Name, Types: r.Types,
 			Destinations: destinations, Owner: ts.Metadata.Name, AliasTTL: ttl,
+			LoadBalancers: balancers, DNSNameOf: b.dnsName,
 		})
 	}
 	route := elbv2.Config{API: elb.NewFromConfig(cfg), Owner: ts.Metadata.Name, Destinations: destinations}
@@ -52,6 +56,15 @@ func newRouter(env Environment, ts *v1alpha1.TrafficShift, cfg aws.Config) (engi
 		}
 	}
 	return elbv2.New(route)
+}
+
+// dnsName of a load balancer, which may be in another region than the shift's.
+func (b *builder) dnsName(ctx context.Context, loadBalancerARN string) (string, error) {
+	cfg, err := b.config(ctx, arn.Region(loadBalancerARN), b.base.Profile, b.base.AssumeRole)
+	if err != nil {
+		return "", err
+	}
+	return elbv2.DNSName(ctx, elb.NewFromConfig(cfg), loadBalancerARN)
 }
 
 // routeARN is what a query's template knows the route by; "" for a DNS name.

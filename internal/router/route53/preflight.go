@@ -20,7 +20,8 @@ import (
 // Preflight checks, before anything is written, what a shift would trip over: that the
 // zone has the name, that each destination has a weighted record of each type, alike in
 // what makes weights true, and that mark and changes fit; and it looks for other writers.
-// After an Observe and a Mark it makes three calls in a zone of some hundred records.
+// After an Observe and a Mark it makes three calls in a zone of some hundred records,
+// and one for each declared load balancer.
 func (n *Name) Preflight(ctx context.Context) (warnings []string, err error) {
 	if _, err := n.hostedZone(ctx); err != nil {
 		return nil, err
@@ -46,11 +47,14 @@ func (n *Name) Preflight(ctx context.Context) (warnings []string, err error) {
 	if err := n.checkFollowing(ctx); err != nil {
 		return nil, err
 	}
+	if warnings, err = n.checkBalancers(ctx, rd); err != nil {
+		return nil, err
+	}
 	owners, err := n.registry(ctx, rd)
 	if err != nil {
 		return nil, err
 	}
-	warnings = append(n.registryWarnings(owners), n.leftAlone(rd)...)
+	warnings = append(append(warnings, n.registryWarnings(owners)...), n.leftAlone(rd)...)
 	return append(warnings, n.live(rd).Notes...), nil
 }
 

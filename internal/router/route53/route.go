@@ -62,6 +62,11 @@ type Config struct {
 	Destinations []string
 	// Owner is told in the mark: the name in the manifest's metadata.
 	Owner string
+	// LoadBalancers are the ARNs of those that destinations lead to, by set identifier, and
+	// DNSNameOf asks for the DNS name of one (fault.ErrNotFound: there is none). Both may be
+	// nil.
+	LoadBalancers map[string]string
+	DNSNameOf     func(ctx context.Context, loadBalancerARN string) (string, error)
 	// AliasTTL of load balancers' aliases; 0: 60 s, as on AWS. A lab may be faster.
 	AliasTTL time.Duration
 }
