@@ -1,11 +1,9 @@
 package ec2
 
 import (
-	"encoding/base64"
 	"maps"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/norikae/norikae/internal/awssim/wire"
@@ -126,9 +124,7 @@ func describe[T filterable](c *call, ids, set string, items []T, k kind, out fun
 	return wire.Struct{kv(set, wire.ListOf(items, out)), next}, nil
 }
 
-// page cuts what MaxResults and NextToken ask for. A token holds the position and the
-// identifier of the last item of the page before, so that what comes or goes meanwhile
-// neither repeats nor hides others.
+// page cuts what MaxResults and NextToken ask for.
 func page[T resource](c *call, items []T) ([]T, wire.Member, error) {
 	none := kv("nextToken", nil)
 	size, ok, err := c.p.Int("MaxResults")
@@ -141,24 +137,10 @@ func page[T resource](c *call, items []T) ([]T, wire.Member, error) {
 		return nil, none, wire.Errorf("InvalidParameterValue",
 			"Value ( %d ) for parameter maxResults is invalid. Expecting a value between %d and %d.", size, minResults, maxResults)
 	}
-	size = min(size, c.s.cfg.MaxPageSize)
-	start := 0
-	if token := c.p.Str("NextToken"); token != "" {
-		raw, derr := base64.RawURLEncoding.DecodeString(token)
-		at, last, found := strings.Cut(string(raw), " ")
-		start, err = strconv.Atoi(at)
-		if derr != nil || err != nil || !found || start < 0 {
-			return nil, none, invalidValue("nextToken", token)
-		}
-		if i := slices.IndexFunc(items, func(it T) bool { return it.header().id == last }); i >= 0 {
-			start = i + 1
-		}
-		start = min(start, len(items))
+	token := c.p.Str("NextToken")
+	part, next, ok := wire.Page(items, func(it T) string { return it.header().id }, token, min(size, c.s.cfg.MaxPageSize))
+	if !ok {
+		return nil, none, invalidValue("nextToken", token)
 	}
-	end := min(start+size, len(items))
-	if end == len(items) {
-		return items[start:], none, nil
-	}
-	token := strconv.Itoa(end) + " " + items[end-1].header().id
-	return items[start:end], kv("nextToken", base64.RawURLEncoding.EncodeToString([]byte(token))), nil
+	return part, kv("nextToken", wire.Opt(next)), nil
 }

@@ -123,7 +123,7 @@ func remove[T comparable](items []T, one T) []T {
 func (c *call) required(name string) (string, error) {
 	v := c.p.Str(name)
 	if v == "" {
-		return "", wire.Errorf("MissingParameter", "The request must contain the parameter %s", camel(name))
+		return "", wire.Errorf("MissingParameter", "The request must contain the parameter %s", wire.Camel(name))
 	}
 	return v, nil
 }
@@ -132,7 +132,7 @@ func (c *call) required(name string) (string, error) {
 func (c *call) flag(name string) (bool, error) {
 	b, _, err := c.p.Bool(name)
 	if err != nil {
-		return false, invalidValue(camel(name), c.p.Str(name))
+		return false, invalidValue(wire.Camel(name), c.p.Str(name))
 	}
 	return b, nil
 }
@@ -144,12 +144,10 @@ func (c *call) attribute(name string) (value, ok bool, err error) {
 	}
 	value, ok, err = c.p.Struct(name).Bool("Value")
 	if err != nil || !ok {
-		return false, false, invalidValue(camel(name), c.p.Struct(name).Str("Value"))
+		return false, false, invalidValue(wire.Camel(name), c.p.Struct(name).Str("Value"))
 	}
 	return value, true, nil
 }
-
-func camel(name string) string { return strings.ToLower(name[:1]) + name[1:] }
 
 func invalidValue(member, value string) error {
 	return wire.Errorf("InvalidParameterValue", "Value (%s) for parameter %s is invalid.", value, member)

@@ -73,15 +73,15 @@ func echo(p wire.Params) wire.Struct {
 					items[i] = echo(sub)
 				}
 			}
-			member := camel(name) + "Set"
+			member := wire.Camel(name) + "Set"
 			if name == "SecurityGroupId" && (p["DeviceIndex"] != nil || p["AssociatePublicIpAddress"] != nil || p["SubnetId"] != nil) {
 				member = "groupSet"
 			}
 			out = append(out, kv(member, items))
 		case wire.Params:
-			out = append(out, kv(camel(name), echo(v)))
+			out = append(out, kv(wire.Camel(name), echo(v)))
 		default:
-			out = append(out, kv(camel(name), p.Str(name)))
+			out = append(out, kv(wire.Camel(name), p.Str(name)))
 		}
 	}
 	return out

@@ -62,7 +62,7 @@ func (c *call) block(member, rangeCode string) (netip.Prefix, error) {
 	}
 	b, err := netip.ParsePrefix(text)
 	if err != nil || !b.Addr().Is4() {
-		return b, wire.Errorf("InvalidParameterValue", "Value (%s) for parameter %s is invalid. This is not a valid CIDR block.", text, camel(member))
+		return b, wire.Errorf("InvalidParameterValue", "Value (%s) for parameter %s is invalid. This is not a valid CIDR block.", text, wire.Camel(member))
 	}
 	if b.Bits() < minPrefix || b.Bits() > maxPrefix {
 		return b, wire.Errorf(rangeCode, "The CIDR '%s' is invalid.", text)
@@ -171,8 +171,8 @@ func (c *call) describeVPCAttribute() (wire.Struct, error) {
 		return nil, err
 	}
 	for name, value := range v.attributes() {
-		if camel(name) == c.p.Str("Attribute") {
-			return wire.Struct{kv("vpcId", v.id), kv(camel(name), wire.Struct{kv("value", *value)})}, nil
+		if wire.Camel(name) == c.p.Str("Attribute") {
+			return wire.Struct{kv("vpcId", v.id), kv(wire.Camel(name), wire.Struct{kv("value", *value)})}, nil
 		}
 	}
 	return nil, invalidValue("attribute", c.p.Str("Attribute"))

@@ -51,7 +51,7 @@ func (c *call) parseActions(name string, l *listener, old actions) (actions, err
 	}
 	var out actions
 	for i, p := range params {
-		path := at(camel(name), i)
+		path := at(wire.Camel(name), i)
 		a, err := c.parseAction(p, path, l)
 		if err != nil {
 			return actions{}, err
@@ -72,9 +72,9 @@ func (c *call) parseActions(name string, l *listener, old actions) (actions, err
 func (c *call) parseAction(p wire.Params, path string, l *listener) (model.Action, error) {
 	a := model.Action{Type: p.Str("Type")}
 	if a.Type == "" {
-		return a, violation(nil, path+".type", "not be null")
+		return a, constraint.Violation(nil, path+".type", "not be null")
 	}
-	if err := oneOf(a.Type, path+".type", forward, authOIDC, authCognito, redirect, fixedResponse, authJWT); err != nil {
+	if err := constraint.OneOf(a.Type, path+".type", forward, authOIDC, authCognito, redirect, fixedResponse, authJWT); err != nil {
 		return a, err
 	}
 	if l.lb.kind == network && a.Type != forward {
@@ -85,7 +85,7 @@ func (c *call) parseAction(p wire.Params, path string, l *listener) (model.Actio
 		return a, err
 	}
 	var err error
-	if a.Order, _, err = intIn(p, "Order", path+".order", 1, maxOrder); err != nil {
+	if a.Order, _, err = constraint.Int(p, "Order", path+".order", 1, maxOrder); err != nil {
 		return a, err
 	}
 	switch a.Type {
@@ -131,7 +131,7 @@ func orderActions(list []model.Action) error {
 			}
 			orders[i] = strconv.Itoa(a.Order)
 		}
-		if order, ok := firstDuplicate(orders); ok {
+		if order, ok := wire.FirstDuplicate(orders); ok {
 			return invalid("Action order '%s' was provided multiple times", order)
 		}
 	}
@@ -162,23 +162,23 @@ func parseFixedResponse(p wire.Params, path string) (*model.FixedResponse, error
 	if err != nil {
 		return nil, err
 	}
-	if err := matches(status, path+".statusCode", fixedResponseStatus()); err != nil {
+	if err := constraint.Matches(status, path+".statusCode", fixedResponseStatus()); err != nil {
 		return nil, err
 	}
 	f := &model.FixedResponse{StatusCode: status, ContentType: p.Str("ContentType"), MessageBody: p.Str("MessageBody")}
 	if f.ContentType != "" {
-		err := oneOf(f.ContentType, path+".contentType", "text/plain", "text/css", "text/html", "application/javascript", "application/json")
+		err := constraint.OneOf(f.ContentType, path+".contentType", "text/plain", "text/css", "text/html", "application/javascript", "application/json")
 		if err != nil {
 			return nil, err
 		}
 	}
-	return f, lengthIn(f.MessageBody, path+".messageBody", 0, 1024)
+	return f, constraint.Length(f.MessageBody, path+".messageBody", 0, 1024)
 }
 
 func requiredIn(p wire.Params, name, path string) (string, error) {
 	v := p.Str(name)
 	if v == "" {
-		return "", violation(nil, path+"."+camel(name), "not be null")
+		return "", constraint.Violation(nil, path+"."+wire.Camel(name), "not be null")
 	}
 	return v, nil
 }
@@ -191,7 +191,7 @@ func parseRedirect(p wire.Params, path string, l *listener) (*model.Redirect, er
 	if err != nil {
 		return nil, err
 	}
-	if err := oneOf(status, path+".statusCode", "HTTP_301", "HTTP_302"); err != nil {
+	if err := constraint.OneOf(status, path+".statusCode", "HTTP_301", "HTTP_302"); err != nil {
 		return nil, err
 	}
 	part := func(name, unchanged string) string {
@@ -207,11 +207,11 @@ func parseRedirect(p wire.Params, path string, l *listener) (*model.Redirect, er
 		Protocol: part("Protocol", unchanged.Protocol), Port: part("Port", unchanged.Port), Host: part("Host", unchanged.Host),
 		Path: part("Path", unchanged.Path), Query: part("Query", unchanged.Query), StatusCode: status,
 	}
-	if err := matches(r.Protocol, path+".protocol", redirectProtocol()); err != nil {
+	if err := constraint.Matches(r.Protocol, path+".protocol", redirectProtocol()); err != nil {
 		return nil, err
 	}
 	for _, f := range []struct{ name, value string }{{"host", r.Host}, {"path", r.Path}, {"query", r.Query}} {
-		if err := lengthIn(f.value, path+"."+f.name, 0, 128); err != nil {
+		if err := constraint.Length(f.value, path+"."+f.name, 0, 128); err != nil {
 			return nil, err
 		}
 	}

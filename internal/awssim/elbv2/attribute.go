@@ -196,7 +196,7 @@ func (a attributes) describe() wire.List {
 func (c *call) parseAttributes(a attributes, kind string) (attributes, error) {
 	list := c.p.List("Attributes")
 	if len(list) == 0 {
-		return a, violation(nil, "attributes", "not be null")
+		return a, constraint.Violation(nil, "attributes", "not be null")
 	}
 	if len(list) > maxAttributes {
 		return a, invalid("At most %d attributes can be specified, not %d", maxAttributes, len(list))
@@ -216,7 +216,7 @@ func (c *call) parseAttributes(a attributes, kind string) (attributes, error) {
 		next.set[key] = value
 		keys = append(keys, key)
 	}
-	if key, ok := firstDuplicate(keys); ok {
+	if key, ok := wire.FirstDuplicate(keys); ok {
 		return a, invalid("%s attribute key '%s' was provided multiple times", capital(kind), key)
 	}
 	return next, nil

@@ -66,15 +66,15 @@ func parseAuth(p wire.Params, actionType string, l *listener) (map[string]any, e
 		v := p.Str(m.name)
 		switch {
 		case v == "" && m.required:
-			return nil, violation(nil, camel(member)+"."+camel(m.name), "not be null")
+			return nil, constraint.Violation(nil, wire.Camel(member)+"."+wire.Camel(m.name), "not be null")
 		case v == "":
 			v = m.fallback
 		case m.url && !httpsURL().MatchString(v):
 			return nil, invalid("%s '%s' must be a full URL with the HTTPS protocol", m.name, v)
 		case m.max > 0 && len(v) > m.max:
-			return nil, violation(v, camel(member)+"."+camel(m.name), "have length less than or equal to 256")
+			return nil, constraint.Violation(v, wire.Camel(member)+"."+wire.Camel(m.name), "have length less than or equal to 256")
 		case len(m.enum) > 0 && !slices.Contains(m.enum, v):
-			return nil, oneOf(v, camel(member)+"."+camel(m.name), m.enum...)
+			return nil, constraint.OneOf(v, wire.Camel(member)+"."+wire.Camel(m.name), m.enum...)
 		}
 		out[m.name] = v
 	}
@@ -86,7 +86,7 @@ func parseAuth(p wire.Params, actionType string, l *listener) (map[string]any, e
 		out["AdditionalClaims"] = claims
 		return out, nil
 	}
-	if _, _, err := intIn(p, "SessionTimeout", camel(member)+".sessionTimeout", 1, maxStickiness); err != nil {
+	if _, _, err := constraint.Int(p, "SessionTimeout", wire.Camel(member)+".sessionTimeout", 1, maxStickiness); err != nil {
 		return nil, err
 	}
 	extra := extraParams(p)
@@ -132,7 +132,7 @@ func parseClaims(list []wire.Params) ([]claim, error) {
 		if slices.Contains([]string{"exp", "iss", "nbf", "iat"}, cl.Name) {
 			return nil, invalid("The claim '%s' cannot be specified: it is always validated", cl.Name)
 		}
-		if err := oneOf(cl.Format, path+".format", "single-string", "string-array", "space-separated-values"); err != nil {
+		if err := constraint.OneOf(cl.Format, path+".format", "single-string", "string-array", "space-separated-values"); err != nil {
 			return nil, err
 		}
 		out = append(out, cl)

@@ -40,7 +40,7 @@ func (c *call) tlsListener() (*listener, []string, error) {
 		arns = append(arns, arn)
 	}
 	if len(arns) == 0 {
-		return nil, nil, violation(nil, "certificates", "not be null")
+		return nil, nil, constraint.Violation(nil, "certificates", "not be null")
 	}
 	return l, arns, nil
 }
@@ -140,7 +140,7 @@ func sslPolicies() []sslPolicy {
 func (c *call) describeSSLPolicies() (wire.Struct, error) {
 	list := sslPolicies()
 	if kind := c.p.Str("LoadBalancerType"); kind != "" {
-		if err := oneOf(kind, "loadBalancerType", "application", "network", "gateway"); err != nil {
+		if err := constraint.OneOf(kind, "loadBalancerType", "application", "network", "gateway"); err != nil {
 			return nil, err
 		}
 	}

@@ -80,7 +80,7 @@ func (c *call) parseNetworkConditions(l *listener) ([]model.Condition, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := oneOf(family, at("conditions", 0)+".sourceIpConfig.ipAddressType", "ipv4", "ipv6"); err != nil {
+	if err := constraint.OneOf(family, at("conditions", 0)+".sourceIpConfig.ipAddressType", "ipv4", "ipv6"); err != nil {
 		return nil, err
 	}
 	if l.lb.ipType != "dualstack" {

@@ -52,7 +52,7 @@ func (c *call) parseForward(p wire.Params, path string, l *listener) (*model.For
 	if lone != "" && (len(arns) > 1 || arns[0] != lone) {
 		return nil, invalid("TargetGroupArn '%s' and ForwardConfig must name the same single target group", lone)
 	}
-	if arn, ok := firstDuplicate(arns); ok {
+	if arn, ok := wire.FirstDuplicate(arns); ok {
 		return nil, invalid("Target group '%s' was provided multiple times in one action", arn)
 	}
 	if limit := c.s.cfg.Quotas.TargetGroupsPerAction; len(arns) > limit {
@@ -81,7 +81,7 @@ func parseStickiness(p wire.Params, path string, l *listener) (*model.Stickiness
 		return s, nil
 	}
 	path += ".forwardConfig.targetGroupStickinessConfig.durationSeconds"
-	n, ok, err := intIn(p, "DurationSeconds", path, 1, maxStickiness)
+	n, ok, err := constraint.Int(p, "DurationSeconds", path, 1, maxStickiness)
 	if err != nil {
 		return nil, err
 	}

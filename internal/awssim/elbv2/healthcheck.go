@@ -96,7 +96,7 @@ func (c *call) parseHealthCheck(h healthCheck, g groupSettings) (healthCheck, er
 		{"HealthyThresholdCount", &h.healthy, 2, 10},
 		{"UnhealthyThresholdCount", &h.unhealthy, 2, 10},
 	} {
-		n, ok, err := intIn(c.p, f.name, camel(f.name), f.lo, f.hi)
+		n, ok, err := constraint.Int(c.p, f.name, wire.Camel(f.name), f.lo, f.hi)
 		if err != nil {
 			return h, err
 		}
@@ -115,7 +115,7 @@ func (c *call) parseHealthCheck(h healthCheck, g groupSettings) (healthCheck, er
 		if h.protocol == "TCP" {
 			return h, invalid("Health check path cannot be specified for health checks with the TCP protocol")
 		}
-		if err := lengthIn(v, "healthCheckPath", 1, 1024); err != nil {
+		if err := constraint.Length(v, "healthCheckPath", 1, 1024); err != nil {
 			return h, err
 		}
 		if !strings.HasPrefix(v, "/") {

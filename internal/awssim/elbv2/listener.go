@@ -99,7 +99,7 @@ func (c *call) createListener() (wire.Struct, error) {
 	l := &listener{lb: lb, mutualTLS: "off"}
 	for _, name := range []string{"Port", "Protocol"} {
 		if c.p.Str(name) == "" {
-			return nil, invalid("A listener %s must be specified", camel(name))
+			return nil, invalid("A listener %s must be specified", wire.Camel(name))
 		}
 	}
 	if err := c.parseEndpoint(l); err != nil {
@@ -161,13 +161,13 @@ func duplicateListener(l *listener) error {
 // parseEndpoint reads what says how clients reach a listener. Members that are absent
 // leave l as it is.
 func (c *call) parseEndpoint(l *listener) error {
-	if port, ok, err := intIn(c.p, "Port", "port", 1, 65535); err != nil {
+	if port, ok, err := constraint.Int(c.p, "Port", "port", 1, 65535); err != nil {
 		return err
 	} else if ok {
 		l.port = port
 	}
 	if protocol := c.p.Str("Protocol"); protocol != "" {
-		err := oneOf(protocol, "protocol", "HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP", "GENEVE", "QUIC", "TCP_QUIC")
+		err := constraint.OneOf(protocol, "protocol", "HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP", "GENEVE", "QUIC", "TCP_QUIC")
 		if err != nil {
 			return err
 		}
@@ -261,7 +261,7 @@ func (c *call) parseTLS(l *listener) error {
 		return invalid("MutualAuthentication cannot be specified for a TLS listener")
 	}
 	if mode := c.p.Struct("MutualAuthentication").Str("Mode"); mode != "" {
-		if err := oneOf(mode, "mutualAuthentication.mode", "off", "passthrough", "verify"); err != nil {
+		if err := constraint.OneOf(mode, "mutualAuthentication.mode", "off", "passthrough", "verify"); err != nil {
 			return err
 		}
 		if mode == "verify" {

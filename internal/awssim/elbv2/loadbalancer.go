@@ -145,7 +145,7 @@ func (c *call) createLoadBalancer() (wire.Struct, error) {
 	}
 	lb := &loadBalancer{name: name, kind: kind, scheme: "internet-facing", ipType: "ipv4", created: c.s.cfg.Now().UTC()}
 	if scheme := c.p.Str("Scheme"); scheme != "" {
-		if err := oneOf(scheme, "scheme", "internet-facing", "internal"); err != nil {
+		if err := constraint.OneOf(scheme, "scheme", "internet-facing", "internal"); err != nil {
 			return nil, err
 		}
 		lb.scheme = scheme

@@ -78,12 +78,12 @@ func (c *call) createRule() (wire.Struct, error) {
 	if err != nil {
 		return nil, err
 	}
-	priority, ok, err := intIn(c.p, "Priority", "priority", 1, maxPriority)
+	priority, ok, err := constraint.Int(c.p, "Priority", "priority", 1, maxPriority)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
-		return nil, violation(nil, "priority", "not be null")
+		return nil, constraint.Violation(nil, "priority", "not be null")
 	}
 	r := &rule{priority: priority}
 	if r.conditions, err = c.parseConditionsOf(l); err != nil {
@@ -237,18 +237,18 @@ func (c *call) describeRules() (wire.Struct, error) {
 func (c *call) setRulePriorities() (wire.Struct, error) {
 	list := c.p.List("RulePriorities")
 	if len(list) == 0 {
-		return nil, violation(nil, "rulePriorities", "not be null")
+		return nil, constraint.Violation(nil, "rulePriorities", "not be null")
 	}
 	want := map[*rule]int{}
 	var moved []*rule
 	for i, p := range list {
 		path := at("rulePriorities", i)
-		priority, ok, err := intIn(p, "Priority", path+".priority", 1, maxPriority)
+		priority, ok, err := constraint.Int(p, "Priority", path+".priority", 1, maxPriority)
 		if err != nil {
 			return nil, err
 		}
 		if !ok {
-			return nil, violation(nil, path+".priority", "not be null")
+			return nil, constraint.Violation(nil, path+".priority", "not be null")
 		}
 		_, r, err := c.rule(p.Str("RuleArn"))
 		if err != nil {

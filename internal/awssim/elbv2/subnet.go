@@ -61,7 +61,7 @@ func (c *call) parseSourceNAT(lb *loadBalancer, now string) (string, error) {
 	if v == "" {
 		return now, nil
 	}
-	if err := oneOf(v, "enablePrefixForIpv6SourceNat", "on", "off"); err != nil {
+	if err := constraint.OneOf(v, "enablePrefixForIpv6SourceNat", "on", "off"); err != nil {
 		return now, err
 	}
 	// Both codes are unverified.
@@ -76,9 +76,9 @@ func (c *call) parseSourceNAT(lb *loadBalancer, now string) (string, error) {
 
 func checkIPType(t string, lb *loadBalancer) error {
 	if lb.kind == network {
-		return oneOf(t, "ipAddressType", "ipv4", "dualstack")
+		return constraint.OneOf(t, "ipAddressType", "ipv4", "dualstack")
 	}
-	if err := oneOf(t, "ipAddressType", "ipv4", "dualstack", "dualstack-without-public-ipv4"); err != nil {
+	if err := constraint.OneOf(t, "ipAddressType", "ipv4", "dualstack", "dualstack-without-public-ipv4"); err != nil {
 		return err
 	}
 	if t == "dualstack-without-public-ipv4" && lb.scheme == "internal" {
@@ -110,7 +110,7 @@ func (c *call) parseSubnets(lb *loadBalancer) ([]subnet, error) {
 			return nil, wire.Errorf("SubnetNotFound", "The subnet ID '%s' does not exist", id)
 		}
 	}
-	if id, ok := firstDuplicate(ids); ok {
+	if id, ok := wire.FirstDuplicate(ids); ok {
 		return nil, invalid("Subnet '%s' was provided multiple times", id)
 	}
 	switch {
@@ -167,14 +167,14 @@ func (c *call) setSecurityGroups() (wire.Struct, error) {
 		return nil, err
 	}
 	if len(groups) == 0 {
-		return nil, violation(nil, "securityGroups", "not be null")
+		return nil, constraint.Violation(nil, "securityGroups", "not be null")
 	}
 	if lb.kind == network && len(lb.securityGroups) == 0 {
 		return nil, wire.Errorf("InvalidConfigurationRequest", "You cannot set security groups on a Network Load Balancer that was created without any: '%s'", lb.arn)
 	}
 	const enforce = "EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"
 	if v := c.p.Str(enforce); v != "" {
-		if err := oneOf(v, camel(enforce), "on", "off"); err != nil {
+		if err := constraint.OneOf(v, wire.Camel(enforce), "on", "off"); err != nil {
 			return nil, err
 		}
 		lb.enforceInbound = v

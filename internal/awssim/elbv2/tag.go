@@ -33,16 +33,16 @@ func (c *call) parseTags() (tags, error) {
 		if err := checkTagKey(t.key, path+".key", text); err != nil {
 			return nil, err
 		}
-		if err := lengthIn(t.value, path+".value", 0, 256); err != nil {
+		if err := constraint.Length(t.value, path+".value", 0, 256); err != nil {
 			return nil, err
 		}
-		if err := matches(t.value, path+".value", text); err != nil {
+		if err := constraint.Matches(t.value, path+".value", text); err != nil {
 			return nil, err
 		}
 		out = append(out, t)
 		keys = append(keys, t.key)
 	}
-	if key, ok := firstDuplicate(keys); ok {
+	if key, ok := wire.FirstDuplicate(keys); ok {
 		return nil, wire.Errorf("DuplicateTagKeys", "Tag key was specified more than once: %s", key)
 	}
 	if len(out) > c.s.cfg.Quotas.TagsPerResource {
@@ -52,10 +52,10 @@ func (c *call) parseTags() (tags, error) {
 }
 
 func checkTagKey(key, path string, text *regexp.Regexp) error {
-	if err := lengthIn(key, path, 1, 128); err != nil {
+	if err := constraint.Length(key, path, 1, 128); err != nil {
 		return err
 	}
-	if err := matches(key, path, text); err != nil {
+	if err := constraint.Matches(key, path, text); err != nil {
 		return err
 	}
 	if strings.HasPrefix(strings.ToLower(key), "aws:") {
@@ -103,10 +103,10 @@ func (t tags) same(o tags) bool {
 func (c *call) tagged() (arns []string, found []*tags, err error) {
 	arns = c.p.Strings("ResourceArns")
 	if len(arns) == 0 {
-		return nil, nil, violation(nil, "resourceArns", "not be null")
+		return nil, nil, constraint.Violation(nil, "resourceArns", "not be null")
 	}
 	if len(arns) > maxTagARNs {
-		return nil, nil, violation(arns, "resourceArns", fmt.Sprintf("have length less than or equal to %d", maxTagARNs))
+		return nil, nil, constraint.Violation(arns, "resourceArns", fmt.Sprintf("have length less than or equal to %d", maxTagARNs))
 	}
 	for _, arn := range arns {
 		t, err := c.tagsOf(arn)
@@ -159,7 +159,7 @@ func (c *call) addTags() (wire.Struct, error) {
 		return nil, err
 	}
 	if len(add) == 0 {
-		return nil, violation("[]", "tags", "have length greater than or equal to 1")
+		return nil, constraint.Violation("[]", "tags", "have length greater than or equal to 1")
 	}
 	for _, t := range found {
 		if len(t.with(add)) > c.s.cfg.Quotas.TagsPerResource {
@@ -179,7 +179,7 @@ func (c *call) removeTags() (wire.Struct, error) {
 	}
 	keys := c.p.Strings("TagKeys")
 	if len(keys) == 0 {
-		return nil, violation(nil, "tagKeys", "not be null")
+		return nil, constraint.Violation(nil, "tagKeys", "not be null")
 	}
 	for i, key := range keys {
 		if err := checkTagKey(key, at("tagKeys", i), tagText()); err != nil {

@@ -25,7 +25,7 @@ func (t target) is(id string, port int) bool { return t.ID == id && t.Port == po
 func (c *call) parseTargets(tg *targetGroup, needed bool) ([]model.Target, error) {
 	list := c.p.List("Targets")
 	if len(list) == 0 && needed {
-		return nil, violation(nil, "targets", "not be null")
+		return nil, constraint.Violation(nil, "targets", "not be null")
 	}
 	var out []model.Target
 	for i, p := range list {
@@ -37,7 +37,7 @@ func (c *call) parseTargets(tg *targetGroup, needed bool) ([]model.Target, error
 		if err := checkTargetID(id, tg); err != nil {
 			return nil, err
 		}
-		port, ok, err := intIn(p, "Port", path+".port", 1, 65535)
+		port, ok, err := constraint.Int(p, "Port", path+".port", 1, 65535)
 		if err != nil {
 			return nil, err
 		}
@@ -225,7 +225,7 @@ func (c *call) describeTargetHealth() (wire.Struct, error) {
 	}
 	anomalies := false
 	for i, v := range c.p.Strings("Include") {
-		if err := oneOf(v, at("include", i), "AnomalyDetection", "All"); err != nil {
+		if err := constraint.OneOf(v, at("include", i), "AnomalyDetection", "All"); err != nil {
 			return nil, err
 		}
 		anomalies = true

@@ -136,7 +136,7 @@ func (c *call) parseGroupSettings() (groupSettings, error) {
 	if g.targetType == "alb" && g.protocol != "TCP" { // the code is a guess
 		return g, invalid("Protocol '%s' is not supported with target type 'alb'; use TCP", g.protocol)
 	}
-	port, ok, err := intIn(c.p, "Port", "port", 1, 65535)
+	port, ok, err := constraint.Int(c.p, "Port", "port", 1, 65535)
 	if err != nil {
 		return g, err
 	}
@@ -170,7 +170,7 @@ func simulated(p wire.Params, name, fallback string, ours []string, others ...st
 	if slices.Contains(others, v) {
 		return "", wire.Errorf("NotSimulated", "%s '%s' is not simulated; use one of %v", name, v, ours)
 	}
-	return v, oneOf(v, camel(name), append(slices.Clone(ours), others...)...)
+	return v, constraint.OneOf(v, wire.Camel(name), append(slices.Clone(ours), others...)...)
 }
 
 func (c *call) describeTargetGroups() (wire.Struct, error) {

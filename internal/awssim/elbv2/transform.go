@@ -40,7 +40,7 @@ func (c *call) parseTransforms() ([]transform, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := oneOf(kind, path+".type", "host-header-rewrite", "url-rewrite"); err != nil {
+		if err := constraint.OneOf(kind, path+".type", "host-header-rewrite", "url-rewrite"); err != nil {
 			return nil, err
 		}
 		if seen[kind] {
@@ -52,11 +52,11 @@ func (c *call) parseTransforms() ([]transform, error) {
 			return nil, invalid("A '%s' transform must have exactly one rewrite in %s, not %d", kind, transformConfig(kind), len(rewrites))
 		}
 		t := transform{kind, rewrites[0].Str("Regex"), rewrites[0].Str("Replace")}
-		path += "." + camel(transformConfig(kind)) + ".rewrites.1.member"
-		if err := lengthIn(t.regex, path+".regex", 1, maxRewriteText); err != nil {
+		path += "." + wire.Camel(transformConfig(kind)) + ".rewrites.1.member"
+		if err := constraint.Length(t.regex, path+".regex", 1, maxRewriteText); err != nil {
 			return nil, err
 		}
-		if err := lengthIn(t.replace, path+".replace", 0, maxRewriteText); err != nil {
+		if err := constraint.Length(t.replace, path+".replace", 0, maxRewriteText); err != nil {
 			return nil, err
 		}
 		if _, err := regexp.Compile(t.regex); err != nil {

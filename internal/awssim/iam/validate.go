@@ -59,8 +59,7 @@ func violation(value any, member, must string) error {
 	if value == nil {
 		v = "null"
 	}
-	member = strings.ToLower(member[:1]) + member[1:]
-	return wire.Errorf("ValidationError", "1 validation error detected: Value at '%s' failed to satisfy constraint: Member must %s; it is %s", member, must, v)
+	return wire.Errorf("ValidationError", "1 validation error detected: Value at '%s' failed to satisfy constraint: Member must %s; it is %s", wire.Camel(member), must, v)
 }
 
 // required is a member that must be there and not be empty.

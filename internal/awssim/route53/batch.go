@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/norikae/norikae/internal/awssim/wire"
 )
 
 // Limits of a batch and of what it may leave behind.
@@ -113,7 +115,7 @@ func (e *edit) problem(z *zone) string {
 }
 
 func valuesProblem(r *RecordSet) string {
-	if v, ok := firstDuplicate(r.Values); ok {
+	if v, ok := wire.FirstDuplicate(r.Values); ok {
 		return fmt.Sprintf("Duplicate Resource Record: '%s'", v)
 	}
 	for _, v := range r.Values {
@@ -122,17 +124,6 @@ func valuesProblem(r *RecordSet) string {
 		}
 	}
 	return ""
-}
-
-func firstDuplicate(list []string) (string, bool) {
-	seen := map[string]bool{}
-	for _, x := range list {
-		if seen[x] {
-			return x, true
-		}
-		seen[x] = true
-	}
-	return "", false
 }
 
 // contradictions are record sets that a batch names more than once, other than by a DELETE

@@ -36,10 +36,10 @@ func (c *call) changeResourceRecordSets() (wire.Struct, error) {
 	}
 	batch := c.p.Struct("ChangeBatch")
 	if batch == nil {
-		return nil, violation(nil, "changeBatch", "not be null")
+		return nil, constraint.Violation(nil, "changeBatch", "not be null")
 	}
 	comment := batch.Str("Comment")
-	if err := lengthIn(comment, "changeBatch.comment", 0, maxComment); err != nil {
+	if err := constraint.Length(comment, "changeBatch.comment", 0, maxComment); err != nil {
 		return nil, err
 	}
 	edits, err := c.parseEdits(batch.List("Changes"))
@@ -68,18 +68,18 @@ func (c *call) changeResourceRecordSets() (wire.Struct, error) {
 // parseEdits reads the changes and checks what can be checked without looking at a zone.
 func (c *call) parseEdits(list []wire.Params) ([]edit, error) {
 	if len(list) == 0 {
-		return nil, violation("[]", "changeBatch.changes", "have length greater than or equal to 1")
+		return nil, constraint.Violation("[]", "changeBatch.changes", "have length greater than or equal to 1")
 	}
 	edits := make([]edit, 0, len(list))
 	for i, p := range list {
 		path := fmt.Sprintf("changeBatch.changes.%d.member.", i+1)
 		action := p.Str("Action")
-		if err := oneOf(action, path+"action", []string{"CREATE", "DELETE", "UPSERT"}); err != nil {
+		if err := constraint.OneOf(action, path+"action", "CREATE", "DELETE", "UPSERT"); err != nil {
 			return nil, err
 		}
 		set := p.Struct("ResourceRecordSet")
 		if set == nil {
-			return nil, violation(nil, path+"resourceRecordSet", "not be null")
+			return nil, constraint.Violation(nil, path+"resourceRecordSet", "not be null")
 		}
 		e, err := parseEdit(action, set, path+"resourceRecordSet.")
 		if err != nil {
@@ -103,18 +103,18 @@ func parseEdit(action string, p wire.Params, path string) (edit, error) {
 		id = "null"
 	}
 	e := edit{action: action, set: r, where: fmt.Sprintf("Change with [Action=%s, Name=%s, Type=%s, SetIdentifier=%s]", action, r.Name, r.Type, id)}
-	if err := lengthIn(r.Name, path+"name", 1, maxDNSName); err != nil {
+	if err := constraint.Length(r.Name, path+"name", 1, maxDNSName); err != nil {
 		return e, err
 	}
-	if err := oneOf(r.Type, path+"type", recordTypes()); err != nil {
+	if err := constraint.OneOf(r.Type, path+"type", recordTypes()...); err != nil {
 		return e, err
 	}
 	if p.Has("SetIdentifier") {
-		if err := lengthIn(r.SetIdentifier, path+"setIdentifier", 1, maxSetIdentifier); err != nil {
+		if err := constraint.Length(r.SetIdentifier, path+"setIdentifier", 1, maxSetIdentifier); err != nil {
 			return e, err
 		}
 	}
-	if err := lengthIn(r.HealthCheckID, path+"healthCheckId", 0, maxHealthCheckID); err != nil {
+	if err := constraint.Length(r.HealthCheckID, path+"healthCheckId", 0, maxHealthCheckID); err != nil {
 		return e, err
 	}
 	if err := e.parsePolicy(p, path); err != nil {
@@ -139,7 +139,7 @@ func policyFields() []string {
 func (e *edit) parsePolicy(p wire.Params, path string) (err error) {
 	r := e.set
 	fields := policyFields()
-	multi, _, err := boolean(p, "MultiValueAnswer", path+"multiValueAnswer")
+	multi, _, err := constraint.Bool(p, "MultiValueAnswer", path+"multiValueAnswer")
 	if err != nil {
 		return err
 	}
@@ -164,14 +164,14 @@ func (e *edit) parsePolicy(p wire.Params, path string) (err error) {
 	switch given[0] {
 	case "Weight":
 		r.Policy = Weighted
-		r.Weight, _, err = intIn(p, "Weight", path+"weight", 0, maxWeight)
+		r.Weight, _, err = constraint.Int(p, "Weight", path+"weight", 0, maxWeight)
 		return err
 	case "Region":
 		r.Policy, r.Region = Latency, p.Str("Region")
-		return lengthIn(r.Region, path+"region", 1, 64)
+		return constraint.Length(r.Region, path+"region", 1, 64)
 	case "Failover":
 		r.Policy, r.Failover = Failover, p.Str("Failover")
-		return oneOf(r.Failover, path+"failover", []string{"PRIMARY", "SECONDARY"})
+		return constraint.OneOf(r.Failover, path+"failover", "PRIMARY", "SECONDARY")
 	case "GeoLocation":
 		g := p.Struct("GeoLocation")
 		r.Policy, r.Geo = Geolocation, GeoLocation{g.Str("ContinentCode"), g.Str("CountryCode"), g.Str("SubdivisionCode")}
@@ -203,12 +203,12 @@ func (e *edit) parseTarget(p wire.Params, path string) (err error) {
 	case !ttl || len(values) == 0:
 		return invalid("%snone in %s", exactly, e.where)
 	}
-	if r.TTL, _, err = intIn(p, "TTL", path+"tTL", 0, maxTTL); err != nil {
+	if r.TTL, _, err = constraint.Int(p, "TTL", path+"tTL", 0, maxTTL); err != nil {
 		return err
 	}
 	for i, v := range values {
 		value := v.Str("Value")
-		if err := lengthIn(value, fmt.Sprintf("%sresourceRecords.%d.member.value", path, i+1), 0, maxValue); err != nil {
+		if err := constraint.Length(value, fmt.Sprintf("%sresourceRecords.%d.member.value", path, i+1), 0, maxValue); err != nil {
 			return err
 		}
 		r.Values = append(r.Values, value)
@@ -217,15 +217,15 @@ func (e *edit) parseTarget(p wire.Params, path string) (err error) {
 }
 
 func parseAlias(p wire.Params, path string) (*Alias, error) {
-	zone, err := required(p, "HostedZoneId", path+"hostedZoneId")
+	zone, err := constraint.Required(p, "HostedZoneId", path+"hostedZoneId")
 	if err != nil {
 		return nil, err
 	}
 	zone = strings.TrimPrefix(strings.TrimPrefix(zone, "/"), "hostedzone/")
-	if err := lengthIn(zone, path+"hostedZoneId", 1, 32); err != nil {
+	if err := constraint.Length(zone, path+"hostedZoneId", 1, 32); err != nil {
 		return nil, err
 	}
-	name, err := required(p, "DNSName", path+"dNSName")
+	name, err := constraint.Required(p, "DNSName", path+"dNSName")
 	if err != nil {
 		return nil, err
 	}
@@ -233,12 +233,12 @@ func parseAlias(p wire.Params, path string) (*Alias, error) {
 	if err != nil {
 		return nil, invalid("%v", err)
 	}
-	health, ok, err := boolean(p, "EvaluateTargetHealth", path+"evaluateTargetHealth")
+	health, ok, err := constraint.Bool(p, "EvaluateTargetHealth", path+"evaluateTargetHealth")
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
-		return nil, violation(nil, path+"evaluateTargetHealth", "not be null")
+		return nil, constraint.Violation(nil, path+"evaluateTargetHealth", "not be null")
 	}
 	return &Alias{HostedZoneID: zone, DNSName: canonical, EvaluateTargetHealth: health}, nil
 }

@@ -25,7 +25,7 @@ func (c *call) getAccountLimit() (wire.Struct, error) {
 	case "MAX_HEALTH_CHECKS_BY_OWNER":
 		return limit(kind, checksQuota, len(c.checks)), nil
 	default:
-		return nil, oneOf(kind, "type", []string{"MAX_HOSTED_ZONES_BY_OWNER", "MAX_HEALTH_CHECKS_BY_OWNER"})
+		return nil, constraint.OneOf(kind, "type", "MAX_HOSTED_ZONES_BY_OWNER", "MAX_HEALTH_CHECKS_BY_OWNER")
 	}
 }
 
@@ -42,7 +42,7 @@ func (c *call) getHostedZoneLimit() (wire.Struct, error) {
 	case kind == "MAX_VPCS_ASSOCIATED_BY_ZONE":
 		return nil, wire.Errorf("HostedZoneNotPrivate", "The specified hosted zone is a public hosted zone, not a private hosted zone.")
 	default:
-		return nil, oneOf(kind, "type", []string{"MAX_RRSETS_BY_ZONE", "MAX_VPCS_ASSOCIATED_BY_ZONE"})
+		return nil, constraint.OneOf(kind, "type", "MAX_RRSETS_BY_ZONE", "MAX_VPCS_ASSOCIATED_BY_ZONE")
 	}
 }
 
@@ -53,7 +53,7 @@ func (c *call) testDNSAnswer() (wire.Struct, error) {
 		return nil, err
 	}
 	typ := c.p.Str("RecordType")
-	if err := oneOf(typ, "recordType", recordTypes()); err != nil {
+	if err := constraint.OneOf(typ, "recordType", recordTypes()...); err != nil {
 		return nil, err
 	}
 	name, err := Canonical(c.p.Str("RecordName"))

@@ -120,12 +120,12 @@ func (k *checkConfig) read(p wire.Params, creating bool) (err error) {
 			continue
 		}
 		*text[name] = p.Str(name)
-		if err := lengthIn(*text[name], path+camel(name), 0, 255); err != nil {
+		if err := constraint.Length(*text[name], path+wire.Camel(name), 0, 255); err != nil {
 			return err
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(numbers)) {
-		n, ok, err := intIn(p, name, path+camel(name), numbers[name].lo, numbers[name].hi)
+		n, ok, err := constraint.Int(p, name, path+wire.Camel(name), numbers[name].lo, numbers[name].hi)
 		if err != nil {
 			return err
 		}
@@ -134,7 +134,7 @@ func (k *checkConfig) read(p wire.Params, creating bool) (err error) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(switches)) {
-		v, ok, err := boolean(p, name, path+camel(name))
+		v, ok, err := constraint.Bool(p, name, path+wire.Camel(name))
 		if err != nil {
 			return err
 		}
@@ -154,12 +154,10 @@ func (k *checkConfig) read(p wire.Params, creating bool) (err error) {
 	return nil
 }
 
-func camel(name string) string { return strings.ToLower(name[:1]) + name[1:] }
-
 // complete fills in the defaults and checks what belongs together.
 func (k *checkConfig) complete(known map[string]*healthCheck) error {
 	types := []string{"HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH", "TCP", "CALCULATED", "CLOUDWATCH_METRIC", "RECOVERY_CONTROL"}
-	if err := oneOf(k.typ, "healthCheckConfig.type", types); err != nil {
+	if err := constraint.OneOf(k.typ, "healthCheckConfig.type", types...); err != nil {
 		return err
 	}
 	if k.interval == 0 {
@@ -200,12 +198,12 @@ func (k *checkConfig) complete(known map[string]*healthCheck) error {
 
 func (c *call) createHealthCheck() (wire.Struct, error) {
 	h := &healthCheck{reference: c.p.Str("CallerReference"), version: 1}
-	if err := lengthIn(h.reference, "callerReference", 1, 64); err != nil {
+	if err := constraint.Length(h.reference, "callerReference", 1, 64); err != nil {
 		return nil, err
 	}
 	config := c.p.Struct("HealthCheckConfig")
 	if config == nil {
-		return nil, violation(nil, "healthCheckConfig", "not be null")
+		return nil, constraint.Violation(nil, "healthCheckConfig", "not be null")
 	}
 	if err := h.config.read(config, true); err != nil {
 		return nil, err
@@ -300,7 +298,7 @@ func (c *call) updateHealthCheck() (wire.Struct, error) {
 		case "ResourcePath":
 			config.path = ""
 		default:
-			return nil, violation(name, "resetElements", "be ChildHealthChecks, FullyQualifiedDomainName, Regions or ResourcePath")
+			return nil, constraint.Violation(name, "resetElements", "be ChildHealthChecks, FullyQualifiedDomainName, Regions or ResourcePath")
 		}
 	}
 	if err := config.read(c.p, false); err != nil {

@@ -51,11 +51,11 @@ func (c *call) start() (position, error) {
 		return position{}, nil
 	}
 	if typ != "" {
-		if err := oneOf(typ, "type", recordTypes()); err != nil {
+		if err := constraint.OneOf(typ, "type", recordTypes()...); err != nil {
 			return position{}, err
 		}
 	}
-	if err := lengthIn(id, "identifier", 0, maxSetIdentifier); err != nil {
+	if err := constraint.Length(id, "identifier", 0, maxSetIdentifier); err != nil {
 		return position{}, err
 	}
 	canonical, err := Canonical(name)

@@ -41,7 +41,7 @@ func (c *call) tagged(id string) (*tags, error) {
 		}
 		return &h.tags, nil
 	default:
-		return nil, oneOf(kind, "resourceType", []string{"healthcheck", "hostedzone"})
+		return nil, constraint.OneOf(kind, "resourceType", "healthcheck", "hostedzone")
 	}
 }
 
@@ -61,10 +61,10 @@ func (c *call) changeTagsForResource() (wire.Struct, error) {
 	for i, p := range add {
 		x := tag{p.Str("Key"), p.Str("Value")}
 		path := fmt.Sprintf("addTags.%d.member.", i+1)
-		if err := lengthIn(x.key, path+"key", 1, 128); err != nil {
+		if err := constraint.Length(x.key, path+"key", 1, 128); err != nil {
 			return nil, err
 		}
-		if err := lengthIn(x.value, path+"value", 0, 256); err != nil {
+		if err := constraint.Length(x.value, path+"value", 0, 256); err != nil {
 			return nil, err
 		}
 		if strings.HasPrefix(strings.ToLower(x.key), "aws:") {
@@ -95,7 +95,7 @@ func (c *call) listTagsForResource() (wire.Struct, error) {
 func (c *call) listTagsForResources() (wire.Struct, error) {
 	ids := c.p.Strings("ResourceIds")
 	if len(ids) == 0 || len(ids) > maxTagChange {
-		return nil, violation(ids, "resourceIds", fmt.Sprintf("have length from 1 to %d", maxTagChange))
+		return nil, constraint.Violation(ids, "resourceIds", fmt.Sprintf("have length from 1 to %d", maxTagChange))
 	}
 	out := make(wire.List, len(ids))
 	for i, id := range ids {

@@ -90,9 +90,9 @@ func (z *zone) describeVPCs() wire.List {
 func (c *call) zone(name string) (*zone, error) {
 	id := strings.TrimPrefix(strings.TrimPrefix(c.p.Str(name), "/"), "hostedzone/")
 	if id == "" {
-		return nil, violation(nil, "hostedZoneId", "not be null")
+		return nil, constraint.Violation(nil, "hostedZoneId", "not be null")
 	}
-	if err := lengthIn(id, "hostedZoneId", 1, 32); err != nil {
+	if err := constraint.Length(id, "hostedZoneId", 1, 32); err != nil {
 		return nil, err
 	}
 	z := c.s.zones[id]
@@ -111,15 +111,15 @@ func (c *call) idle(z *zone) error {
 }
 
 func (c *call) createHostedZone() (wire.Struct, error) {
-	given, err := required(c.p, "Name", "name")
+	given, err := constraint.Required(c.p, "Name", "name")
 	if err != nil {
 		return nil, err
 	}
-	if err := lengthIn(given, "name", 1, maxDNSName); err != nil {
+	if err := constraint.Length(given, "name", 1, maxDNSName); err != nil {
 		return nil, err
 	}
 	z := &zone{account: c.id, reference: c.p.Str("CallerReference")}
-	if err := lengthIn(z.reference, "callerReference", 1, maxReference); err != nil {
+	if err := constraint.Length(z.reference, "callerReference", 1, maxReference); err != nil {
 		return nil, err
 	}
 	if err := c.configure(z); err != nil {
@@ -153,16 +153,16 @@ func (c *call) createHostedZone() (wire.Struct, error) {
 func (c *call) configure(z *zone) (err error) {
 	config := c.p.Struct("HostedZoneConfig")
 	z.described, z.comment = config != nil, config.Str("Comment")
-	if err := lengthIn(z.comment, "hostedZoneConfig.comment", 0, maxComment); err != nil {
+	if err := constraint.Length(z.comment, "hostedZoneConfig.comment", 0, maxComment); err != nil {
 		return err
 	}
-	if z.private, _, err = boolean(config, "PrivateZone", "hostedZoneConfig.privateZone"); err != nil {
+	if z.private, _, err = constraint.Bool(config, "PrivateZone", "hostedZoneConfig.privateZone"); err != nil {
 		return err
 	}
 	if v := c.p.Struct("VPC"); v != nil {
 		z.private, z.vpcs = true, []vpc{{v.Str("VPCId"), v.Str("VPCRegion")}}
 		if z.vpcs[0].id == "" || z.vpcs[0].region == "" {
-			return violation(nil, "vPC", "name a VPCId and a VPCRegion")
+			return constraint.Violation(nil, "vPC", "name a VPCId and a VPCRegion")
 		}
 	}
 	if z.private && z.vpcs == nil {
@@ -228,7 +228,7 @@ func (c *call) listHostedZones() (wire.Struct, error) {
 	}
 	zones := c.zonesBy(inOrderOfCreation)
 	if t := c.p.Str("HostedZoneType"); t != "" {
-		if err := oneOf(t, "hostedZoneType", []string{"PrivateHostedZone"}); err != nil {
+		if err := constraint.OneOf(t, "hostedZoneType", "PrivateHostedZone"); err != nil {
 			return nil, err
 		}
 		zones = slices.DeleteFunc(zones, func(z *zone) bool { return !z.private })
@@ -295,7 +295,7 @@ func (c *call) updateHostedZoneComment() (wire.Struct, error) {
 		return nil, err
 	}
 	comment := c.p.Str("Comment")
-	if err := lengthIn(comment, "comment", 0, maxComment); err != nil {
+	if err := constraint.Length(comment, "comment", 0, maxComment); err != nil {
 		return nil, err
 	}
 	if err := c.idle(z); err != nil {
