@@ -449,7 +449,7 @@ func TestAssumedCredentialsExpireForEveryService(t *testing.T) {
 			t.Errorf("fresh: %v, %v", e, c)
 		}
 		time.Sleep(15 * time.Minute)
-		if e, c := call(); codeOf(e) != "ExpiredToken" || codeOf(c) != "ExpiredToken" {
+		if e, c := call(); codeOf(e) != "ExpiredToken" || codeOf(c) != "ExpiredTokenException" {
 			t.Errorf("expired: %v, %v", e, c)
 		}
 	})

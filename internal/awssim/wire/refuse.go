@@ -47,8 +47,8 @@ func refuse(req *Request, why proof, message string) *Error {
 	return e
 }
 
-// reworded is an error of the credentials as the services of the protocol have it. Config.Check
-// words it as query services do.
+// reworded is an error of the credentials as the services of the protocol have it.
+// Config.Check words it as query services do.
 func reworded(req *Request, err error) error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
