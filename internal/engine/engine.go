@@ -102,28 +102,22 @@ func (e *Engine) Start(ctx context.Context) (*Run, error) {
 			return nil, err
 		}
 	}
-	warnings, err := e.Router.Preflight(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("checking the route: %w", err)
-	}
-	journal, err := e.journal(ctx)
-	if err != nil {
+	warnings, unfit := e.Router.Preflight(ctx)
+	start, err := e.begin(ctx, live, mark)
+	switch {
+	case unfit != nil && err == nil && goesBack(start, mark):
+		warnings = append(warnings, "going back all the same: "+unfit.Error())
+	case unfit != nil:
+		return nil, fmt.Errorf("checking the route: %w", unfit)
+	case err != nil:
 		return nil, err
-	}
-	spec, err := e.spec(ctx)
-	if err != nil {
-		return nil, err
-	}
-	start, err := shift.Begin(spec, shift.Facts{Now: time.Now(), Live: live, Mark: mark, Journal: journal, Replace: e.Replace, ID: rand.Text()})
-	if err != nil {
-		return nil, fault.Terminal("Refused", err)
 	}
 	r := &Run{e: e, plan: start.Plan, state: start.State, live: &live, starting: start.Kind, basis: live}
 	if start.Kind == shift.StartSettled {
 		r.record(EventStarted, start.State.Message)
 		return r, nil
 	}
-	if start.Kind != shift.StartAbort {
+	if !goesBack(start, mark) {
 		if err := e.Analyzer.Preflight(ctx, r.request(time.Now())); err != nil {
 			return nil, fmt.Errorf("checking the analysis: %w", err)
 		}
@@ -136,6 +130,30 @@ func (e *Engine) Start(ctx context.Context) (*Run, error) {
 		r.record(EventStarted, "warning: "+w)
 	}
 	return r, nil
+}
+
+// begin decides how to run what is declared.
+func (e *Engine) begin(ctx context.Context, live shift.Live, mark *shift.Mark) (shift.Start, error) {
+	journal, err := e.journal(ctx)
+	if err != nil {
+		return shift.Start{}, err
+	}
+	spec, err := e.spec(ctx)
+	if err != nil {
+		return shift.Start{}, err
+	}
+	start, err := shift.Begin(spec, shift.Facts{Now: time.Now(), Live: live, Mark: mark, Journal: journal, Replace: e.Replace, ID: rand.Text()})
+	if err != nil {
+		return start, fault.Terminal("Refused", err)
+	}
+	return start, nil
+}
+
+// goesBack tells whether all that a start will do is to take an unfinished shift back.
+// What was checked before that shift began does not count then: a destination that is
+// gone, or metrics that nobody answers for any more, are reasons to go back.
+func goesBack(start shift.Start, mark *shift.Mark) bool {
+	return start.State.Phase == shift.RollingBack || start.Kind == shift.StartResume && mark.Signal.Kind == shift.SignalAbort
 }
 
 // read gets the live split and the mark; a nil mark means that there is none.

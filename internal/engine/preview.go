@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"time"
 
@@ -23,20 +22,17 @@ func (e *Engine) Preview(ctx context.Context) (Preview, error) {
 	}
 	warnings, err := e.Router.Preflight(ctx)
 	pv.Warnings = append(pv.Warnings, warnings...)
-	pv.block(err)
+	unfit := err
 	if mark != nil && !e.free(mark.Lease, time.Now()) {
 		pv.Warnings = append(pv.Warnings, fmt.Sprintf("another run holds the lease until %s: %s", mark.Lease.Expires.UTC().Format(time.RFC3339), mark.Lease.Owner))
 	}
-	journal, err := e.journal(ctx)
-	if err != nil {
-		return pv, err
+	start, err := e.begin(ctx, live, mark)
+	back := err == nil && goesBack(start, mark)
+	if back && unfit != nil {
+		pv.Warnings = append(pv.Warnings, "going back all the same: "+unfit.Error())
+	} else {
+		pv.block(unfit)
 	}
-	spec, err := e.spec(ctx)
-	if err != nil {
-		pv.block(err)
-		return pv, nil
-	}
-	start, err := shift.Begin(spec, shift.Facts{Now: time.Now(), Live: live, Mark: mark, Journal: journal, Replace: e.Replace, ID: rand.Text()})
 	pv.block(err)
 	if err != nil {
 		return pv, nil //nolint:nilerr // the blocker says it
@@ -49,7 +45,7 @@ func (e *Engine) Preview(ctx context.Context) (Preview, error) {
 		return pv, nil
 	}
 	pv.Warnings = append(pv.Warnings, append(paceWarning(p), drainNote(p)...)...)
-	if p.Judged() && start.Kind != shift.StartAbort {
+	if p.Judged() && !back {
 		r := &Run{e: e, plan: p, state: start.State, live: &live}
 		pv.block(e.Analyzer.Preflight(ctx, r.request(time.Now())))
 	}
