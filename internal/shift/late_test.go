@@ -181,3 +181,31 @@ func TestS22TheLosingSideDrainsBeforeTheShiftIsOver(t *testing.T) {
 		})
 	})
 }
+
+func TestR5ARecordWithoutTrafficThatSomebodyRemovesIsNotMissed(t *testing.T) {
+	keep := func(s *Spec) { s.KeepUndeclared = true }
+	t.Run("the losing one while the new weights bake", func(t *testing.T) {
+		h := begin(t, twoSteps(keep), routeAt(split(100, 0)))
+		h.o.Report = report(analysis.Successful, 0, 0)
+		h.until("baking", func(s State) bool { return s.Phase == Baking })
+		h.live.Split = traffic.Split{{ID: "b", Weight: 100}}
+		for range 20 {
+			if d := h.turn(time.Minute); d.Write != nil {
+				t.Fatalf("wrote %s", d.Write)
+			}
+		}
+		if h.s.Phase != Succeeded {
+			t.Fatalf("%s %s (%s)", h.s.Phase, h.s.Reason, h.s.Message)
+		}
+	})
+	t.Run("the gaining one before the way back", func(t *testing.T) {
+		h := begin(t, twoSteps(keep), routeAt(split(100, 0)))
+		h.o.Report = report(analysis.Successful, 0, 0)
+		h.until("at step 1", step(0))
+		h.live.Split = traffic.Split{{ID: "a", Weight: 100}}
+		h.o.Signal = Signal{Kind: SignalAbort}
+		if d := h.turn(time.Second); d.Write != nil || h.s.Phase != RolledBack {
+			t.Fatalf("%+v", d)
+		}
+	})
+}

@@ -12,16 +12,19 @@ func (l Live) shares(s traffic.Split) bool {
 }
 
 // exactly tells whether the whole route has the very integers of s. Where destinations
-// stay on the route for good, those that are not in s and have no traffic do not count.
+// are not ours to attach and detach (DNS records), those without traffic do not count.
 func (p Plan) exactly(l Live, s traffic.Split) bool {
-	if len(l.Others) > 0 {
+	switch {
+	case len(l.Others) > 0:
 		return false
+	case p.KeepUndeclared:
+		return withTraffic(l.Split).Equal(withTraffic(s))
 	}
-	split := l.Split
-	if p.KeepUndeclared {
-		split = slices.DeleteFunc(slices.Clone(split), func(w traffic.Weighted) bool { return w.Weight == 0 && !s.Has(w.ID) })
-	}
-	return split.Equal(s)
+	return l.Split.Equal(s)
+}
+
+func withTraffic(s traffic.Split) traffic.Split {
+	return slices.DeleteFunc(slices.Clone(s), func(w traffic.Weighted) bool { return w.Weight == 0 })
 }
 
 // Settled tells whether a route already is as declared, all of it and in force.
