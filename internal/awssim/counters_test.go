@@ -6,6 +6,9 @@ import (
 	"slices"
 	"testing"
 
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
+	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
 	"github.com/norikae/norikae/internal/awssim"
@@ -97,5 +100,26 @@ func TestQuestionsAndAnswersOfDNSAreCountedFromTheLastReset(t *testing.T) {
 	}
 	if want := []awssim.DNSCount{{Name: "api.example.com.", Type: "A", SetIdentifier: "blue", Count: 3}}; !slices.Equal(c.Answered, want) {
 		t.Errorf("answered %+v, want %+v", c.Answered, want)
+	}
+}
+
+func TestTheLogTellsTheWeightsOfListenersAndOfRecords(t *testing.T) {
+	t.Parallel()
+	last := func(f fixture) map[string]int {
+		calls, _ := f.Calls().Since(0)
+		return calls[len(calls)-1].Weights
+	}
+	f := world(t, awssim.WorldNLB, func(c *awssim.Config) { c.DataPlane = awssim.PlaneSynth })
+	w := f.World()
+	blue, green := w.TargetGroups[0].ARN, w.TargetGroups[1].ARN
+	do(t, f.elb.ModifyListener, &elb.ModifyListenerInput{ListenerArn: &w.ListenerARN, DefaultActions: forward(blue, 70, green, 30)})
+	if diff := cmp.Diff(map[string]int{blue: 70, green: 30}, last(f)); diff != "" {
+		t.Error(diff)
+	}
+	f = world(t, awssim.WorldRoute53, func(c *awssim.Config) { c.DataPlane = awssim.PlaneSynth })
+	do(t, route53.NewFromConfig(f.config(awssim.Region, nil)).ChangeResourceRecordSets, f.moveRecords(t, 70, 30))
+	want := map[string]int{"api.example.com A blue": 70, "api.example.com A green": 30, "api.example.com AAAA blue": 70, "api.example.com AAAA green": 30}
+	if diff := cmp.Diff(want, last(f)); diff != "" {
+		t.Error(diff)
 	}
 }
