@@ -1,6 +1,7 @@
 package route53
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,6 +20,7 @@ const (
 	keyVersion = "norikae" // what makes the record set ours; its value is markVersion
 	keyRecord  = "record"  // the name that is shifted
 	keyOwner   = "owner"   // metadata.name of the manifest
+	keyTypes   = "types"   // the types that are shifted, sorted; none: all that have weights
 )
 
 const (
@@ -40,6 +42,7 @@ func markText() marktext.Format {
 type mark struct {
 	shift.Mark
 	owner  string // metadata.name of the manifest that it was written for
+	types  string // the item's text
 	signal string // the item's text, a slip of the pen included; "": none
 	// set is the record set as read or written: what a change of it has to name.
 	set types.ResourceRecordSet
@@ -60,6 +63,9 @@ func (m *mark) encode(record fqdn) types.ResourceRecordSet {
 		{Key: keyRecord, Value: string(record)},
 		{Key: keyOwner, Value: m.owner},
 	}, markText().Encode(m.Mark)...)
+	if m.types != "" {
+		items = append(items, marktext.Item{Key: keyTypes, Value: m.types})
+	}
 	if m.signal != "" {
 		items = append(items, marktext.Item{Key: marktext.KeySignal, Value: m.signal})
 	}
@@ -73,6 +79,7 @@ func (m *mark) encode(record fqdn) types.ResourceRecordSet {
 // compose makes the record set at the mark's name, and checks that it can be read again:
 // if it could not, From would be lost.
 func (n *Name) compose(m *mark) error {
+	m.types = n.declaredTypes()
 	m.set = m.encode(n.name)
 	m.set.Name = aws.String(string(n.markAt))
 	back, err := n.decode(m.set)
@@ -118,9 +125,22 @@ func (n *Name) decode(set types.ResourceRecordSet) (*mark, error) {
 	if err != nil {
 		return nil, n.unreadable(err)
 	}
+	if of := n.declaredTypes(); m.types != of {
+		return nil, fault.Terminal("OtherTypes", fmt.Errorf(
+			"route.route53.types: %s; the unfinished shift of %s (TXT record %s) has %s: with other types a part of its records would stay where they are for good; declare the same, until it is done",
+			inWords(of), n.name, n.markAt, inWords(m.types)))
+	}
 	m.set = set
 	return m, nil
 }
+
+// declaredTypes as a mark has them.
+func (n *Name) declaredTypes() string {
+	declared := slices.Sorted(slices.Values(n.cfg.Types))
+	return strings.Join(declared, ",")
+}
+
+func inWords(declaredTypes string) string { return cmp.Or(declaredTypes, "none, which means all") }
 
 func (n *Name) unreadable(err error) error {
 	return fault.Terminal("UnreadableMark", fmt.Errorf(
@@ -137,11 +157,11 @@ func markFrom(items map[string]string) (*mark, error) {
 	if err != nil {
 		return nil, err
 	}
-	known := append(markText().Keys(len(m.From)), keyVersion, keyRecord, keyOwner)
+	known := append(markText().Keys(len(m.From)), keyVersion, keyRecord, keyOwner, keyTypes)
 	for _, key := range slices.Sorted(maps.Keys(items)) {
 		if !slices.Contains(known, key) {
 			return nil, fmt.Errorf("%s=%q: no item of a mark that starts from %d destinations", key, items[key], len(m.From))
 		}
 	}
-	return &mark{Mark: m, owner: owner, signal: items[marktext.KeySignal]}, nil
+	return &mark{Mark: m, owner: owner, types: items[keyTypes], signal: items[marktext.KeySignal]}, nil
 }

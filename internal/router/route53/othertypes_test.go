@@ -1,0 +1,48 @@
+package route53
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/norikae/norikae/internal/shift"
+)
+
+func TestR4AnUnfinishedShiftIsNotTakenUpForAPartOfItsTypes(t *testing.T) {
+	for what, c := range map[string]struct{ of, then []string }{
+		"all, then one":  {nil, []string{"A"}},
+		"two, then one":  {[]string{"A", "AAAA"}, []string{"AAAA"}},
+		"one, then all":  {[]string{"A"}, nil},
+		"other spelling": {[]string{"A", "AAAA"}, []string{"AAAA", "A"}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.twins("blue", 50, "green", 50)
+				n := w.open(func(cfg *Config) { cfg.Types = c.of })
+				plan := declared(n, 10)
+				w.ok(n.SetMark(t.Context(), shift.Mark{
+					ID: "s1", Name: "web", Plan: plan.Hash(), From: split("blue", 100, "green", 0), Started: time.Now(),
+					Lease: shift.Lease{Owner: "gone/1/x", Expires: time.Now()},
+				}))
+				then := w.open(func(cfg *Config) { cfg.Types = c.then })
+				w.forget()
+				_, ok, err := then.Mark(t.Context())
+				if what == "other spelling" {
+					if !ok || err != nil {
+						t.Fatal(ok, err)
+					}
+					return
+				}
+				if !isTerminal(err, "OtherTypes") {
+					t.Fatal(ok, err)
+				}
+				mentions(t, err, "route.route53.types", "api.example.com", "declare the same")
+				_, err = w.engine(then, "here/1/x", 10).Run(t.Context())
+				if !isTerminal(err, "OtherTypes") || w.changed() {
+					t.Errorf("%v; %s", err, w.weights())
+				}
+			})
+		})
+	}
+}
