@@ -1,9 +1,12 @@
 package route53
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/route53/types"
 
 	"github.com/norikae/norikae/internal/shift"
 )
@@ -43,6 +46,29 @@ func TestR4AnUnfinishedShiftIsNotTakenUpForAPartOfItsTypes(t *testing.T) {
 					t.Errorf("%v; %s", err, w.weights())
 				}
 			})
+		})
+	}
+}
+
+func TestR4AnAddressThatIsNotShiftedIsTold(t *testing.T) {
+	for what, c := range map[string]struct {
+		aaaa types.ResourceRecordSet
+		says string
+	}{
+		"with weights":    {record(types.RRTypeAaaa, "blue", 100), "the weighted AAAA records"},
+		"without weights": {record(types.RRTypeAaaa, "", 0, plain), "the simple AAAA records"},
+		"by latency":      {record(types.RRTypeAaaa, "blue", 0, latency), "the latency AAAA records"},
+		"no address":      {record(types.RRTypeMx, "", 0, plain, value("10 mail.example.com")), ""},
+	} {
+		t.Run(what, func(t *testing.T) {
+			w := newWorld(t)
+			w.put(record(types.RRTypeA, "blue", 100), record(types.RRTypeA, "green", 0), c.aaaa)
+			warnings, err := w.open(func(cfg *Config) { cfg.Types = []string{"A"} }).Preflight(t.Context())
+			w.ok(err)
+			all := strings.Join(warnings, "\n")
+			if told := strings.Contains(all, "stay where they are"); told != (c.says != "") || !strings.Contains(all, c.says) {
+				t.Error(all)
+			}
 		})
 	}
 }

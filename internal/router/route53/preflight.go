@@ -233,13 +233,16 @@ func (n *Name) checkStart(rd *reading) error {
 	return nil
 }
 
-// leftAlone tells of weighted records that were not declared to be shifted.
+// leftAlone tells of weighted records, and of addresses, that were not declared to be
+// shifted.
 func (n *Name) leftAlone(rd *reading) []string {
-	var out, done []string
+	var out []string
+	var done []types.RRType
 	for _, s := range rd.all {
-		if t := string(s.Type); policyOf(s) == weighted && !n.wants(s.Type) && !isRegistry(s) && !slices.Contains(done, t) {
-			done = append(done, t)
-			out = append(out, fmt.Sprintf("the weighted %s records of %s are not shifted with the others (route.route53.types): clients that ask for %s stay where they are", t, n.name, t))
+		p := policyOf(s)
+		if (p == weighted || isAddress(s.Type)) && !n.wants(s.Type) && !isRegistry(s) && !slices.Contains(done, s.Type) {
+			done = append(done, s.Type)
+			out = append(out, fmt.Sprintf("the %s %s records of %s are not shifted with the others (route.route53.types): clients that ask for %s stay where they are", p, s.Type, n.name, s.Type))
 		}
 	}
 	return out
