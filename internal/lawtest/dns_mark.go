@@ -30,13 +30,13 @@ func (r *dnsReader) markOf(set wire.Params) mark {
 		}
 	}
 	item := func(key string) string {
-		whole := parts[key]
+		whole := []string{parts[key]}
 		for n := 2; parts[key+"+"+strconv.Itoa(n)] != ""; n++ {
-			whole += parts[key+"+"+strconv.Itoa(n)]
+			whole = append(whole, parts[key+"+"+strconv.Itoa(n)])
 		}
-		plain, err := url.PathUnescape(whole)
+		plain, err := url.PathUnescape(strings.Join(whole, ""))
 		if err != nil {
-			return whole
+			return strings.Join(whole, "")
 		}
 		return plain
 	}

@@ -52,7 +52,8 @@ func told(out Outcome, parts ...string) bool {
 }
 
 // remove a record set of the world's name as the Operator.
-func (l *lab) remove(ctx context.Context, typ types.RRType, id string) {
+func (l *lab) remove(typ types.RRType, id string) {
+	ctx := context.Background()
 	all, err := l.sets(ctx)
 	if err != nil {
 		l.t.Error(err)
@@ -64,6 +65,13 @@ func (l *lab) remove(ctx context.Context, typ types.RRType, id string) {
 		}
 	}
 	if err != nil {
+		l.t.Error(err)
+	}
+}
+
+// moveAlone writes the weights of one record type as the Operator.
+func (l *lab) moveAlone(typ types.RRType, weights ...Weight) {
+	if err := l.reweigh(context.Background(), []types.RRType{typ}, weights...); err != nil {
 		l.t.Error(err)
 	}
 }
@@ -129,8 +137,8 @@ func TestR3AMissingRecordIsRefused(t *testing.T) {
 func TestR3ARecordThatGoesAwayIsNoticed(t *testing.T) {
 	withName(t, func(l *lab) {
 		l.onGreen(30, after(time.Second, func() {
-			l.remove(context.Background(), types.RRTypeA, "green")
-			l.remove(context.Background(), types.RRTypeAaaa, "green")
+			l.remove(types.RRTypeA, "green")
+			l.remove(types.RRTypeAaaa, "green")
 		}))
 		m := l.quick()
 		m.Spec.Strategy.MaxDuration = v1alpha1.Duration{Duration: 2 * time.Minute}
@@ -144,16 +152,14 @@ func TestR3ARecordThatGoesAwayIsNoticed(t *testing.T) {
 
 func TestR4ARecordWithoutItsTwinIsRefused(t *testing.T) {
 	withName(t, func(l *lab) {
-		l.remove(l.t.Context(), types.RRTypeAaaa, "green")
+		l.remove(types.RRTypeAaaa, "green")
 		l.refused(l.quick(), "green", "AAAA")
 	})
 }
 
 func TestR4TypesThatDisagreeAreRefused(t *testing.T) {
 	withName(t, func(l *lab) {
-		if err := l.reweigh(l.t.Context(), []types.RRType{types.RRTypeAaaa}, blueGreen(50, 50)...); err != nil {
-			l.t.Fatal(err)
-		}
+		l.moveAlone(types.RRTypeAaaa, blueGreen(50, 50)...)
 		l.refused(l.quick(), "type A", "AAAA", "blue=50")
 	})
 }
@@ -161,11 +167,7 @@ func TestR4TypesThatDisagreeAreRefused(t *testing.T) {
 // Somebody moves one type only, while the shift is under way.
 func TestR4ATypeThatIsMovedAloneIsHeldAndNamed(t *testing.T) {
 	withName(t, func(l *lab) {
-		l.onGreen(40, after(time.Second, func() {
-			if err := l.reweigh(context.Background(), []types.RRType{types.RRTypeAaaa}, blueGreen(3, 97)...); err != nil {
-				l.t.Error(err)
-			}
-		}))
+		l.onGreen(40, after(time.Second, func() { l.moveAlone(types.RRTypeAaaa, blueGreen(3, 97)...) }))
 		m := l.quick()
 		m.Spec.Strategy.MaxDuration = v1alpha1.Duration{Duration: 2 * time.Minute}
 		out := l.run(Setup{Manifest: m})
@@ -205,11 +207,7 @@ func TestR5OwnersOfExternalDNSAreNamed(t *testing.T) {
 // external-dns writes its annotation's weight back: it is another writer (S19).
 func TestR5ExternalDNSThatWritesBackIsNotFought(t *testing.T) {
 	withName(t, func(l *lab) {
-		l.onGreen(40, after(time.Second, func() {
-			if err := l.Meddle(context.Background(), blueGreen(100, 7)...); err != nil {
-				l.t.Error(err)
-			}
-		}))
+		l.onGreen(40, after(time.Second, func() { meddleAt(0, 100, 7)(l) }))
 		m := l.quick()
 		m.Spec.Strategy.MaxDuration = v1alpha1.Duration{Duration: 2 * time.Minute}
 		l.ended(l.run(Setup{Manifest: m}), shift.Held, "MaxDuration")

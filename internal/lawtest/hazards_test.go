@@ -126,10 +126,21 @@ func TestS03AHealthyShiftWritesEachStepOnce(t *testing.T) {
 func TestS04AndS06ItEndsExactlyAtWhatIsDeclared(t *testing.T) {
 	names := []string{"blue", "green", "c", "d", "e", "f", "g"}
 	for _, weights := range [][]int{
-		{10, 90}, {50, 50}, {1, 2}, {0, 1}, {0, 999}, {34, 33, 33}, {0, 1, 2}, {7, 0, 0, 1}, {1, 1, 1, 1, 1}, {0, 10, 20, 30, 40}, {999, 998, 997, 996, 995}, {5},
+		{10, 90},
+		{50, 50},
+		{1, 2},
+		{0, 1},
+		{0, 999},
+		{34, 33, 33},
+		{0, 1, 2},
+		{7, 0, 0, 1},
+		{1, 1, 1, 1, 1},
+		{0, 10, 20, 30, 40},
+		{999, 998, 997, 996, 995},
+		{5},
 		{1, 2, 3, 4, 5, 6, 7},
 	} {
-		for _, g := range []Ground{OnALB, OnNLB, OnDNS} {
+		for _, g := range only(OnALB, OnNLB, OnDNS) {
 			if len(weights) > 5 && g != OnDNS {
 				continue
 			}

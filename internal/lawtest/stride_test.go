@@ -1,6 +1,9 @@
 package lawtest
 
-import "os"
+import (
+	"os"
+	"slices"
+)
 
 // full: sweeps leave nothing out (make sweep, which CI runs without the race detector).
 func full() bool { return os.Getenv("NORIKAE_SWEEP") == "full" }
@@ -14,4 +17,18 @@ func stride(plain, race int) int {
 		return race
 	}
 	return plain
+}
+
+// grounds of the suites. With the race detector one protocol of load balancers and one of
+// DNS are enough: it looks for races, and takes eight times as long.
+func grounds() []Ground {
+	if raceEnabled {
+		return []Ground{OnALB, OnDNS}
+	}
+	return Grounds()
+}
+
+// only those of some grounds that are in the suites now.
+func only(some ...Ground) []Ground {
+	return slices.DeleteFunc(slices.Clone(some), func(g Ground) bool { return !slices.Contains(grounds(), g) })
 }

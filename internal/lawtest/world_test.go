@@ -54,7 +54,7 @@ type lab struct {
 // onEach runs f in parallel on every ground.
 func onEach(t *testing.T, f func(t *testing.T, g Ground)) {
 	t.Helper()
-	for _, g := range Grounds() {
+	for _, g := range grounds() {
 		t.Run(string(g), func(t *testing.T) {
 			t.Parallel()
 			f(t, g)
