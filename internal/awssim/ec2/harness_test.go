@@ -1,9 +1,6 @@
 package ec2_test
 
 import (
-	"errors"
-	"net/http/httptest"
-	"strings"
 	"testing"
 	"time"
 
@@ -11,10 +8,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awsec2 "github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/norikae/norikae/internal/awssim/ec2"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 const (
@@ -34,44 +31,20 @@ type cloud struct {
 func start(t *testing.T, cfg ec2.Config) *cloud {
 	t.Helper()
 	c := &cloud{T: t, svc: ec2.New(cfg), driven: map[string]bool{}}
-	mux := wire.NewMux(wire.Config{Observe: func(call wire.Call) {
+	c.url = wiretest.Serve(t, wire.Config{Observe: func(call wire.Call) {
 		if call.Error == "" {
 			c.driven[call.Request.Operation] = true
 		}
-	}})
-	mux.Register(c.svc.Registration())
-	srv := httptest.NewServer(mux)
-	t.Cleanup(srv.Close)
-	c.url = srv.URL
+	}}, c.svc.Registration())
 	c.Client = awsec2.New(awsec2.Options{
 		BaseEndpoint: &c.url, Region: region, Credentials: credentials.NewStaticCredentialsProvider("AKID", "fake", ""), RetryMaxAttempts: 1,
 	})
 	return c
 }
 
-// must is for calls that have to succeed.
-func must[T any](t testing.TB) func(T, error) T {
-	return func(out T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return out
-	}
-}
-
-func codeOf(err error) string {
-	if e, ok := errors.AsType[smithy.APIError](err); ok {
-		return e.ErrorCode()
-	}
-	return ""
-}
-
 func (c *cloud) wantCode(err error, code, message string) {
 	c.Helper()
-	if codeOf(err) != code || !strings.Contains(err.Error(), message) {
-		c.Errorf("%v, want %s with %q", err, code, message)
-	}
+	wiretest.Refused(c, err, code, message)
 }
 
 func (c *cloud) wantDriven() {
@@ -91,9 +64,6 @@ func tagged(typ types.ResourceType, key, value string) []types.TagSpecification 
 	return []types.TagSpecification{{ResourceType: typ, Tags: []types.Tag{{Key: &key, Value: &value}}}}
 }
 
-// clock that a test moves.
-type clock struct{ t time.Time }
-
-func newClock() *clock               { return &clock{time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)} }
-func (c *clock) now() time.Time      { return c.t }
-func (c *clock) add(d time.Duration) { c.t = c.t.Add(d) }
+func newClock() *wiretest.Clock {
+	return wiretest.NewClock(time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC))
+}

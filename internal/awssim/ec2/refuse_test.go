@@ -44,7 +44,7 @@ func text(t testing.TB, s wire.Struct, path string) string {
 // furnished is a service with one of most things; ids are theirs, by short names.
 func furnished(t testing.TB) (*ec2.Service, map[string]string) {
 	t.Helper()
-	s := ec2.New(ec2.Config{Now: newClock().now, Seed: 5})
+	s := ec2.New(ec2.Config{Now: newClock().Now, Seed: 5})
 	ids := map[string]string{}
 	for _, step := range []struct {
 		as, operation, path string

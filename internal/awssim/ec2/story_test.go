@@ -16,19 +16,20 @@ import (
 
 	"github.com/norikae/norikae/internal/awssim/ec2"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 func TestPagesHoldEverySubnetOnce(t *testing.T) {
 	c := start(t, ec2.Config{MaxPageSize: 3})
-	vpc := must[*awsec2.CreateVpcOutput](t)(c.CreateVpc(t.Context(), &awsec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16")})).Vpc.VpcId
+	vpc := wiretest.Must(c.CreateVpc(t.Context(), &awsec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16")}))(t).Vpc.VpcId
 	var want, got []string
 	for i := range 8 {
-		s := must[*awsec2.CreateSubnetOutput](t)(c.CreateSubnet(t.Context(), &awsec2.CreateSubnetInput{VpcId: vpc, CidrBlock: aws.String(fmt.Sprintf("10.0.%d.0/24", i))}))
+		s := wiretest.Must(c.CreateSubnet(t.Context(), &awsec2.CreateSubnetInput{VpcId: vpc, CidrBlock: aws.String(fmt.Sprintf("10.0.%d.0/24", i))}))(t)
 		want = append(want, *s.Subnet.SubnetId)
 	}
 	pages := 0
 	for p := awsec2.NewDescribeSubnetsPaginator(c.Client, &awsec2.DescribeSubnetsInput{MaxResults: aws.Int32(5)}); p.HasMorePages(); pages++ {
-		for _, s := range must[*awsec2.DescribeSubnetsOutput](t)(p.NextPage(t.Context())).Subnets {
+		for _, s := range wiretest.Must(p.NextPage(t.Context()))(t).Subnets {
 			got = append(got, *s.SubnetId)
 		}
 	}
@@ -52,7 +53,7 @@ func TestADryRunAnswers412AndDoesNothing(t *testing.T) {
 // An SDK that did not hear the answer asks again with the same token.
 func TestAClientTokenMakesACallCountOnce(t *testing.T) {
 	now := newClock()
-	s := ec2.New(ec2.Config{Now: now.now})
+	s := ec2.New(ec2.Config{Now: now.Now})
 	create := func(name, token string) (wire.Struct, error) {
 		return serve(s, t, "CreateLaunchTemplate", wire.Params{"LaunchTemplateName": name, "ClientToken": token, "LaunchTemplateData": wire.Params{"ImageId": "x"}})
 	}
@@ -73,7 +74,7 @@ func TestAClientTokenMakesACallCountOnce(t *testing.T) {
 			t.Errorf("%s: %v, want %s", name, err, tc.want)
 		}
 	}
-	now.add(25 * time.Hour)
+	now.Add(25 * time.Hour)
 	if _, err := create("others", "t-3"); err != nil {
 		t.Error(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/norikae/norikae/internal/awssim/eks"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 const (
@@ -25,52 +26,52 @@ func TestARoleIsGivenAccess(t *testing.T) {
 	ctx := t.Context()
 	l.add(t, "blue")
 	name, who := aws.String("blue"), aws.String(lister)
-	e := must[*sdk.CreateAccessEntryOutput](t)(l.CreateAccessEntry(ctx, &sdk.CreateAccessEntryInput{
+	e := wiretest.Must(l.CreateAccessEntry(ctx, &sdk.CreateAccessEntryInput{
 		ClusterName: name, PrincipalArn: who, KubernetesGroups: []string{"listers"}, Tags: map[string]string{"a": "b"},
-	})).AccessEntry
+	}))(t).AccessEntry
 	if *e.Type != "STANDARD" || *e.Username != "arn:aws:sts::000000000000:assumed-role/lister/{{SessionName}}" ||
 		!slices.Equal(e.KubernetesGroups, []string{"listers"}) || e.Tags["a"] != "b" ||
 		!strings.HasPrefix(*e.AccessEntryArn, "arn:aws:eks:us-east-1:000000000000:access-entry/blue/role/000000000000/lister/") {
 		t.Errorf("the entry is %+v", e)
 	}
 	_, err := l.CreateAccessEntry(ctx, &sdk.CreateAccessEntryInput{ClusterName: name, PrincipalArn: who})
-	refused(t, "ResourceInUseException", err)
+	wiretest.Refused(t, err, "ResourceInUseException", "")
 
-	l.clock.add(time.Minute)
-	must[*sdk.UpdateAccessEntryOutput](t)(l.UpdateAccessEntry(ctx, &sdk.UpdateAccessEntryInput{ClusterName: name, PrincipalArn: who, KubernetesGroups: []string{"a", "b"}}))
-	e = must[*sdk.DescribeAccessEntryOutput](t)(l.DescribeAccessEntry(ctx, &sdk.DescribeAccessEntryInput{ClusterName: name, PrincipalArn: who})).AccessEntry
+	l.clock.Add(time.Minute)
+	wiretest.Must(l.UpdateAccessEntry(ctx, &sdk.UpdateAccessEntryInput{ClusterName: name, PrincipalArn: who, KubernetesGroups: []string{"a", "b"}}))(t)
+	e = wiretest.Must(l.DescribeAccessEntry(ctx, &sdk.DescribeAccessEntryInput{ClusterName: name, PrincipalArn: who}))(t).AccessEntry
 	if !slices.Equal(e.KubernetesGroups, []string{"a", "b"}) || !e.ModifiedAt.Equal(l.clock.Now()) || e.CreatedAt.Equal(l.clock.Now()) {
 		t.Errorf("the updated entry is %+v", e)
 	}
 
 	associate := func(policy string, scope types.AccessScope) {
 		t.Helper()
-		must[*sdk.AssociateAccessPolicyOutput](t)(l.AssociateAccessPolicy(ctx, &sdk.AssociateAccessPolicyInput{
+		wiretest.Must(l.AssociateAccessPolicy(ctx, &sdk.AssociateAccessPolicyInput{
 			ClusterName: name, PrincipalArn: who, PolicyArn: &policy, AccessScope: &scope,
-		}))
+		}))(t)
 	}
 	associate(admin, types.AccessScope{Type: types.AccessScopeTypeCluster})
 	associate(viewer, types.AccessScope{Type: types.AccessScopeTypeCluster})
 	associate(viewer, types.AccessScope{Type: types.AccessScopeTypeNamespace, Namespaces: []string{"web"}}) // instead of the whole cluster
-	listed := must[*sdk.ListAssociatedAccessPoliciesOutput](t)(l.ListAssociatedAccessPolicies(ctx, &sdk.ListAssociatedAccessPoliciesInput{ClusterName: name, PrincipalArn: who})).AssociatedAccessPolicies
+	listed := wiretest.Must(l.ListAssociatedAccessPolicies(ctx, &sdk.ListAssociatedAccessPoliciesInput{ClusterName: name, PrincipalArn: who}))(t).AssociatedAccessPolicies
 	if len(listed) != 2 || *listed[0].PolicyArn != admin || listed[1].AccessScope.Namespaces[0] != "web" {
 		t.Errorf("policies are %+v", listed)
 	}
-	must[*sdk.DisassociateAccessPolicyOutput](t)(l.DisassociateAccessPolicy(ctx, &sdk.DisassociateAccessPolicyInput{ClusterName: name, PrincipalArn: who, PolicyArn: aws.String(viewer)}))
+	wiretest.Must(l.DisassociateAccessPolicy(ctx, &sdk.DisassociateAccessPolicyInput{ClusterName: name, PrincipalArn: who, PolicyArn: aws.String(viewer)}))(t)
 	_, err = l.DisassociateAccessPolicy(ctx, &sdk.DisassociateAccessPolicyInput{ClusterName: name, PrincipalArn: who, PolicyArn: aws.String(viewer)})
-	refused(t, "ResourceNotFoundException", err)
+	wiretest.Refused(t, err, "ResourceNotFoundException", "")
 
-	byPolicy := must[*sdk.ListAccessEntriesOutput](t)(l.ListAccessEntries(ctx, &sdk.ListAccessEntriesInput{ClusterName: name, AssociatedPolicyArn: aws.String(viewer)})).AccessEntries
+	byPolicy := wiretest.Must(l.ListAccessEntries(ctx, &sdk.ListAccessEntriesInput{ClusterName: name, AssociatedPolicyArn: aws.String(viewer)}))(t).AccessEntries
 	var all []string
 	for p := sdk.NewListAccessEntriesPaginator(l, &sdk.ListAccessEntriesInput{ClusterName: name, MaxResults: aws.Int32(1)}); p.HasMorePages(); {
-		all = append(all, must[*sdk.ListAccessEntriesOutput](t)(p.NextPage(ctx)).AccessEntries...)
+		all = append(all, wiretest.Must(p.NextPage(ctx))(t).AccessEntries...)
 	}
 	if len(byPolicy) != 0 || !slices.Equal(all, []string{lister, "arn:aws:iam::000000000000:user/lab"}) {
 		t.Errorf("entries are %v, with the policy %v", all, byPolicy)
 	}
-	must[*sdk.DeleteAccessEntryOutput](t)(l.DeleteAccessEntry(ctx, &sdk.DeleteAccessEntryInput{ClusterName: name, PrincipalArn: who}))
+	wiretest.Must(l.DeleteAccessEntry(ctx, &sdk.DeleteAccessEntryInput{ClusterName: name, PrincipalArn: who}))(t)
 	_, err = l.DescribeAccessEntry(ctx, &sdk.DescribeAccessEntryInput{ClusterName: name, PrincipalArn: who})
-	refused(t, "ResourceNotFoundException", err)
+	wiretest.Refused(t, err, "ResourceNotFoundException", "")
 }
 
 func TestAccessEntriesAreRefusedWith(t *testing.T) {
@@ -98,7 +99,7 @@ func TestAccessEntriesAreRefusedWith(t *testing.T) {
 			in := &sdk.CreateAccessEntryInput{ClusterName: aws.String("blue"), PrincipalArn: aws.String(lister)}
 			change(in)
 			_, err := l.CreateAccessEntry(t.Context(), in)
-			refused(t, "InvalidParameterException", err)
+			wiretest.Refused(t, err, "InvalidParameterException", "")
 		})
 	}
 }
@@ -109,7 +110,7 @@ func TestPoliciesAreRefusedWith(t *testing.T) {
 	l.add(t, "blue")
 	node := "arn:aws:iam::000000000000:role/node"
 	for arn, kind := range map[string]string{lister: "STANDARD", node: "EC2_LINUX"} {
-		must[*sdk.CreateAccessEntryOutput](t)(l.CreateAccessEntry(ctx, &sdk.CreateAccessEntryInput{ClusterName: aws.String("blue"), PrincipalArn: &arn, Type: &kind}))
+		wiretest.Must(l.CreateAccessEntry(ctx, &sdk.CreateAccessEntryInput{ClusterName: aws.String("blue"), PrincipalArn: &arn, Type: &kind}))(t)
 	}
 	all := &types.AccessScope{Type: types.AccessScopeTypeCluster}
 	for name, tc := range map[string]struct {
@@ -129,10 +130,10 @@ func TestPoliciesAreRefusedWith(t *testing.T) {
 			_, err := l.AssociateAccessPolicy(ctx, &sdk.AssociateAccessPolicyInput{
 				ClusterName: aws.String("blue"), PrincipalArn: &tc.who, PolicyArn: &tc.policy, AccessScope: tc.scope,
 			})
-			refused(t, tc.code, err)
+			wiretest.Refused(t, err, tc.code, "")
 		})
 	}
-	out := must[*sdk.ListAccessPoliciesOutput](t)(l.ListAccessPolicies(ctx, &sdk.ListAccessPoliciesInput{})).AccessPolicies
+	out := wiretest.Must(l.ListAccessPolicies(ctx, &sdk.ListAccessPoliciesInput{}))(t).AccessPolicies
 	if !slices.ContainsFunc(out, func(p types.AccessPolicy) bool { return *p.Arn == admin }) {
 		t.Errorf("policies are %+v", out)
 	}
@@ -140,11 +141,11 @@ func TestPoliciesAreRefusedWith(t *testing.T) {
 
 func TestAClusterWithAConfigMapHasNoAccessEntries(t *testing.T) {
 	l := newLab(t, func(c *eks.Config) { c.CreateDelay = 0 })
-	must[*sdk.CreateClusterOutput](t)(l.CreateCluster(t.Context(), creation("blue")))
+	wiretest.Must(l.CreateCluster(t.Context(), creation("blue")))(t)
 	_, err := l.CreateAccessEntry(t.Context(), &sdk.CreateAccessEntryInput{ClusterName: aws.String("blue"), PrincipalArn: aws.String(lister)})
-	refused(t, "InvalidRequestException", err)
+	wiretest.Refused(t, err, "InvalidRequestException", "")
 	_, err = l.ListAccessEntries(t.Context(), &sdk.ListAccessEntriesInput{ClusterName: aws.String("blue")})
-	refused(t, "InvalidRequestException", err)
+	wiretest.Refused(t, err, "InvalidRequestException", "")
 }
 
 func TestTheCreatorOfAClusterIsItsAdministratorUnlessDeclined(t *testing.T) {
@@ -161,8 +162,8 @@ func TestTheCreatorOfAClusterIsItsAdministratorUnlessDeclined(t *testing.T) {
 			l := newLab(t, func(c *eks.Config) { c.Caller = func(*wire.Request) string { return session } })
 			in := creation("blue")
 			in.AccessConfig = &types.CreateAccessConfigRequest{AuthenticationMode: types.AuthenticationModeApi, BootstrapClusterCreatorAdminPermissions: tc.bootstrap}
-			must[*sdk.CreateClusterOutput](t)(l.CreateCluster(t.Context(), in))
-			got := must[*sdk.ListAccessEntriesOutput](t)(l.ListAccessEntries(t.Context(), &sdk.ListAccessEntriesInput{ClusterName: aws.String("blue"), AssociatedPolicyArn: aws.String(admin)})).AccessEntries
+			wiretest.Must(l.CreateCluster(t.Context(), in))(t)
+			got := wiretest.Must(l.ListAccessEntries(t.Context(), &sdk.ListAccessEntriesInput{ClusterName: aws.String("blue"), AssociatedPolicyArn: aws.String(admin)}))(t).AccessEntries
 			if !slices.Equal(got, tc.want) {
 				t.Errorf("administrators are %v, want %v", got, tc.want)
 			}
@@ -178,18 +179,18 @@ func TestPodsOfAServiceAccountActAsARole(t *testing.T) {
 	create := func(namespace, account string) *sdk.CreatePodIdentityAssociationInput {
 		return &sdk.CreatePodIdentityAssociationInput{ClusterName: name, Namespace: &namespace, ServiceAccount: &account, RoleArn: aws.String(role)}
 	}
-	a := must[*sdk.CreatePodIdentityAssociationOutput](t)(l.CreatePodIdentityAssociation(ctx, create("web", "app"))).Association
+	a := wiretest.Must(l.CreatePodIdentityAssociation(ctx, create("web", "app")))(t).Association
 	if !strings.HasPrefix(*a.AssociationId, "a-") || *a.AssociationArn != "arn:aws:eks:us-east-1:000000000000:podidentityassociation/blue/"+*a.AssociationId {
 		t.Errorf("the association is %+v", a)
 	}
 	_, err := l.CreatePodIdentityAssociation(ctx, create("web", "app"))
-	refused(t, "ResourceInUseException", err)
+	wiretest.Refused(t, err, "ResourceInUseException", "")
 	bad := create("web", "other")
 	bad.RoleArn = aws.String("other")
 	_, err = l.CreatePodIdentityAssociation(ctx, bad)
-	refused(t, "InvalidParameterException", err)
-	must[*sdk.CreatePodIdentityAssociationOutput](t)(l.CreatePodIdentityAssociation(ctx, create("web", "other")))
-	must[*sdk.CreatePodIdentityAssociationOutput](t)(l.CreatePodIdentityAssociation(ctx, create("db", "app")))
+	wiretest.Refused(t, err, "InvalidParameterException", "")
+	wiretest.Must(l.CreatePodIdentityAssociation(ctx, create("web", "other")))(t)
+	wiretest.Must(l.CreatePodIdentityAssociation(ctx, create("db", "app")))(t)
 	for in, want := range map[*sdk.ListPodIdentityAssociationsInput]int{
 		{ClusterName: name}: 3,
 		{ClusterName: name, Namespace: aws.String("web")}:                                    2,
@@ -198,20 +199,20 @@ func TestPodsOfAServiceAccountActAsARole(t *testing.T) {
 		n := 0
 		in.MaxResults = aws.Int32(1)
 		for p := sdk.NewListPodIdentityAssociationsPaginator(l, in); p.HasMorePages(); {
-			n += len(must[*sdk.ListPodIdentityAssociationsOutput](t)(p.NextPage(ctx)).Associations)
+			n += len(wiretest.Must(p.NextPage(ctx))(t).Associations)
 		}
 		if n != want {
 			t.Errorf("%d associations, want %d", n, want)
 		}
 	}
-	must[*sdk.UpdatePodIdentityAssociationOutput](t)(l.UpdatePodIdentityAssociation(ctx, &sdk.UpdatePodIdentityAssociationInput{
+	wiretest.Must(l.UpdatePodIdentityAssociation(ctx, &sdk.UpdatePodIdentityAssociationInput{
 		ClusterName: name, AssociationId: a.AssociationId, TargetRoleArn: aws.String(lister), DisableSessionTags: aws.Bool(true),
-	}))
-	got := must[*sdk.DescribePodIdentityAssociationOutput](t)(l.DescribePodIdentityAssociation(ctx, &sdk.DescribePodIdentityAssociationInput{ClusterName: name, AssociationId: a.AssociationId})).Association
+	}))(t)
+	got := wiretest.Must(l.DescribePodIdentityAssociation(ctx, &sdk.DescribePodIdentityAssociationInput{ClusterName: name, AssociationId: a.AssociationId}))(t).Association
 	if *got.RoleArn != role || *got.TargetRoleArn != lister || !*got.DisableSessionTags || got.ExternalId == nil {
 		t.Errorf("the updated association is %+v", got)
 	}
-	must[*sdk.DeletePodIdentityAssociationOutput](t)(l.DeletePodIdentityAssociation(ctx, &sdk.DeletePodIdentityAssociationInput{ClusterName: name, AssociationId: a.AssociationId}))
+	wiretest.Must(l.DeletePodIdentityAssociation(ctx, &sdk.DeletePodIdentityAssociationInput{ClusterName: name, AssociationId: a.AssociationId}))(t)
 	_, err = l.DescribePodIdentityAssociation(ctx, &sdk.DescribePodIdentityAssociationInput{ClusterName: name, AssociationId: a.AssociationId})
-	refused(t, "ResourceNotFoundException", err)
+	wiretest.Refused(t, err, "ResourceNotFoundException", "")
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/norikae/norikae/internal/awssim/eks"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 func TestAClusterLivesFromCreatingToGone(t *testing.T) {
@@ -31,16 +32,16 @@ func TestAClusterLivesFromCreatingToGone(t *testing.T) {
 	in.EncryptionConfig = []types.EncryptionConfig{{
 		Resources: []string{"secrets"}, Provider: &types.Provider{KeyArn: aws.String("arn:aws:kms:us-east-1:000000000000:key/1")},
 	}}
-	c := must[*sdk.CreateClusterOutput](t)(l.CreateCluster(ctx, in)).Cluster
+	c := wiretest.Must(l.CreateCluster(ctx, in))(t).Cluster
 	if c.Status != types.ClusterStatusCreating || c.Endpoint != nil || c.Identity != nil || c.CertificateAuthority == nil || c.CertificateAuthority.Data != nil {
 		t.Errorf("while it is created it is %s at %v with %+v", c.Status, c.Endpoint, c.CertificateAuthority)
 	}
 	if want := "arn:aws:eks:us-east-1:000000000000:cluster/blue"; *c.Arn != want || !c.CreatedAt.Equal(l.clock.Now()) {
 		t.Errorf("the ARN is %s, created %v", *c.Arn, c.CreatedAt)
 	}
-	l.clock.add(10*time.Minute - time.Millisecond)
+	l.clock.Add(10*time.Minute - time.Millisecond)
 	l.blueIs(t, types.ClusterStatusCreating)
-	l.clock.add(time.Millisecond)
+	l.clock.Add(time.Millisecond)
 	c = l.cluster(t, "blue")
 	checkActive(t, c)
 	v := c.ResourcesVpcConfig
@@ -55,16 +56,16 @@ func TestAClusterLivesFromCreatingToGone(t *testing.T) {
 		t.Errorf("logging is %+v", log)
 	}
 
-	gone := must[*sdk.DeleteClusterOutput](t)(l.DeleteCluster(ctx, &sdk.DeleteClusterInput{Name: c.Name})).Cluster
+	gone := wiretest.Must(l.DeleteCluster(ctx, &sdk.DeleteClusterInput{Name: c.Name}))(t).Cluster
 	if gone.Status != types.ClusterStatusDeleting {
 		t.Errorf("a deleted cluster is %s", gone.Status)
 	}
-	l.clock.add(5*time.Minute - time.Millisecond)
+	l.clock.Add(5*time.Minute - time.Millisecond)
 	l.blueIs(t, types.ClusterStatusDeleting)
-	l.clock.add(time.Millisecond)
+	l.clock.Add(time.Millisecond)
 	l.blueIs(t, "gone")
 	_, err := l.DeleteCluster(ctx, &sdk.DeleteClusterInput{Name: c.Name})
-	refused(t, "ResourceNotFoundException", err)
+	wiretest.Refused(t, err, "ResourceNotFoundException", "")
 }
 
 func checkActive(t *testing.T, c *types.Cluster) {
@@ -76,8 +77,8 @@ func checkActive(t *testing.T, c *types.Cluster) {
 	if url == nil || *c.Identity.Oidc.Issuer != "https://oidc.eks.us-east-1.amazonaws.com/id/"+url[1] {
 		t.Errorf("endpoint %s, issuer %s", *c.Endpoint, *c.Identity.Oidc.Issuer)
 	}
-	der := must[[]byte](t)(certificate(*c.CertificateAuthority.Data))
-	ca := must[*x509.Certificate](t)(x509.ParseCertificate(der))
+	der := wiretest.Must(certificate(*c.CertificateAuthority.Data))(t)
+	ca := wiretest.Must(x509.ParseCertificate(der))(t)
 	if err := ca.CheckSignatureFrom(ca); err != nil || !ca.IsCA {
 		t.Errorf("the certificate authority is not self-signed: %v", err)
 	}
@@ -87,13 +88,13 @@ func TestTheSameCreationAgainIsAnsweredAgain(t *testing.T) {
 	l := newLab(t)
 	in := creation("blue")
 	in.ClientRequestToken = aws.String("token")
-	first := must[*sdk.CreateClusterOutput](t)(l.CreateCluster(t.Context(), in)).Cluster
-	again := must[*sdk.CreateClusterOutput](t)(l.CreateCluster(t.Context(), in)).Cluster
+	first := wiretest.Must(l.CreateCluster(t.Context(), in))(t).Cluster
+	again := wiretest.Must(l.CreateCluster(t.Context(), in))(t).Cluster
 	if *first.ResourcesVpcConfig.ClusterSecurityGroupId != *again.ResourcesVpcConfig.ClusterSecurityGroupId {
 		t.Error("a repeated call has made another cluster")
 	}
 	_, err := l.CreateCluster(t.Context(), creation("blue"))
-	refused(t, "ResourceInUseException", err)
+	wiretest.Refused(t, err, "ResourceInUseException", "")
 }
 
 func TestCreateClusterRefuses(t *testing.T) {
@@ -173,20 +174,20 @@ func TestCreateClusterRefuses(t *testing.T) {
 			if tc.want == "NotSimulated" {
 				code = tc.want
 			}
-			refused(t, code, err)
+			wiretest.Refused(t, err, code, "")
 			if err != nil && !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, want %q in it", err, tc.want)
 			}
 		})
 	}
-	must[*sdk.CreateClusterOutput](t)(l.CreateCluster(t.Context(), creation("blue")))
+	wiretest.Must(l.CreateCluster(t.Context(), creation("blue")))(t)
 	_, err := l.CreateCluster(t.Context(), creation("green"))
-	refused(t, "ResourceLimitExceededException", err)
+	wiretest.Refused(t, err, "ResourceLimitExceededException", "")
 }
 
 func TestDefaultsOfACluster(t *testing.T) {
 	l := newLab(t, func(c *eks.Config) { c.CreateDelay = 0 })
-	must[*sdk.CreateClusterOutput](t)(l.CreateCluster(t.Context(), creation("blue")))
+	wiretest.Must(l.CreateCluster(t.Context(), creation("blue")))(t)
 	c := l.cluster(t, "blue")
 	got := map[string]any{
 		"version": *c.Version, "mode": c.AccessConfig.AuthenticationMode, "public": c.ResourcesVpcConfig.EndpointPublicAccess,
@@ -214,19 +215,19 @@ func TestAClusterIsNotDeletedWhile(t *testing.T) {
 	}
 	in := creation("blue")
 	in.DeletionProtection = aws.Bool(true)
-	must[*sdk.CreateClusterOutput](t)(l.CreateCluster(ctx, in))
-	refused(t, "ResourceInUseException", remove()) // it is being created
-	l.clock.add(time.Hour)
-	refused(t, "InvalidRequestException", remove()) // it is protected
-	must[*sdk.UpdateClusterConfigOutput](t)(l.UpdateClusterConfig(ctx, &sdk.UpdateClusterConfigInput{Name: name, DeletionProtection: aws.Bool(false)}))
-	refused(t, "ResourceInUseException", remove()) // it is being updated
-	l.clock.add(time.Hour)
-	must[*sdk.CreateNodegroupOutput](t)(l.CreateNodegroup(ctx, group("blue", "a")))
-	refused(t, "ResourceInUseException", remove()) // it has a node group
-	l.clock.add(time.Hour)
-	must[*sdk.DeleteNodegroupOutput](t)(l.DeleteNodegroup(ctx, &sdk.DeleteNodegroupInput{ClusterName: name, NodegroupName: aws.String("a")}))
-	refused(t, "ResourceInUseException", remove()) // that is being deleted
-	l.clock.add(time.Hour)
+	wiretest.Must(l.CreateCluster(ctx, in))(t)
+	wiretest.Refused(t, remove(), "ResourceInUseException", "") // it is being created
+	l.clock.Add(time.Hour)
+	wiretest.Refused(t, remove(), "InvalidRequestException", "") // it is protected
+	wiretest.Must(l.UpdateClusterConfig(ctx, &sdk.UpdateClusterConfigInput{Name: name, DeletionProtection: aws.Bool(false)}))(t)
+	wiretest.Refused(t, remove(), "ResourceInUseException", "") // it is being updated
+	l.clock.Add(time.Hour)
+	wiretest.Must(l.CreateNodegroup(ctx, group("blue", "a")))(t)
+	wiretest.Refused(t, remove(), "ResourceInUseException", "") // it has a node group
+	l.clock.Add(time.Hour)
+	wiretest.Must(l.DeleteNodegroup(ctx, &sdk.DeleteNodegroupInput{ClusterName: name, NodegroupName: aws.String("a")}))(t)
+	wiretest.Refused(t, remove(), "ResourceInUseException", "") // that is being deleted
+	l.clock.Add(time.Hour)
 	if err := remove(); err != nil {
 		t.Error(err)
 	}
@@ -248,7 +249,7 @@ func TestClustersArePagedAtEverySize(t *testing.T) {
 		var got []string
 		pages := 0
 		for p := sdk.NewListClustersPaginator(l, &sdk.ListClustersInput{MaxResults: aws.Int32(size + 1)}); p.HasMorePages(); pages++ {
-			out := must[*sdk.ListClustersOutput](t)(p.NextPage(t.Context()))
+			out := wiretest.Must(p.NextPage(t.Context()))(t)
 			got = append(got, out.Clusters...)
 		}
 		if wantPages := (n + int(size)) / int(size+1); !slices.Equal(got, want) || pages != wantPages {
@@ -257,15 +258,15 @@ func TestClustersArePagedAtEverySize(t *testing.T) {
 	}
 	for _, size := range []int32{0, -1, 101} {
 		_, err := l.ListClusters(t.Context(), &sdk.ListClustersInput{MaxResults: aws.Int32(size)})
-		refused(t, "InvalidParameterException", err)
+		wiretest.Refused(t, err, "InvalidParameterException", "")
 	}
 	for _, token := range []string{"x", "MSBh!", "LTEgYQ"} {
 		_, err := l.ListClusters(t.Context(), &sdk.ListClustersInput{NextToken: aws.String(token)})
-		refused(t, "InvalidParameterException", err)
+		wiretest.Refused(t, err, "InvalidParameterException", "")
 	}
 	_, err := l.ListClusters(t.Context(), &sdk.ListClustersInput{Include: []string{"some"}})
-	refused(t, "InvalidParameterException", err)
-	out := must[*sdk.ListClustersOutput](t)(l.ListClusters(t.Context(), &sdk.ListClustersInput{Include: []string{"all"}}))
+	wiretest.Refused(t, err, "InvalidParameterException", "")
+	out := wiretest.Must(l.ListClusters(t.Context(), &sdk.ListClustersInput{Include: []string{"all"}}))(t)
 	if len(out.Clusters) != 100 || out.NextToken == nil {
 		t.Errorf("the default page has %d clusters", len(out.Clusters))
 	}
@@ -276,10 +277,10 @@ func TestAPageGoesOnWhereTheLastOneEndedEvenIfClustersComeAndGo(t *testing.T) {
 	for _, name := range []string{"b", "c", "d", "e"} {
 		l.add(t, name)
 	}
-	first := must[*sdk.ListClustersOutput](t)(l.ListClusters(t.Context(), &sdk.ListClustersInput{}))
+	first := wiretest.Must(l.ListClusters(t.Context(), &sdk.ListClustersInput{}))(t)
 	l.add(t, "a")
-	must[*sdk.DeleteClusterOutput](t)(l.DeleteCluster(t.Context(), &sdk.DeleteClusterInput{Name: aws.String("b")}))
-	rest := must[*sdk.ListClustersOutput](t)(l.ListClusters(t.Context(), &sdk.ListClustersInput{NextToken: first.NextToken}))
+	wiretest.Must(l.DeleteCluster(t.Context(), &sdk.DeleteClusterInput{Name: aws.String("b")}))(t)
+	rest := wiretest.Must(l.ListClusters(t.Context(), &sdk.ListClustersInput{NextToken: first.NextToken}))(t)
 	if !slices.Equal(first.Clusters, []string{"b", "c"}) || !slices.Equal(rest.Clusters, []string{"d", "e"}) {
 		t.Errorf("pages %v and %v", first.Clusters, rest.Clusters)
 	}
@@ -298,30 +299,30 @@ func TestClustersOfTheSameNameInOtherAccountsAndRegionsDoNotMeet(t *testing.T) {
 	for arn, c := range clients {
 		in := creation("blue")
 		in.Tags = map[string]string{"arn": arn}
-		if got := *must[*sdk.CreateClusterOutput](t)(c.CreateCluster(ctx, in)).Cluster.Arn; got != arn {
+		if got := *wiretest.Must(c.CreateCluster(ctx, in))(t).Cluster.Arn; got != arn {
 			t.Errorf("the ARN is %s, want %s", got, arn)
 		}
 	}
 	for arn, c := range clients {
-		got := must[*sdk.DescribeClusterOutput](t)(c.DescribeCluster(ctx, &sdk.DescribeClusterInput{Name: aws.String("blue")})).Cluster
+		got := wiretest.Must(c.DescribeCluster(ctx, &sdk.DescribeClusterInput{Name: aws.String("blue")}))(t).Cluster
 		if got.Tags["arn"] != arn {
 			t.Errorf("%s has the tags of %s", arn, got.Tags["arn"])
 		}
 		endpoints[*got.Endpoint] = true
 		_, err := c.TagResource(ctx, &sdk.TagResourceInput{ResourceArn: aws.String(strings.Replace(arn, "-1:", "-9:", 1)), Tags: map[string]string{"a": "b"}})
-		refused(t, "NotFoundException", err)
+		wiretest.Refused(t, err, "NotFoundException", "")
 	}
 	if len(endpoints) != len(clients) {
 		t.Errorf("the endpoints are %v", endpoints)
 	}
 	cn := clients["arn:aws-cn:eks:cn-north-1:111111111111:cluster/blue"]
-	must[*sdk.DeleteClusterOutput](t)(cn.DeleteCluster(ctx, &sdk.DeleteClusterInput{Name: aws.String("blue")}))
+	wiretest.Must(cn.DeleteCluster(ctx, &sdk.DeleteClusterInput{Name: aws.String("blue")}))(t)
 	for arn, c := range clients {
 		want := 1
 		if c == cn {
 			want = 0
 		}
-		if got := must[*sdk.ListClustersOutput](t)(c.ListClusters(ctx, &sdk.ListClustersInput{})).Clusters; len(got) != want {
+		if got := wiretest.Must(c.ListClusters(ctx, &sdk.ListClustersInput{}))(t).Clusters; len(got) != want {
 			t.Errorf("%s: %v are left, want %d", arn, got, want)
 		}
 	}

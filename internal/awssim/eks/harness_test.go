@@ -5,8 +5,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"net/http/httptest"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,10 +12,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/norikae/norikae/internal/awssim/eks"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 const (
@@ -26,24 +24,8 @@ const (
 	role    = "arn:aws:iam::000000000000:role/path/eks"
 )
 
-// clock is moved by hand.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock { return &clock{now: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
+func newClock() *wiretest.Clock {
+	return wiretest.NewClock(time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC))
 }
 
 // lab is the service behind HTTP, and the real SDK as one account's client in one region.
@@ -51,7 +33,7 @@ type lab struct {
 	*sdk.Client
 
 	service *eks.Service
-	clock   *clock
+	clock   *wiretest.Clock
 	url     string
 }
 
@@ -70,16 +52,12 @@ func newLab(t *testing.T, change ...func(*eks.Config)) *lab {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.service.Close)
-	mux := wire.NewMux(wire.Config{Resolve: func(key string) string {
+	l.url = wiretest.Serve(t, wire.Config{Resolve: func(key string) string {
 		if key == "AKIDOTHER" {
 			return "111111111111"
 		}
 		return account
-	}})
-	mux.Register(l.service.Registration())
-	srv := httptest.NewServer(mux)
-	t.Cleanup(srv.Close)
-	l.url = srv.URL
+	}}, l.service.Registration())
 	l.Client = l.client(region, "AKIDEXAMPLE")
 	return l
 }
@@ -93,26 +71,6 @@ func (l *lab) client(region, key string) *sdk.Client {
 	})
 }
 
-// must fails the test on an error and returns the answer.
-func must[T any](t *testing.T) func(T, error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
-
-// refused wants an API error with a code.
-func refused(t *testing.T, code string, err error) {
-	t.Helper()
-	e, ok := errors.AsType[smithy.APIError](err)
-	if !ok || e.ErrorCode() != code {
-		t.Errorf("got %v, want %s", err, code)
-	}
-}
-
 // creation of a cluster with what it must have.
 func creation(name string) *sdk.CreateClusterInput {
 	return &sdk.CreateClusterInput{
@@ -124,12 +82,12 @@ func creation(name string) *sdk.CreateClusterInput {
 // add makes a cluster that is ACTIVE at once.
 func (l *lab) add(t *testing.T, name string) string {
 	t.Helper()
-	return must[string](t)(l.service.AddCluster(t.Context(), eks.NewCluster{Account: account, Region: region, Name: name}))
+	return wiretest.Must(l.service.AddCluster(t.Context(), eks.NewCluster{Account: account, Region: region, Name: name}))(t)
 }
 
 func (l *lab) cluster(t *testing.T, name string) *types.Cluster {
 	t.Helper()
-	return must[*sdk.DescribeClusterOutput](t)(l.DescribeCluster(t.Context(), &sdk.DescribeClusterInput{Name: &name})).Cluster
+	return wiretest.Must(l.DescribeCluster(t.Context(), &sdk.DescribeClusterInput{Name: &name}))(t).Cluster
 }
 
 // status of a cluster; "gone" when there is none.

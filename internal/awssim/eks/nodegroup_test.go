@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
+
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 // group is the creation of a node group with what it must have.
@@ -23,7 +25,7 @@ func group(cluster, name string) *sdk.CreateNodegroupInput {
 func (l *lab) groupA(t *testing.T) *types.Nodegroup {
 	t.Helper()
 	in := &sdk.DescribeNodegroupInput{ClusterName: aws.String("blue"), NodegroupName: aws.String("a")}
-	return must[*sdk.DescribeNodegroupOutput](t)(l.DescribeNodegroup(t.Context(), in)).Nodegroup
+	return wiretest.Must(l.DescribeNodegroup(t.Context(), in))(t).Nodegroup
 }
 
 func TestANodeGroupLivesFromCreatingToGone(t *testing.T) {
@@ -33,7 +35,7 @@ func TestANodeGroupLivesFromCreatingToGone(t *testing.T) {
 	in := group("blue", "a")
 	in.Labels, in.Tags = map[string]string{"role": "web", "old": "1"}, map[string]string{"env": "prod"}
 	in.Taints = []types.Taint{{Key: aws.String("spot"), Value: aws.String("yes"), Effect: types.TaintEffectNoSchedule}}
-	n := must[*sdk.CreateNodegroupOutput](t)(l.CreateNodegroup(ctx, in)).Nodegroup
+	n := wiretest.Must(l.CreateNodegroup(ctx, in))(t).Nodegroup
 	if n.Status != types.NodegroupStatusCreating || *n.Version != "1.35" || !strings.HasPrefix(*n.ReleaseVersion, "1.35.") ||
 		*n.ScalingConfig.DesiredSize != 2 || *n.ScalingConfig.MinSize != 1 || *n.ScalingConfig.MaxSize != 2 || n.AmiType != types.AMITypesAl2023X8664Standard ||
 		n.CapacityType != types.CapacityTypesOnDemand || !slices.Equal(n.InstanceTypes, []string{"t3.medium"}) || *n.DiskSize != 20 ||
@@ -41,12 +43,12 @@ func TestANodeGroupLivesFromCreatingToGone(t *testing.T) {
 		t.Errorf("the node group is %+v", n)
 	}
 	_, err := l.CreateNodegroup(ctx, group("blue", "a"))
-	refused(t, "ResourceInUseException", err)
-	l.clock.add(3 * time.Minute)
+	wiretest.Refused(t, err, "ResourceInUseException", "")
+	l.clock.Add(3 * time.Minute)
 	if n = l.groupA(t); n.Status != types.NodegroupStatusActive {
 		t.Errorf("the node group is %s", n.Status)
 	}
-	u := must[*sdk.UpdateNodegroupConfigOutput](t)(l.UpdateNodegroupConfig(ctx, &sdk.UpdateNodegroupConfigInput{
+	u := wiretest.Must(l.UpdateNodegroupConfig(ctx, &sdk.UpdateNodegroupConfigInput{
 		ClusterName: aws.String("blue"), NodegroupName: aws.String("a"),
 		ScalingConfig: &types.NodegroupScalingConfig{MaxSize: aws.Int32(9), DesiredSize: aws.Int32(5)},
 		Labels:        &types.UpdateLabelsPayload{AddOrUpdateLabels: map[string]string{"role": "db", "new": "1"}, RemoveLabels: []string{"old"}},
@@ -55,30 +57,30 @@ func TestANodeGroupLivesFromCreatingToGone(t *testing.T) {
 			RemoveTaints:      []types.Taint{{Key: aws.String("spot"), Effect: types.TaintEffectNoSchedule}},
 		},
 		UpdateConfig: &types.NodegroupUpdateConfig{MaxUnavailablePercentage: aws.Int32(50)},
-	})).Update
+	}))(t).Update
 	_, err = l.DeleteNodegroup(ctx, &sdk.DeleteNodegroupInput{ClusterName: aws.String("blue"), NodegroupName: aws.String("a")})
-	refused(t, "ResourceInUseException", err)
+	wiretest.Refused(t, err, "ResourceInUseException", "")
 	l.blueIs(t, types.ClusterStatusActive) // only the node group is updating
 	if n = l.groupA(t); n.Status != types.NodegroupStatusUpdating || *n.ScalingConfig.DesiredSize != 2 {
 		t.Errorf("meanwhile the node group is %s", n.Status)
 	}
-	l.clock.add(3 * time.Minute)
+	l.clock.Add(3 * time.Minute)
 	n = l.groupA(t)
 	if *n.ScalingConfig.MinSize != 1 || *n.ScalingConfig.MaxSize != 9 || *n.ScalingConfig.DesiredSize != 5 || !n.ModifiedAt.Equal(l.clock.Now()) ||
 		!maps.Equal(n.Labels, map[string]string{"role": "db", "new": "1"}) || len(n.Taints) != 1 || *n.Taints[0].Key != "new" || *n.UpdateConfig.MaxUnavailablePercentage != 50 {
 		t.Errorf("the updated node group is %+v", n)
 	}
-	done := must[*sdk.DescribeUpdateOutput](t)(l.DescribeUpdate(ctx, &sdk.DescribeUpdateInput{Name: aws.String("blue"), NodegroupName: aws.String("a"), UpdateId: u.Id})).Update
+	done := wiretest.Must(l.DescribeUpdate(ctx, &sdk.DescribeUpdateInput{Name: aws.String("blue"), NodegroupName: aws.String("a"), UpdateId: u.Id}))(t).Update
 	if done.Status != types.UpdateStatusSuccessful {
 		t.Errorf("the update is %s", done.Status)
 	}
-	must[*sdk.DeleteNodegroupOutput](t)(l.DeleteNodegroup(ctx, &sdk.DeleteNodegroupInput{ClusterName: aws.String("blue"), NodegroupName: aws.String("a")}))
+	wiretest.Must(l.DeleteNodegroup(ctx, &sdk.DeleteNodegroupInput{ClusterName: aws.String("blue"), NodegroupName: aws.String("a")}))(t)
 	if n = l.groupA(t); n.Status != types.NodegroupStatusDeleting {
 		t.Errorf("the node group is %s", n.Status)
 	}
-	l.clock.add(3 * time.Minute)
+	l.clock.Add(3 * time.Minute)
 	_, err = l.DescribeNodegroup(ctx, &sdk.DescribeNodegroupInput{ClusterName: aws.String("blue"), NodegroupName: aws.String("a")})
-	refused(t, "ResourceNotFoundException", err)
+	wiretest.Refused(t, err, "ResourceNotFoundException", "")
 }
 
 func TestNodeGroupsAreRefusedWith(t *testing.T) {
@@ -112,23 +114,23 @@ func TestNodeGroupsAreRefusedWith(t *testing.T) {
 			in := group("blue", "a")
 			change(in)
 			_, err := l.CreateNodegroup(t.Context(), in)
-			refused(t, "InvalidParameterException", err)
+			wiretest.Refused(t, err, "InvalidParameterException", "")
 		})
 	}
 	_, err := l.CreateNodegroup(t.Context(), group("ghost", "a"))
-	refused(t, "ResourceNotFoundException", err)
-	must[*sdk.CreateClusterOutput](t)(l.CreateCluster(t.Context(), creation("green")))
+	wiretest.Refused(t, err, "ResourceNotFoundException", "")
+	wiretest.Must(l.CreateCluster(t.Context(), creation("green")))(t)
 	_, err = l.CreateNodegroup(t.Context(), group("green", "a")) // it is being created
-	refused(t, "InvalidRequestException", err)
+	wiretest.Refused(t, err, "InvalidRequestException", "")
 	for i := range 30 {
-		must[*sdk.CreateNodegroupOutput](t)(l.CreateNodegroup(t.Context(), group("blue", fmt.Sprintf("g%02d", i))))
+		wiretest.Must(l.CreateNodegroup(t.Context(), group("blue", fmt.Sprintf("g%02d", i))))(t)
 	}
 	_, err = l.CreateNodegroup(t.Context(), group("blue", "a"))
-	refused(t, "ResourceLimitExceededException", err)
+	wiretest.Refused(t, err, "ResourceLimitExceededException", "")
 	for size := range int32(31) {
 		var got []string
 		for p := sdk.NewListNodegroupsPaginator(l, &sdk.ListNodegroupsInput{ClusterName: aws.String("blue"), MaxResults: aws.Int32(size + 1)}); p.HasMorePages(); {
-			got = append(got, must[*sdk.ListNodegroupsOutput](t)(p.NextPage(t.Context())).Nodegroups...)
+			got = append(got, wiretest.Must(p.NextPage(t.Context()))(t).Nodegroups...)
 		}
 		if len(got) != 30 || !slices.IsSorted(got) || len(slices.Compact(got)) != 30 {
 			t.Errorf("maxResults %d gives %v", size+1, got)
@@ -142,7 +144,7 @@ func TestNodesFollowTheControlPlane(t *testing.T) {
 	l.addBlue(t, "1.35")
 	in := group("blue", "a")
 	in.Version = aws.String("1.33")
-	must[*sdk.CreateNodegroupOutput](t)(l.CreateNodegroup(ctx, in))
+	wiretest.Must(l.CreateNodegroup(ctx, in))(t)
 	to := func(version, release string) error {
 		u := &sdk.UpdateNodegroupVersionInput{ClusterName: aws.String("blue"), NodegroupName: aws.String("a")}
 		if version != "" {
@@ -154,22 +156,22 @@ func TestNodesFollowTheControlPlane(t *testing.T) {
 		_, err := l.UpdateNodegroupVersion(ctx, u)
 		return err //nolint:wrapcheck // it is looked at
 	}
-	refused(t, "ResourceInUseException", to("", "")) // it is being created
-	l.clock.add(time.Hour)
-	refused(t, "InvalidParameterException", to("1.36", ""))
-	refused(t, "InvalidParameterException", to("1.32", ""))
-	refused(t, "InvalidParameterException", to("1.34", "1.35.0-20260101"))
+	wiretest.Refused(t, to("", ""), "ResourceInUseException", "") // it is being created
+	l.clock.Add(time.Hour)
+	wiretest.Refused(t, to("1.36", ""), "InvalidParameterException", "")
+	wiretest.Refused(t, to("1.32", ""), "InvalidParameterException", "")
+	wiretest.Refused(t, to("1.34", "1.35.0-20260101"), "InvalidParameterException", "")
 	if err := to("1.34", "1.34.7-20260101"); err != nil {
 		t.Error(err)
 	}
-	l.clock.add(time.Hour)
+	l.clock.Add(time.Hour)
 	if n := l.groupA(t); *n.Version != "1.34" || *n.ReleaseVersion != "1.34.7-20260101" {
 		t.Errorf("the nodes are at %s, %s", *n.Version, *n.ReleaseVersion)
 	}
 	if err := to("", ""); err != nil {
 		t.Error(err)
 	}
-	l.clock.add(time.Hour)
+	l.clock.Add(time.Hour)
 	if n := l.groupA(t); *n.Version != "1.35" {
 		t.Errorf("the nodes are at %s", *n.Version)
 	}
@@ -180,7 +182,7 @@ func TestAnAddonLivesFromCreatingToGone(t *testing.T) {
 	ctx := t.Context()
 	l.addBlue(t, "1.35")
 	name, addon := aws.String("blue"), aws.String("kube-proxy")
-	versions := must[*sdk.DescribeAddonVersionsOutput](t)(l.DescribeAddonVersions(ctx, &sdk.DescribeAddonVersionsInput{AddonName: addon, KubernetesVersion: aws.String("1.35")})).Addons
+	versions := wiretest.Must(l.DescribeAddonVersions(ctx, &sdk.DescribeAddonVersionsInput{AddonName: addon, KubernetesVersion: aws.String("1.35")}))(t).Addons
 	if len(versions) != 1 || len(versions[0].AddonVersions) != 2 || !versions[0].AddonVersions[0].Compatibilities[0].DefaultVersion {
 		t.Fatalf("versions are %+v", versions)
 	}
@@ -193,7 +195,7 @@ func TestAnAddonLivesFromCreatingToGone(t *testing.T) {
 		return out.Addon, nil
 	}
 	_, err := describe()
-	refused(t, "ResourceNotFoundException", err)
+	wiretest.Refused(t, err, "ResourceNotFoundException", "")
 	for what, in := range map[string]sdk.CreateAddonInput{
 		"an unknown add-on":   {AddonName: aws.String("x")},
 		"an unknown version":  {AddonName: addon, AddonVersion: aws.String("v1.0.0")},
@@ -203,33 +205,33 @@ func TestAnAddonLivesFromCreatingToGone(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			in.ClusterName = name
 			_, err := l.CreateAddon(ctx, &in)
-			refused(t, "InvalidParameterException", err)
+			wiretest.Refused(t, err, "InvalidParameterException", "")
 		})
 	}
-	a := must[*sdk.CreateAddonOutput](t)(l.CreateAddon(ctx, &sdk.CreateAddonInput{ClusterName: name, AddonName: addon, AddonVersion: older, ServiceAccountRoleArn: aws.String(role)})).Addon
+	a := wiretest.Must(l.CreateAddon(ctx, &sdk.CreateAddonInput{ClusterName: name, AddonName: addon, AddonVersion: older, ServiceAccountRoleArn: aws.String(role)}))(t).Addon
 	if a.Status != types.AddonStatusCreating || *a.AddonVersion != *older || *a.Owner != "aws" {
 		t.Errorf("the add-on is %+v", a)
 	}
 	_, err = l.CreateAddon(ctx, &sdk.CreateAddonInput{ClusterName: name, AddonName: addon})
-	refused(t, "ResourceInUseException", err)
+	wiretest.Refused(t, err, "ResourceInUseException", "")
 	_, err = l.DeleteAddon(ctx, &sdk.DeleteAddonInput{ClusterName: name, AddonName: addon})
-	refused(t, "InvalidRequestException", err)
-	l.clock.add(3 * time.Minute)
-	must[*sdk.UpdateAddonOutput](t)(l.UpdateAddon(ctx, &sdk.UpdateAddonInput{ClusterName: name, AddonName: addon, AddonVersion: newest, ConfigurationValues: aws.String("{}")}))
-	if a = must[*types.Addon](t)(describe()); a.Status != types.AddonStatusUpdating || *a.AddonVersion != *older {
+	wiretest.Refused(t, err, "InvalidRequestException", "")
+	l.clock.Add(3 * time.Minute)
+	wiretest.Must(l.UpdateAddon(ctx, &sdk.UpdateAddonInput{ClusterName: name, AddonName: addon, AddonVersion: newest, ConfigurationValues: aws.String("{}")}))(t)
+	if a = wiretest.Must(describe())(t); a.Status != types.AddonStatusUpdating || *a.AddonVersion != *older {
 		t.Errorf("meanwhile the add-on is %+v", a)
 	}
 	_, err = l.UpdateAddon(ctx, &sdk.UpdateAddonInput{ClusterName: name, AddonName: addon, AddonVersion: newest})
-	refused(t, "ResourceInUseException", err)
-	l.clock.add(3 * time.Minute)
-	if a = must[*types.Addon](t)(describe()); a.Status != types.AddonStatusActive || *a.AddonVersion != *newest || *a.ConfigurationValues != "{}" || *a.ServiceAccountRoleArn != role {
+	wiretest.Refused(t, err, "ResourceInUseException", "")
+	l.clock.Add(3 * time.Minute)
+	if a = wiretest.Must(describe())(t); a.Status != types.AddonStatusActive || *a.AddonVersion != *newest || *a.ConfigurationValues != "{}" || *a.ServiceAccountRoleArn != role {
 		t.Errorf("the updated add-on is %+v", a)
 	}
-	if got := must[*sdk.ListAddonsOutput](t)(l.ListAddons(ctx, &sdk.ListAddonsInput{ClusterName: name})).Addons; !slices.Equal(got, []string{*addon}) {
+	if got := wiretest.Must(l.ListAddons(ctx, &sdk.ListAddonsInput{ClusterName: name}))(t).Addons; !slices.Equal(got, []string{*addon}) {
 		t.Errorf("add-ons are %v", got)
 	}
-	must[*sdk.DeleteAddonOutput](t)(l.DeleteAddon(ctx, &sdk.DeleteAddonInput{ClusterName: name, AddonName: addon}))
-	l.clock.add(3 * time.Minute)
+	wiretest.Must(l.DeleteAddon(ctx, &sdk.DeleteAddonInput{ClusterName: name, AddonName: addon}))(t)
+	l.clock.Add(3 * time.Minute)
 	_, err = describe()
-	refused(t, "ResourceNotFoundException", err)
+	wiretest.Refused(t, err, "ResourceNotFoundException", "")
 }

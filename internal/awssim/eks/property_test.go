@@ -89,7 +89,7 @@ func TestAnyCallIsAnsweredOrRefused(t *testing.T) {
 					t.Fatalf("%s: %v is no error of the API", op, err)
 				}
 			}
-			c.add(time.Duration(rapid.IntRange(0, 90).Draw(t, "seconds")) * time.Second)
+			c.Add(time.Duration(rapid.IntRange(0, 90).Draw(t, "seconds")) * time.Second)
 		}
 		out, err := call("ListClusters", wire.Params{})
 		if err != nil {

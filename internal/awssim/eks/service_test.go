@@ -21,6 +21,7 @@ import (
 
 	"github.com/norikae/norikae/internal/awssim/eks"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 func TestEveryOperationOfTheAPIIsListed(t *testing.T) {
@@ -43,7 +44,7 @@ func TestEveryOperationOfTheAPIIsListed(t *testing.T) {
 	}
 	l := newLab(t)
 	_, err := l.ListFargateProfiles(t.Context(), &sdk.ListFargateProfilesInput{ClusterName: aws.String("blue")})
-	refused(t, "NotSimulated", err)
+	wiretest.Refused(t, err, "NotSimulated", "")
 }
 
 func TestTagsOfEverythingCanBeChanged(t *testing.T) {
@@ -55,19 +56,19 @@ func TestTagsOfEverythingCanBeChanged(t *testing.T) {
 	g := group("blue", "g")
 	g.Tags = tags
 	arns := []string{
-		*must[*sdk.CreateNodegroupOutput](t)(l.CreateNodegroup(ctx, g)).Nodegroup.NodegroupArn,
-		*must[*sdk.CreateAddonOutput](t)(l.CreateAddon(ctx, &sdk.CreateAddonInput{ClusterName: name, AddonName: aws.String("vpc-cni"), Tags: tags})).Addon.AddonArn,
-		*must[*sdk.CreateAccessEntryOutput](t)(l.CreateAccessEntry(ctx, &sdk.CreateAccessEntryInput{ClusterName: name, PrincipalArn: aws.String(lister), Tags: tags})).AccessEntry.AccessEntryArn,
-		*must[*sdk.CreatePodIdentityAssociationOutput](t)(l.CreatePodIdentityAssociation(ctx, &sdk.CreatePodIdentityAssociationInput{
+		*wiretest.Must(l.CreateNodegroup(ctx, g))(t).Nodegroup.NodegroupArn,
+		*wiretest.Must(l.CreateAddon(ctx, &sdk.CreateAddonInput{ClusterName: name, AddonName: aws.String("vpc-cni"), Tags: tags}))(t).Addon.AddonArn,
+		*wiretest.Must(l.CreateAccessEntry(ctx, &sdk.CreateAccessEntryInput{ClusterName: name, PrincipalArn: aws.String(lister), Tags: tags}))(t).AccessEntry.AccessEntryArn,
+		*wiretest.Must(l.CreatePodIdentityAssociation(ctx, &sdk.CreatePodIdentityAssociationInput{
 			ClusterName: name, Namespace: name, ServiceAccount: name, RoleArn: aws.String(role), Tags: tags,
-		})).Association.AssociationArn,
+		}))(t).Association.AssociationArn,
 	}
-	must[*sdk.TagResourceOutput](t)(l.TagResource(ctx, &sdk.TagResourceInput{ResourceArn: &cluster, Tags: tags}))
+	wiretest.Must(l.TagResource(ctx, &sdk.TagResourceInput{ResourceArn: &cluster, Tags: tags}))(t)
 	for _, arn := range append(arns, cluster) {
-		must[*sdk.TagResourceOutput](t)(l.TagResource(ctx, &sdk.TagResourceInput{ResourceArn: &arn, Tags: map[string]string{"b": "3", "c": "", "d e": "4"}}))
-		must[*sdk.UntagResourceOutput](t)(l.UntagResource(ctx, &sdk.UntagResourceInput{ResourceArn: &arn, TagKeys: []string{"a", "ghost"}}))
-		must[*sdk.UntagResourceOutput](t)(l.UntagResource(ctx, &sdk.UntagResourceInput{ResourceArn: &arn, TagKeys: []string{"d e"}}))
-		got := must[*sdk.ListTagsForResourceOutput](t)(l.ListTagsForResource(ctx, &sdk.ListTagsForResourceInput{ResourceArn: &arn})).Tags
+		wiretest.Must(l.TagResource(ctx, &sdk.TagResourceInput{ResourceArn: &arn, Tags: map[string]string{"b": "3", "c": "", "d e": "4"}}))(t)
+		wiretest.Must(l.UntagResource(ctx, &sdk.UntagResourceInput{ResourceArn: &arn, TagKeys: []string{"a", "ghost"}}))(t)
+		wiretest.Must(l.UntagResource(ctx, &sdk.UntagResourceInput{ResourceArn: &arn, TagKeys: []string{"d e"}}))(t)
+		got := wiretest.Must(l.ListTagsForResource(ctx, &sdk.ListTagsForResourceInput{ResourceArn: &arn}))(t).Tags
 		if !maps.Equal(got, map[string]string{"b": "3", "c": ""}) {
 			t.Errorf("%s has the tags %v", arn, got)
 		}
@@ -98,7 +99,7 @@ func TestTagsOfEverythingCanBeChanged(t *testing.T) {
 		cluster: "BadRequestException", // 51 tags
 	} {
 		_, err := l.TagResource(ctx, &sdk.TagResourceInput{ResourceArn: &arn, Tags: many})
-		refused(t, want, err)
+		wiretest.Refused(t, err, want, "")
 	}
 }
 
@@ -171,7 +172,7 @@ type direct struct{ *eks.Service }
 
 func newDirect(t *testing.T, cfg eks.Config) direct {
 	t.Helper()
-	return direct{must[*eks.Service](t)(eks.New(cfg))}
+	return direct{wiretest.Must(eks.New(cfg))(t)}
 }
 
 func (d direct) call(t *testing.T, op string, p wire.Params) (wire.Struct, error) {
@@ -181,9 +182,9 @@ func (d direct) call(t *testing.T, op string, p wire.Params) (wire.Struct, error
 
 func (d direct) create(t *testing.T, name string) {
 	t.Helper()
-	must[wire.Struct](t)(d.call(t, "CreateCluster", wire.Params{
+	wiretest.Must(d.call(t, "CreateCluster", wire.Params{
 		"name": name, "roleArn": role, "resourcesVpcConfig": wire.Params{"subnetIds": []any{"subnet-1", "subnet-2"}},
-	}))
+	}))(t)
 }
 
 // member of the cluster in an answer, as text.
@@ -225,7 +226,7 @@ func TestAClusterIsActiveWhenItsTimeHasComeAndItsControlPlaneRuns(t *testing.T) 
 				if ca := d.member(t, "blue", "certificateAuthority"); !strings.Contains(ca, "cGVtIG9mIGJsdWU=") {
 					t.Errorf("the certificate authority is %s", ca)
 				}
-				must[wire.Struct](t)(d.call(t, "DeleteCluster", wire.Params{"name": "blue"}))
+				wiretest.Must(d.call(t, "DeleteCluster", wire.Params{"name": "blue"}))(t)
 				time.Sleep(max(time.Minute, tc.start) - time.Nanosecond)
 				if s := d.member(t, "blue", "status"); s != "DELETING" {
 					t.Errorf("the cluster is %s", s)
@@ -259,14 +260,14 @@ func TestAControlPlaneThatDoesNotStartOrStopFailsItsCluster(t *testing.T) {
 		if _, err := d.AddCluster(t.Context(), eks.NewCluster{Account: account, Region: region, Name: "green"}); err != nil {
 			t.Fatal(err)
 		}
-		must[wire.Struct](t)(d.call(t, "DeleteCluster", wire.Params{"name": "green"}))
+		wiretest.Must(d.call(t, "DeleteCluster", wire.Params{"name": "green"}))(t)
 		time.Sleep(2 * time.Second)
 		if s, why := d.member(t, "green", "status"), d.member(t, "green", "health"); s != "FAILED" || !strings.Contains(why, "it hangs") {
 			t.Errorf("the cluster is %s: %s", s, why)
 		}
 		p.stuck = nil
-		must[wire.Struct](t)(d.call(t, "DeleteCluster", wire.Params{"name": "green"}))
-		must[wire.Struct](t)(d.call(t, "DeleteCluster", wire.Params{"name": "blue"}))
+		wiretest.Must(d.call(t, "DeleteCluster", wire.Params{"name": "green"}))(t)
+		wiretest.Must(d.call(t, "DeleteCluster", wire.Params{"name": "blue"}))(t)
 		time.Sleep(2 * time.Second)
 		if n := len(d.Resources(account, region)); n != 0 || p.count() != 0 {
 			t.Errorf("%d resources are left, %d control planes run", n, p.count())
@@ -305,7 +306,7 @@ func TestCloseEndsControlPlanesThatAreStopping(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.takes = 24 * time.Hour
-		must[wire.Struct](t)(d.call(t, "DeleteCluster", wire.Params{"name": "blue"}))
+		wiretest.Must(d.call(t, "DeleteCluster", wire.Params{"name": "blue"}))(t)
 		begun := time.Now()
 		synctest.Wait()
 		d.Close()
@@ -371,8 +372,8 @@ func TestIdentifiersDependOnTheSeedAndTheCallsAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		u := must[wire.Struct](t)(s.call(t, "UpdateClusterConfig", wire.Params{"name": "green", "deletionProtection": true}))
-		return fmt.Sprint(must[wire.Struct](t)(s.call(t, "DescribeCluster", wire.Params{"name": "blue"})), u, s.Resources(account, region))
+		u := wiretest.Must(s.call(t, "UpdateClusterConfig", wire.Params{"name": "green", "deletionProtection": true}))(t)
+		return fmt.Sprint(wiretest.Must(s.call(t, "DescribeCluster", wire.Params{"name": "blue"}))(t), u, s.Resources(account, region))
 	}
 	one := history(1)
 	if again := history(1); again != one {

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks/types"
 
 	"github.com/norikae/norikae/internal/awssim/eks"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 // upgrade starts an update to a version.
@@ -27,30 +28,30 @@ func (l *lab) upgrade(t *testing.T, name, version string) (*types.Update, error)
 
 func (l *lab) update(t *testing.T, name string, u *types.Update) *types.Update {
 	t.Helper()
-	return must[*sdk.DescribeUpdateOutput](t)(l.DescribeUpdate(t.Context(), &sdk.DescribeUpdateInput{Name: &name, UpdateId: u.Id})).Update
+	return wiretest.Must(l.DescribeUpdate(t.Context(), &sdk.DescribeUpdateInput{Name: &name, UpdateId: u.Id}))(t).Update
 }
 
 // addBlue makes an ACTIVE cluster of a version.
 func (l *lab) addBlue(t *testing.T, version string) {
 	t.Helper()
-	must[string](t)(l.service.AddCluster(t.Context(), eks.NewCluster{Account: account, Region: region, Name: "blue", Version: version}))
+	wiretest.Must(l.service.AddCluster(t.Context(), eks.NewCluster{Account: account, Region: region, Name: "blue", Version: version}))(t)
 }
 
 func TestAVersionUpdateTakesItsTimeAndTheClusterServesOn(t *testing.T) {
 	l := newLab(t)
 	l.addBlue(t, "1.34")
-	u := must[*types.Update](t)(l.upgrade(t, "blue", "1.35"))
+	u := wiretest.Must(l.upgrade(t, "blue", "1.35"))(t)
 	if u.Status != types.UpdateStatusInProgress || u.Type != types.UpdateTypeVersionUpdate || *u.Params[0].Value != "1.35" || !u.CreatedAt.Equal(l.clock.Now()) {
 		t.Errorf("the update is %+v", u)
 	}
-	l.clock.add(8*time.Minute - time.Millisecond)
+	l.clock.Add(8*time.Minute - time.Millisecond)
 	c := l.cluster(t, "blue")
 	if c.Status != types.ClusterStatusUpdating || *c.Version != "1.34" || c.Endpoint == nil || c.CertificateAuthority.Data == nil {
 		t.Errorf("meanwhile it is %s %s at %v", c.Status, *c.Version, c.Endpoint)
 	}
 	_, err := l.upgrade(t, "blue", "1.35")
-	refused(t, "ResourceInUseException", err)
-	l.clock.add(time.Millisecond)
+	wiretest.Refused(t, err, "ResourceInUseException", "")
+	l.clock.Add(time.Millisecond)
 	if c = l.cluster(t, "blue"); c.Status != types.ClusterStatusActive || *c.Version != "1.35" {
 		t.Errorf("in the end it is %s %s", c.Status, *c.Version)
 	}
@@ -58,7 +59,7 @@ func TestAVersionUpdateTakesItsTimeAndTheClusterServesOn(t *testing.T) {
 		t.Errorf("in the end the update is %+v", u)
 	}
 	_, err = l.DescribeUpdate(t.Context(), &sdk.DescribeUpdateInput{Name: aws.String("blue"), UpdateId: aws.String("x")})
-	refused(t, "ResourceNotFoundException", err)
+	wiretest.Refused(t, err, "ResourceNotFoundException", "")
 }
 
 func TestVersionsThatAClusterCannotBeUpdatedTo(t *testing.T) {
@@ -77,12 +78,12 @@ func TestVersionsThatAClusterCannotBeUpdatedTo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := l.upgrade(t, "blue", version)
-			refused(t, "InvalidParameterException", err)
+			wiretest.Refused(t, err, "InvalidParameterException", "")
 		})
 	}
 	l.blueIs(t, types.ClusterStatusActive)
 	_, err := l.upgrade(t, "ghost", "1.35")
-	refused(t, "ResourceNotFoundException", err)
+	wiretest.Refused(t, err, "ResourceNotFoundException", "")
 }
 
 func TestAnUpdateCanBeRolledBackOnceWithinSevenDays(t *testing.T) {
@@ -99,23 +100,23 @@ func TestAnUpdateCanBeRolledBackOnceWithinSevenDays(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			l.addBlue(t, "1.34")
-			must[*types.Update](t)(l.upgrade(t, "blue", "1.35"))
-			l.clock.add(8*time.Minute + tc.wait)
+			wiretest.Must(l.upgrade(t, "blue", "1.35"))(t)
+			l.clock.Add(8*time.Minute + tc.wait)
 			u, err := l.upgrade(t, "blue", "1.34")
 			if !tc.ok {
-				refused(t, "InvalidParameterException", err)
+				wiretest.Refused(t, err, "InvalidParameterException", "")
 				return
 			}
 			if err != nil || u.Type != types.UpdateTypeVersionRollback {
 				t.Fatalf("the update is %+v: %v", u, err)
 			}
-			l.clock.add(8 * time.Minute)
+			l.clock.Add(8 * time.Minute)
 			if v := *l.cluster(t, "blue").Version; v != "1.34" {
 				t.Errorf("it is at %s", v)
 			}
 			_, err = l.upgrade(t, "blue", "1.33")
-			refused(t, "InvalidParameterException", err)
-			must[*types.Update](t)(l.upgrade(t, "blue", "1.35"))
+			wiretest.Refused(t, err, "InvalidParameterException", "")
+			wiretest.Must(l.upgrade(t, "blue", "1.35"))(t)
 		})
 	}
 }
@@ -124,31 +125,31 @@ func TestNodesMustFitTheVersionsThatAControlPlaneGoesThrough(t *testing.T) {
 	l := newLab(t)
 	ctx := t.Context()
 	l.addBlue(t, "1.34")
-	must[*sdk.CreateNodegroupOutput](t)(l.CreateNodegroup(ctx, group("blue", "a")))
-	l.clock.add(time.Hour)
-	must[*types.Update](t)(l.upgrade(t, "blue", "1.35"))
-	l.clock.add(time.Hour)
+	wiretest.Must(l.CreateNodegroup(ctx, group("blue", "a")))(t)
+	l.clock.Add(time.Hour)
+	wiretest.Must(l.upgrade(t, "blue", "1.35"))(t)
+	l.clock.Add(time.Hour)
 	_, err := l.upgrade(t, "blue", "1.36")
-	refused(t, "InvalidRequestException", err)
+	wiretest.Refused(t, err, "InvalidRequestException", "")
 	if !strings.Contains(err.Error(), "Nodegroups a must be updated to match cluster version 1.35") {
 		t.Errorf("the reason is %v", err)
 	}
-	must[*sdk.UpdateNodegroupVersionOutput](t)(l.UpdateNodegroupVersion(ctx, &sdk.UpdateNodegroupVersionInput{ClusterName: aws.String("blue"), NodegroupName: aws.String("a")}))
-	l.clock.add(time.Hour)
+	wiretest.Must(l.UpdateNodegroupVersion(ctx, &sdk.UpdateNodegroupVersionInput{ClusterName: aws.String("blue"), NodegroupName: aws.String("a")}))(t)
+	l.clock.Add(time.Hour)
 	_, err = l.upgrade(t, "blue", "1.34") // the nodes would be newer
-	refused(t, "InvalidRequestException", err)
-	must[*types.Update](t)(l.upgrade(t, "blue", "1.36"))
-	l.clock.add(time.Hour)
-	must[*types.Update](t)(l.upgrade(t, "blue", "1.35")) // the nodes stayed behind
+	wiretest.Refused(t, err, "InvalidRequestException", "")
+	wiretest.Must(l.upgrade(t, "blue", "1.36"))(t)
+	l.clock.Add(time.Hour)
+	wiretest.Must(l.upgrade(t, "blue", "1.35"))(t) // the nodes stayed behind
 }
 
 func TestTheSameUpdateAgainIsAnsweredAgain(t *testing.T) {
 	l := newLab(t)
 	l.addBlue(t, "1.34")
 	in := &sdk.UpdateClusterVersionInput{Name: aws.String("blue"), Version: aws.String("1.35"), ClientRequestToken: aws.String("token")}
-	first := must[*sdk.UpdateClusterVersionOutput](t)(l.UpdateClusterVersion(t.Context(), in)).Update
-	l.clock.add(time.Hour)
-	again := must[*sdk.UpdateClusterVersionOutput](t)(l.UpdateClusterVersion(t.Context(), in)).Update
+	first := wiretest.Must(l.UpdateClusterVersion(t.Context(), in))(t).Update
+	l.clock.Add(time.Hour)
+	again := wiretest.Must(l.UpdateClusterVersion(t.Context(), in))(t).Update
 	if *first.Id != *again.Id || again.Status != types.UpdateStatusSuccessful {
 		t.Errorf("the update again is %+v", again)
 	}
@@ -219,12 +220,12 @@ func TestConfigurationsCanBeUpdated(t *testing.T) {
 			l := newLab(t)
 			l.add(t, "blue")
 			tc.change.Name = aws.String("blue")
-			u := must[*sdk.UpdateClusterConfigOutput](t)(l.UpdateClusterConfig(t.Context(), &tc.change)).Update
+			u := wiretest.Must(l.UpdateClusterConfig(t.Context(), &tc.change))(t).Update
 			if got := tc.show(l.cluster(t, "blue")); got != tc.before || u.Type != tc.kind {
 				t.Errorf("during the %s it is %q, want %q", u.Type, got, tc.before)
 			}
 			l.blueIs(t, types.ClusterStatusUpdating)
-			l.clock.add(8 * time.Minute)
+			l.clock.Add(8 * time.Minute)
 			if got := tc.show(l.cluster(t, "blue")); got != tc.after {
 				t.Errorf("after it is %q, want %q", got, tc.after)
 			}
@@ -258,11 +259,11 @@ func TestUpdateClusterConfigRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			in.Name = aws.String("blue")
 			_, err := l.UpdateClusterConfig(t.Context(), &in)
-			refused(t, "InvalidParameterException", err)
+			wiretest.Refused(t, err, "InvalidParameterException", "")
 		})
 	}
 	_, err := l.UpdateClusterConfig(t.Context(), &sdk.UpdateClusterConfigInput{Name: aws.String("blue"), ComputeConfig: &types.ComputeConfigRequest{Enabled: aws.Bool(true)}})
-	refused(t, "NotSimulated", err)
+	wiretest.Refused(t, err, "NotSimulated", "")
 	l.blueIs(t, types.ClusterStatusActive)
 }
 
@@ -276,9 +277,9 @@ func TestAuthenticationModesGoOneWayStepByStep(t *testing.T) {
 		for _, to := range modes {
 			t.Run(string(from)+" to "+string(to), func(t *testing.T) {
 				l := newLab(t)
-				must[string](t)(l.service.AddCluster(t.Context(), eks.NewCluster{
+				wiretest.Must(l.service.AddCluster(t.Context(), eks.NewCluster{
 					Account: account, Region: region, Name: "blue", AuthenticationMode: string(from),
-				}))
+				}))(t)
 				_, err := l.UpdateClusterConfig(t.Context(), &sdk.UpdateClusterConfigInput{
 					Name: aws.String("blue"), AccessConfig: &types.UpdateAccessConfigRequest{AuthenticationMode: to},
 				})
@@ -286,7 +287,7 @@ func TestAuthenticationModesGoOneWayStepByStep(t *testing.T) {
 					t.Error(err)
 				}
 				if next[from] != to {
-					refused(t, "InvalidParameterException", err)
+					wiretest.Refused(t, err, "InvalidParameterException", "")
 				}
 			})
 		}
@@ -303,24 +304,24 @@ func TestWorkFailsWhereItIsToldTo(t *testing.T) {
 		}
 	})
 	ctx := t.Context()
-	must[*sdk.CreateClusterOutput](t)(l.CreateCluster(ctx, creation("blue")))
-	l.clock.add(time.Hour)
+	wiretest.Must(l.CreateCluster(ctx, creation("blue")))(t)
+	l.clock.Add(time.Hour)
 	c := l.cluster(t, "blue")
 	if c.Status != types.ClusterStatusFailed || c.Endpoint != nil || len(c.Health.Issues) != 1 || *c.Health.Issues[0].Message != "CreateCluster was told to fail" {
 		t.Errorf("the cluster is %s with %+v", c.Status, c.Health)
 	}
 	_, err := l.upgrade(t, "blue", "1.36")
-	refused(t, "InvalidRequestException", err)
+	wiretest.Refused(t, err, "InvalidRequestException", "")
 	_, err = l.CreateNodegroup(ctx, group("blue", "a"))
-	refused(t, "InvalidRequestException", err)
-	must[*sdk.DeleteClusterOutput](t)(l.DeleteCluster(ctx, &sdk.DeleteClusterInput{Name: aws.String("blue")}))
-	l.clock.add(time.Hour)
+	wiretest.Refused(t, err, "InvalidRequestException", "")
+	wiretest.Must(l.DeleteCluster(ctx, &sdk.DeleteClusterInput{Name: aws.String("blue")}))(t)
+	l.clock.Add(time.Hour)
 	l.blueIs(t, types.ClusterStatusFailed) // the deletion failed, too
 
 	l.add(t, "green")
-	must[*sdk.CreateNodegroupOutput](t)(l.CreateNodegroup(ctx, group("green", "doomed")))
-	l.clock.add(time.Hour)
-	n := must[*sdk.DescribeNodegroupOutput](t)(l.DescribeNodegroup(ctx, &sdk.DescribeNodegroupInput{ClusterName: aws.String("green"), NodegroupName: aws.String("doomed")})).Nodegroup
+	wiretest.Must(l.CreateNodegroup(ctx, group("green", "doomed")))(t)
+	l.clock.Add(time.Hour)
+	n := wiretest.Must(l.DescribeNodegroup(ctx, &sdk.DescribeNodegroupInput{ClusterName: aws.String("green"), NodegroupName: aws.String("doomed")}))(t).Nodegroup
 	if n.Status != types.NodegroupStatusCreateFailed || len(n.Health.Issues) != 1 {
 		t.Errorf("the node group is %s with %+v", n.Status, n.Health)
 	}
@@ -336,8 +337,8 @@ func TestAnUpdateThatFailsChangesNothing(t *testing.T) {
 		}
 	})
 	l.addBlue(t, "1.34")
-	u := must[*types.Update](t)(l.upgrade(t, "blue", "1.35"))
-	l.clock.add(time.Hour)
+	u := wiretest.Must(l.upgrade(t, "blue", "1.35"))(t)
+	l.clock.Add(time.Hour)
 	if u = l.update(t, "blue", u); u.Status != types.UpdateStatusFailed || *u.Errors[0].ErrorMessage != "no addresses left" {
 		t.Errorf("the update is %+v", u)
 	}
@@ -352,19 +353,19 @@ func TestUpdatesAreListedForWhatTheyBelongTo(t *testing.T) {
 	l.addBlue(t, "1.31")
 	var want []string
 	for minor := 32; minor < 37; minor++ {
-		want = append(want, *must[*types.Update](t)(l.upgrade(t, "blue", fmt.Sprintf("1.%d", minor))).Id)
+		want = append(want, *wiretest.Must(l.upgrade(t, "blue", fmt.Sprintf("1.%d", minor)))(t).Id)
 	}
-	must[*sdk.CreateNodegroupOutput](t)(l.CreateNodegroup(ctx, group("blue", "a")))
-	must[*sdk.UpdateNodegroupConfigOutput](t)(l.UpdateNodegroupConfig(ctx, &sdk.UpdateNodegroupConfigInput{ClusterName: aws.String("blue"), NodegroupName: aws.String("a")}))
+	wiretest.Must(l.CreateNodegroup(ctx, group("blue", "a")))(t)
+	wiretest.Must(l.UpdateNodegroupConfig(ctx, &sdk.UpdateNodegroupConfigInput{ClusterName: aws.String("blue"), NodegroupName: aws.String("a")}))(t)
 	slices.Reverse(want) // the newest first
 	var got []string
 	for p := sdk.NewListUpdatesPaginator(l, &sdk.ListUpdatesInput{Name: aws.String("blue"), MaxResults: aws.Int32(2)}); p.HasMorePages(); {
-		got = append(got, must[*sdk.ListUpdatesOutput](t)(p.NextPage(ctx)).UpdateIds...)
+		got = append(got, wiretest.Must(p.NextPage(ctx))(t).UpdateIds...)
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("updates are %v, want %v", got, want)
 	}
-	ids := must[*sdk.ListUpdatesOutput](t)(l.ListUpdates(ctx, &sdk.ListUpdatesInput{Name: aws.String("blue"), NodegroupName: aws.String("a")})).UpdateIds
+	ids := wiretest.Must(l.ListUpdates(ctx, &sdk.ListUpdatesInput{Name: aws.String("blue"), NodegroupName: aws.String("a")}))(t).UpdateIds
 	if len(ids) != 1 || slices.Contains(want, ids[0]) {
 		t.Errorf("updates of the node group are %v", ids)
 	}
@@ -372,7 +373,7 @@ func TestUpdatesAreListedForWhatTheyBelongTo(t *testing.T) {
 
 func TestVersionsAreDescribed(t *testing.T) {
 	l := newLab(t)
-	out := must[*sdk.DescribeClusterVersionsOutput](t)(l.DescribeClusterVersions(t.Context(), &sdk.DescribeClusterVersionsInput{})).ClusterVersions
+	out := wiretest.Must(l.DescribeClusterVersions(t.Context(), &sdk.DescribeClusterVersionsInput{}))(t).ClusterVersions
 	if len(out) != 6 || *out[0].ClusterVersion != "1.36" || !out[0].DefaultVersion || out[1].DefaultVersion || out[5].VersionStatus != types.VersionStatusExtendedSupport {
 		t.Errorf("versions are %+v", out)
 	}
@@ -387,7 +388,7 @@ func TestVersionsAreDescribed(t *testing.T) {
 		"nothing supported": {sdk.DescribeClusterVersionsInput{VersionStatus: types.VersionStatusUnsupported}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := must[*sdk.DescribeClusterVersionsOutput](t)(l.DescribeClusterVersions(t.Context(), &tc.in)).ClusterVersions; len(got) != tc.want {
+			if got := wiretest.Must(l.DescribeClusterVersions(t.Context(), &tc.in))(t).ClusterVersions; len(got) != tc.want {
 				t.Errorf("%d versions, want %d", len(got), tc.want)
 			}
 		})

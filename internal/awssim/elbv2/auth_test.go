@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/norikae/norikae/internal/awssim/elbv2"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 // secure gives a lab's rules to an HTTPS listener.
@@ -99,7 +100,7 @@ func TestGRPCTargetGroupsMatchGRPCCodes(t *testing.T) {
 	p["ProtocolVersion"] = "GRPC"
 	out := l.do(t, "CreateTargetGroup", p)
 	expect(t, out, map[string]any{"TargetGroups.0.Matcher.GrpcCode": "12", "TargetGroups.0.HealthCheckPath": "/AWS.ALB/healthcheck"})
-	arn := str(t, out, "TargetGroups.0.TargetGroupArn")
+	arn := wiretest.Text(t, out, "TargetGroups.0.TargetGroupArn")
 	l.refuse(t, "ModifyTargetGroup", params{"TargetGroupArn": arn, "Matcher": params{"HttpCode": "200"}}, "ValidationError", "HttpCode cannot be specified")
 	l.refuse(t, "ModifyTargetGroup", params{"TargetGroupArn": arn, "Matcher": params{"GrpcCode": "0-100"}}, "ValidationError", "within 0-99")
 	l.refuse(t, "ModifyTargetGroup", params{"TargetGroupArn": arn, "HealthCheckPort": "0"}, "ValidationError", "'traffic-port' or from 1 to 65535")
@@ -130,7 +131,7 @@ func TestConcurrentCallsNeverWriteIntoASnapshot(t *testing.T) {
 func (l *lab) churn(t *testing.T, priority int) {
 	out, err := l.try(t, "CreateRule", l.ruleParams(priority, split(l.blue, 1, l.green, 99)))
 	if err == nil {
-		arn := at(out, "Rules.0.RuleArn")
+		arn := wiretest.At(out, "Rules.0.RuleArn")
 		_, err = l.try(t, "ModifyRule", params{"RuleArn": arn, "Actions": list(split(l.blue, 1))})
 		_, tagErr := l.try(t, "AddTags", params{"ResourceArns": list(arn), "Tags": list(params{"Key": "k"})})
 		err = errors.Join(err, tagErr)

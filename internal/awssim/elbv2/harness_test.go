@@ -1,16 +1,15 @@
 package elbv2_test
 
 import (
-	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
 	"github.com/norikae/norikae/internal/awssim/elbv2"
 	"github.com/norikae/norikae/internal/awssim/model"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 const (
@@ -67,7 +66,7 @@ func newLab(t *testing.T, change ...func(*elbv2.Config)) *lab {
 	}
 	l.Service = elbv2.New(cfg)
 	t.Cleanup(l.Close)
-	l.lb = str(t, l.do(t, "CreateLoadBalancer", params{"Name": "web", "Subnets": list("subnet-1", "subnet-2")}), "LoadBalancers.0.LoadBalancerArn")
+	l.lb = wiretest.Text(t, l.do(t, "CreateLoadBalancer", params{"Name": "web", "Subnets": list("subnet-1", "subnet-2")}), "LoadBalancers.0.LoadBalancerArn")
 	l.blue, l.green = l.group(t, "blue"), l.group(t, "green")
 	l.listener = l.listen(t, 80, params{"Protocol": "HTTP"})
 	return l
@@ -75,7 +74,7 @@ func newLab(t *testing.T, change ...func(*elbv2.Config)) *lab {
 
 func (l *lab) group(t *testing.T, name string) string {
 	t.Helper()
-	return str(t, l.do(t, "CreateTargetGroup", groupParams(name)), "TargetGroups.0.TargetGroupArn")
+	return wiretest.Text(t, l.do(t, "CreateTargetGroup", groupParams(name)), "TargetGroups.0.TargetGroupArn")
 }
 
 func groupParams(name string) params {
@@ -86,12 +85,12 @@ func (l *lab) listen(t *testing.T, port int, more params) string {
 	t.Helper()
 	p := params{"LoadBalancerArn": l.lb, "Port": port, "DefaultActions": list(notFound())}
 	maps.Copy(p, more)
-	return str(t, l.do(t, "CreateListener", p), "Listeners.0.ListenerArn")
+	return wiretest.Text(t, l.do(t, "CreateListener", p), "Listeners.0.ListenerArn")
 }
 
 func (l *lab) rule(t *testing.T, priority int, actions ...any) string {
 	t.Helper()
-	return str(t, l.do(t, "CreateRule", l.ruleParams(priority, actions...)), "Rules.0.RuleArn")
+	return wiretest.Text(t, l.do(t, "CreateRule", l.ruleParams(priority, actions...)), "Rules.0.RuleArn")
 }
 
 func (l *lab) ruleParams(priority int, actions ...any) params {
@@ -131,34 +130,8 @@ func split(pairs ...any) params {
 func (l *lab) try(t *testing.T, op string, p params) (wire.Struct, error) {
 	t.Helper()
 	return l.Serve(t.Context(), &wire.Request{
-		Service: "elasticloadbalancing", Operation: op, Region: region, AccountID: account, Params: normal(p),
+		Service: "elasticloadbalancing", Operation: op, Region: region, AccountID: account, Params: wiretest.Params(p),
 	})
-}
-
-// normal gives integers the type that a decoder gives them.
-func normal(p params) wire.Params {
-	out := wire.Params{}
-	for k, v := range p {
-		out[k] = normalValue(v)
-	}
-	return out
-}
-
-func normalValue(v any) any {
-	switch v := v.(type) {
-	case int:
-		return int64(v)
-	case params:
-		return normal(v)
-	case []any:
-		out := make([]any, len(v))
-		for i, x := range v {
-			out[i] = normalValue(x)
-		}
-		return out
-	default:
-		return v
-	}
 }
 
 func (l *lab) do(t *testing.T, op string, p params) wire.Struct {
@@ -173,60 +146,19 @@ func (l *lab) do(t *testing.T, op string, p params) wire.Struct {
 func (l *lab) refuse(t *testing.T, op string, p params, code, message string) {
 	t.Helper()
 	_, err := l.try(t, op, p)
-	var e *wire.Error
-	if !errors.As(err, &e) {
-		t.Fatalf("%s: got %v, want the error %s", op, err, code)
-	}
-	if e.Code != code || !strings.Contains(e.Message, message) {
-		t.Errorf("%s: got %s: %s\nwant %s: …%s…", op, e.Code, e.Message, code, message)
-	}
-}
-
-// at follows a path such as "Rules.0.Priority" through an answer; nil: not there.
-func at(v any, path string) any {
-	for step := range strings.SplitSeq(path, ".") {
-		switch x := v.(type) {
-		case wire.Struct:
-			i := slices.IndexFunc(x, func(m wire.Member) bool { return m.Name == step })
-			if i < 0 {
-				return nil
-			}
-			v = x[i].Value
-		case wire.List:
-			i := 0
-			for _, c := range step {
-				i = i*10 + int(c-'0')
-			}
-			if i >= len(x) {
-				return nil
-			}
-			v = x[i]
-		default:
-			return nil
-		}
-	}
-	return v
-}
-
-func str(t *testing.T, v any, path string) string {
-	t.Helper()
-	s, ok := at(v, path).(string)
-	if !ok {
-		t.Fatalf("no text at %s of %v", path, v)
-	}
-	return s
+	wiretest.Refused(t, err, code, message)
 }
 
 // column collects one member of every structure in a list.
 func column(t *testing.T, v any, listName, member string) []string {
 	t.Helper()
-	items, ok := at(v, listName).(wire.List)
+	items, ok := wiretest.At(v, listName).(wire.List)
 	if !ok {
 		t.Fatalf("no list %s in %v", listName, v)
 	}
 	out := []string{}
 	for _, it := range items {
-		out = append(out, str(t, it, member))
+		out = append(out, wiretest.Text(t, it, member))
 	}
 	return out
 }
@@ -235,7 +167,7 @@ func column(t *testing.T, v any, listName, member string) []string {
 func expect(t *testing.T, v any, want map[string]any) {
 	t.Helper()
 	for p, w := range want {
-		if got := at(v, p); got != w {
+		if got := wiretest.At(v, p); got != w {
 			t.Errorf("%s is %v (%T), want %v", p, got, got, w)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/norikae/norikae/internal/awssim/elbv2"
 	"github.com/norikae/norikae/internal/awssim/model"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 // netLab is a lab with a network load balancer too. Its TCP listener forwards to tcpBlue
@@ -30,13 +31,13 @@ func newNetLab(t *testing.T, change ...func(*elbv2.Config)) *netLab {
 	l := &netLab{lab: newLab(t, change...)}
 	l.nlb = l.balancer(t, params{"Name": "edge"})
 	l.tcpBlue, l.tcpGreen = l.netGroup(t, "tcp-blue", nil), l.netGroup(t, "tcp-green", nil)
-	l.tcp = str(t, l.do(t, "CreateListener", l.listenOn(443, "TCP", split(l.tcpBlue, 100, l.tcpGreen, 0))), "Listeners.0.ListenerArn")
+	l.tcp = wiretest.Text(t, l.do(t, "CreateListener", l.listenOn(443, "TCP", split(l.tcpBlue, 100, l.tcpGreen, 0))), "Listeners.0.ListenerArn")
 	return l
 }
 
 func (l *netLab) balancer(t *testing.T, more params) string {
 	t.Helper()
-	return str(t, l.do(t, "CreateLoadBalancer", netBalancer(more)), "LoadBalancers.0.LoadBalancerArn")
+	return wiretest.Text(t, l.do(t, "CreateLoadBalancer", netBalancer(more)), "LoadBalancers.0.LoadBalancerArn")
 }
 
 func netBalancer(more params) params {
@@ -48,7 +49,7 @@ func netBalancer(more params) params {
 // netGroup is a target group of TCP, unless more says something else.
 func (l *netLab) netGroup(t *testing.T, name string, more params) string {
 	t.Helper()
-	return str(t, l.do(t, "CreateTargetGroup", netGroupParams(name, more)), "TargetGroups.0.TargetGroupArn")
+	return wiretest.Text(t, l.do(t, "CreateTargetGroup", netGroupParams(name, more)), "TargetGroups.0.TargetGroupArn")
 }
 
 func netGroupParams(name string, more params) params {
@@ -69,7 +70,7 @@ func (l *netLab) listenOn(port int, protocol string, actions ...any) params {
 func TestANetworkLoadBalancerIsAsAWSHasIt(t *testing.T) {
 	l := newNetLab(t)
 	out := l.do(t, "DescribeLoadBalancers", params{"Names": list("edge")})
-	if arn := str(t, out, "LoadBalancers.0.LoadBalancerArn"); !strings.HasPrefix(arn, prefix+"loadbalancer/net/edge/") {
+	if arn := wiretest.Text(t, out, "LoadBalancers.0.LoadBalancerArn"); !strings.HasPrefix(arn, prefix+"loadbalancer/net/edge/") {
 		t.Errorf("the ARN is %s", arn)
 	}
 	id := l.nlb[strings.LastIndexByte(l.nlb, '/')+1:]
@@ -79,7 +80,7 @@ func TestANetworkLoadBalancerIsAsAWSHasIt(t *testing.T) {
 		"LoadBalancers.0.EnablePrefixForIpv6SourceNat": "off", "LoadBalancers.0.EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic": nil,
 		"LoadBalancers.0.AvailabilityZones.0.ZoneName": "us-east-1a",
 	})
-	for _, want := range [][2]string{{l.tcp, "listener/net/edge/" + id + "/"}, {str(t, l.do(t, "DescribeRules", params{"ListenerArn": l.tcp}), "Rules.0.RuleArn"), "listener-rule/net/edge/" + id + "/"}} {
+	for _, want := range [][2]string{{l.tcp, "listener/net/edge/" + id + "/"}, {wiretest.Text(t, l.do(t, "DescribeRules", params{"ListenerArn": l.tcp}), "Rules.0.RuleArn"), "listener-rule/net/edge/" + id + "/"}} {
 		if !strings.HasPrefix(want[0], prefix+want[1]) {
 			t.Errorf("the ARN is %s, want %s%s…", want[0], prefix, want[1])
 		}
@@ -110,7 +111,7 @@ func TestADefaultRuleOfANetworkListenerShifts(t *testing.T) {
 		"Listeners.0." + f + "TargetGroupStickinessConfig.Enabled": true, "Listeners.0." + f + "TargetGroupStickinessConfig.DurationSeconds": nil,
 	})
 	rules := l.do(t, "DescribeRules", params{"ListenerArn": l.tcp})
-	rule := str(t, rules, "Rules.0.RuleArn")
+	rule := wiretest.Text(t, rules, "Rules.0.RuleArn")
 	expect(t, rules, map[string]any{
 		"Rules.0.Priority": "default", "Rules.0.IsDefault": true, "Rules.1": nil,
 		"Rules.0.Actions.0.ForwardConfig.TargetGroups.1.Weight": 10,
@@ -166,7 +167,7 @@ func TestNetworkAttributesHaveTheirOwnDefaults(t *testing.T) {
 	l := newNetLab(t)
 	udp := l.netGroup(t, "udp", params{"Protocol": "UDP"})
 	instances := l.netGroup(t, "instances", params{"TargetType": "instance"})
-	tls := str(t, l.do(t, "CreateListener", l.listenOn(8443, "TLS", split(l.tcpBlue, 1))), "Listeners.0.ListenerArn")
+	tls := wiretest.Text(t, l.do(t, "CreateListener", l.listenOn(8443, "TLS", split(l.tcpBlue, 1))), "Listeners.0.ListenerArn")
 	for name, tc := range map[string]struct {
 		op, member, arn string
 		want            map[string]string
@@ -215,12 +216,12 @@ func TestATLSListenerHasCertificatesAndALPN(t *testing.T) {
 	p := l.listenOn(8443, "TLS", split(l.tcpBlue, 1))
 	p["AlpnPolicy"] = list("HTTP2Preferred")
 	out := l.do(t, "CreateListener", p)
-	arn := str(t, out, "Listeners.0.ListenerArn")
+	arn := wiretest.Text(t, out, "Listeners.0.ListenerArn")
 	expect(t, out, map[string]any{
 		"Listeners.0.AlpnPolicy.0": "HTTP2Preferred", "Listeners.0.Certificates.0.CertificateArn": certificate,
 		"Listeners.0.SslPolicy": "ELBSecurityPolicy-2016-08", "Listeners.0.MutualAuthentication": nil,
 	})
-	if again := str(t, l.do(t, "CreateListener", p), "Listeners.0.ListenerArn"); again != arn {
+	if again := wiretest.Text(t, l.do(t, "CreateListener", p), "Listeners.0.ListenerArn"); again != arn {
 		t.Errorf("asking again created %s beside %s", again, arn)
 	}
 	l.do(t, "AddListenerCertificates", params{"ListenerArn": arn, "Certificates": list(params{"CertificateArn": certificate + "2"})})
@@ -245,7 +246,7 @@ func TestAnApplicationLoadBalancerCanBeATarget(t *testing.T) {
 	expect(t, l.do(t, "DescribeTargetHealth", params{"TargetGroupArn": front}), map[string]any{
 		"TargetHealthDescriptions.0.Target.Id": l.lb, "TargetHealthDescriptions.0.TargetHealth.State": "healthy",
 	})
-	second := str(t, l.do(t, "CreateLoadBalancer", params{"Name": "web2", "Subnets": list("subnet-1", "subnet-2")}), "LoadBalancers.0.LoadBalancerArn")
+	second := wiretest.Text(t, l.do(t, "CreateLoadBalancer", params{"Name": "web2", "Subnets": list("subnet-1", "subnet-2")}), "LoadBalancers.0.LoadBalancerArn")
 	l.refuse(t, "RegisterTargets", targets(second, 80), "TooManyTargets", "only one target")
 	closed := l.netGroup(t, "closed", params{"TargetType": "alb", "Port": 8080})
 	l.refuse(t, "RegisterTargets", params{"TargetGroupArn": closed, "Targets": list(params{"Id": l.lb})}, "InvalidTarget", "no listener on the target group's port 8080")
@@ -265,7 +266,7 @@ func TestRulesOfDualStackNetworkLoadBalancersTellAddressTypes(t *testing.T) {
 	out := l.do(t, "CreateRule", rule("ipv6", v6))
 	expect(t, out, map[string]any{"Rules.0.Conditions.0.SourceIpConfig.IpAddressType": "ipv6", "Rules.0.Conditions.0.SourceIpConfig.Values": nil})
 	expect(t, l.do(t, "DescribeRules", params{"ListenerArn": l.tcp}), map[string]any{"Rules.0.Priority": "10", "Rules.1.Priority": "default"})
-	l.do(t, "ModifyRule", params{"RuleArn": str(t, out, "Rules.0.RuleArn"), "Actions": list(split(v6, 0))})
+	l.do(t, "ModifyRule", params{"RuleArn": wiretest.Text(t, out, "Rules.0.RuleArn"), "Actions": list(split(v6, 0))})
 	l.refuse(t, "SetIpAddressType", params{"LoadBalancerArn": l.nlb, "IpAddressType": "ipv4"}, "InvalidConfigurationRequest", "while it forwards to the IPv6 target group")
 	l.refuse(t, "CreateRule", rule("both", l.tcpGreen), "ValidationError", "[ipv4, ipv6]")
 	l.refuse(t, "CreateRule", params{"ListenerArn": l.tcp, "Priority": 11, "Actions": list(split(v6, 1)), "Conditions": list(host("example.com"))}, "ValidationError", "'[source-ip]'")
@@ -277,7 +278,7 @@ func TestNothingLeaksBetweenAccountsAndRegions(t *testing.T) {
 	s := elbv2.New(elbv2.Config{Seed: 3})
 	defer s.Close()
 	in := func(account, region, op string, p params) (wire.Struct, error) {
-		return s.Serve(t.Context(), &wire.Request{Operation: op, Region: region, AccountID: account, Params: normal(p)})
+		return s.Serve(t.Context(), &wire.Request{Operation: op, Region: region, AccountID: account, Params: wiretest.Params(p)})
 	}
 	worlds := [][2]string{{"111111111111", "us-east-1"}, {"111111111111", "eu-west-1"}, {"222222222222", "us-east-1"}, {"333333333333", "cn-north-1"}}
 	arns := map[[2]string][]string{}
@@ -290,12 +291,12 @@ func TestNothingLeaksBetweenAccountsAndRegions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		groupARN, lbARN := str(t, group, "TargetGroups.0.TargetGroupArn"), str(t, lb, "LoadBalancers.0.LoadBalancerArn")
+		groupARN, lbARN := wiretest.Text(t, group, "TargetGroups.0.TargetGroupArn"), wiretest.Text(t, lb, "LoadBalancers.0.LoadBalancerArn")
 		listener, err := in(w[0], w[1], "CreateListener", params{"LoadBalancerArn": lbARN, "Port": 80, "Protocol": "TCP", "DefaultActions": list(split(groupARN, 1))})
 		if err != nil {
 			t.Fatal(err)
 		}
-		arns[w] = []string{lbARN, str(t, listener, "Listeners.0.ListenerArn"), groupARN}
+		arns[w] = []string{lbARN, wiretest.Text(t, listener, "Listeners.0.ListenerArn"), groupARN}
 	}
 	for _, w := range worlds {
 		var got []string
@@ -351,7 +352,7 @@ func TestRecordedCallsBuildTheSameLabAgain(t *testing.T) {
 			l.do(t, "CreateListener", l.listenOn(8443, "TLS", split(l.tcpGreen, 1)))
 			out := l.do(t, "DescribeLoadBalancers", params{})
 			for i := range 2 {
-				if created, ok := at(out, fmt.Sprintf("LoadBalancers.%d.CreatedTime", i)).(time.Time); !ok || created.Year() != 2000 {
+				if created, ok := wiretest.At(out, fmt.Sprintf("LoadBalancers.%d.CreatedTime", i)).(time.Time); !ok || created.Year() != 2000 {
 					t.Errorf("created at %v, want at the recorded time", created)
 				}
 			}
@@ -397,9 +398,9 @@ func TestWeightsOfNetworkListeners(t *testing.T) {
 				p = params{"ListenerArns": list(l.tcp)}
 			}
 			var got []any
-			items, _ := at(l.do(t, op, p), path+".ForwardConfig.TargetGroups").(wire.List)
+			items, _ := wiretest.At(l.do(t, op, p), path+".ForwardConfig.TargetGroups").(wire.List)
 			for _, it := range items {
-				got = append(got, at(it, "TargetGroupArn"), at(it, "Weight"))
+				got = append(got, wiretest.At(it, "TargetGroupArn"), wiretest.At(it, "Weight"))
 			}
 			if d := cmp.Diff(written, got); d != "" {
 				rt.Fatalf("%s (-written +read):\n%s", op, d)

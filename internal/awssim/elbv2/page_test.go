@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/norikae/norikae/internal/awssim/elbv2"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 func cancelled(t *testing.T) context.Context {
@@ -28,7 +29,7 @@ func (l *lab) pages(t *testing.T, op string, p params, listName, member string, 
 		out := l.do(t, op, q)
 		part := column(t, out, listName, member)
 		items, sizes = append(items, part...), append(sizes, len(part))
-		next := at(out, "NextMarker")
+		next := wiretest.At(out, "NextMarker")
 		if next == nil {
 			return items, sizes
 		}
@@ -101,7 +102,7 @@ func TestAPageGoesOnWhereTheLastOneEndedEvenIfRulesComeAndGo(t *testing.T) {
 	first := l.do(t, "DescribeRules", params{"ListenerArn": l.listener, "PageSize": 3})
 	l.rule(t, 5, notFound()) // before the page's end
 	l.do(t, "DeleteRule", params{"RuleArn": arns[20]})
-	rest := l.do(t, "DescribeRules", params{"ListenerArn": l.listener, "Marker": at(first, "NextMarker")})
+	rest := l.do(t, "DescribeRules", params{"ListenerArn": l.listener, "Marker": wiretest.At(first, "NextMarker")})
 	if got := column(t, rest, "Rules", "Priority"); !slices.Equal(got, []string{"40", "50", "60", "default"}) {
 		t.Errorf("the second page has %v", got)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/norikae/norikae/internal/awssim/elbv2"
 	"github.com/norikae/norikae/internal/awssim/model"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 // machine drives a lab by random rule operations and knows, from the answers alone,
@@ -85,7 +86,7 @@ func (m *machine) create(rt *rapid.T) {
 	case code != "":
 		rt.Fatalf("refused with %s", code)
 	default:
-		m.rules[str(m.t, out, "Rules.0.RuleArn")] = p
+		m.rules[wiretest.Text(m.t, out, "Rules.0.RuleArn")] = p
 	}
 }
 
@@ -162,9 +163,9 @@ func (m *machine) described() []any {
 	p := params{"ListenerArn": m.l.listener}
 	for {
 		out := m.l.do(m.t, "DescribeRules", p)
-		part, _ := at(out, "Rules").(wire.List)
+		part, _ := wiretest.At(out, "Rules").(wire.List)
 		rules = append(rules, part...)
-		if p["Marker"] = at(out, "NextMarker"); p["Marker"] == nil {
+		if p["Marker"] = wiretest.At(out, "NextMarker"); p["Marker"] == nil {
 			return rules
 		}
 	}
@@ -179,7 +180,7 @@ func (m *machine) check(rt *rapid.T) {
 	}
 	last := 0
 	for i, r := range rules {
-		arn, word := str(m.t, r, "RuleArn"), str(m.t, r, "Priority")
+		arn, word := wiretest.Text(m.t, r, "RuleArn"), wiretest.Text(m.t, r, "Priority")
 		isDefault := i == len(rules)-1
 		if isDefault != (word == "default") || isDefault != data[i].IsDefault || arn != data[i].ARN {
 			rt.Fatalf("rule %d of %d is %s with priority %s; the snapshot has %+v", i, len(rules), arn, word, data[i])
@@ -202,8 +203,8 @@ func checkWeights(rt *rapid.T, described any, r model.Rule, config model.Config)
 	}
 	for j, g := range f.TargetGroups {
 		base := fmt.Sprintf("Actions.0.ForwardConfig.TargetGroups.%d.", j)
-		if at(described, base+"TargetGroupArn") != g.ARN || at(described, base+"Weight") != g.Weight {
-			rt.Fatalf("described %v=%v, in the snapshot %+v", at(described, base+"TargetGroupArn"), at(described, base+"Weight"), g)
+		if wiretest.At(described, base+"TargetGroupArn") != g.ARN || wiretest.At(described, base+"Weight") != g.Weight {
+			rt.Fatalf("described %v=%v, in the snapshot %+v", wiretest.At(described, base+"TargetGroupArn"), wiretest.At(described, base+"Weight"), g)
 		}
 		if tg, ok := config.TargetGroups[g.ARN]; !ok || !tg.InUse {
 			rt.Fatalf("rule %s refers to %s: exists %v, in use %v", r.ARN, g.ARN, ok, tg.InUse)

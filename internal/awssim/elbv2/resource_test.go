@@ -8,6 +8,7 @@ import (
 
 	"github.com/norikae/norikae/internal/awssim/elbv2"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 func TestCreatingTheSameTwiceAnswersWithTheFirst(t *testing.T) {
@@ -24,7 +25,7 @@ func TestCreatingTheSameTwiceAnswersWithTheFirst(t *testing.T) {
 			"Listeners.0.ListenerArn", l.listener,
 		},
 	} {
-		if got := str(t, l.do(t, op, tc.p), tc.path); got != tc.want {
+		if got := wiretest.Text(t, l.do(t, op, tc.p), tc.path); got != tc.want {
 			t.Errorf("%s: %s, want %s", op, got, tc.want)
 		}
 	}
@@ -57,7 +58,7 @@ func TestTagsOfSeveralResources(t *testing.T) {
 	l.do(t, "DeleteRule", params{"RuleArn": rule})
 	l.refuse(t, "AddTags", params{"ResourceArns": list(l.lb, rule), "Tags": list(params{"Key": "c"})}, "RuleNotFound", "not found")
 	again := l.do(t, "DescribeTags", params{"ResourceArns": list(l.lb)})
-	if got := column(t, at(again, "TagDescriptions.0"), "Tags", "Key"); !slices.Equal(got, []string{"a"}) {
+	if got := column(t, wiretest.At(again, "TagDescriptions.0"), "Tags", "Key"); !slices.Equal(got, []string{"a"}) {
 		t.Errorf("tags are %v: a refused call added some", got)
 	}
 }

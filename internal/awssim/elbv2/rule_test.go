@@ -10,6 +10,7 @@ import (
 
 	"github.com/norikae/norikae/internal/awssim/model"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 func TestForwardActionsAreReadBackAsAWSCompletesThem(t *testing.T) {
@@ -59,11 +60,11 @@ func TestForwardActionsAreReadBackAsAWSCompletesThem(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := l.do(t, "CreateRule", l.ruleParams(10, tc.action))
-			arn := str(t, out, "Rules.0.RuleArn")
+			arn := wiretest.Text(t, out, "Rules.0.RuleArn")
 			defer l.do(t, "DeleteRule", params{"RuleArn": arn})
-			expect(t, at(out, "Rules.0.Actions.0"), tc.want)
+			expect(t, wiretest.At(out, "Rules.0.Actions.0"), tc.want)
 			again := l.do(t, "DescribeRules", params{"RuleArns": list(arn)})
-			if diff := cmp.Diff(at(out, "Rules"), at(again, "Rules")); diff != "" {
+			if diff := cmp.Diff(wiretest.At(out, "Rules"), wiretest.At(again, "Rules")); diff != "" {
 				t.Errorf("DescribeRules differs from CreateRule:\n%s", diff)
 			}
 		})
@@ -122,8 +123,8 @@ func TestEveryConditionTypeIsKept(t *testing.T) {
 			p := l.ruleParams(10, notFound())
 			p["Conditions"] = list(tc.in)
 			out := l.do(t, "CreateRule", p)
-			defer l.do(t, "DeleteRule", params{"RuleArn": str(t, out, "Rules.0.RuleArn")})
-			expect(t, at(out, "Rules.0.Conditions.0"), tc.want)
+			defer l.do(t, "DeleteRule", params{"RuleArn": wiretest.Text(t, out, "Rules.0.RuleArn")})
+			expect(t, wiretest.At(out, "Rules.0.Conditions.0"), tc.want)
 			if diff := cmp.Diff([]model.Condition{tc.data}, l.plane.last(t).Listeners[0].Rules[0].Conditions); diff != "" {
 				t.Errorf("the data plane was told otherwise:\n%s", diff)
 			}
@@ -136,20 +137,20 @@ func TestModifyRuleReplacesListsAndKeepsTheRest(t *testing.T) {
 	p := l.ruleParams(10, split(l.blue, 100, l.green, 0))
 	p["Transforms"] = list(params{"Type": "url-rewrite", "UrlRewriteConfig": params{"Rewrites": list(params{"Regex": "^/a/(.*)", "Replace": "/$1"})}})
 	p["Tags"] = list(params{"Key": "owner", "Value": "norikae"})
-	arn := str(t, l.do(t, "CreateRule", p), "Rules.0.RuleArn")
+	arn := wiretest.Text(t, l.do(t, "CreateRule", p), "Rules.0.RuleArn")
 
 	out := l.do(t, "ModifyRule", params{"RuleArn": arn, "Actions": list(split(l.blue, 90, l.green, 10))})
-	expect(t, at(out, "Rules.0"), map[string]any{
+	expect(t, wiretest.At(out, "Rules.0"), map[string]any{
 		"RuleArn": arn, "Priority": "10", "IsDefault": false, "Conditions.0.Values.0": "example.com",
 		"Actions.0.ForwardConfig.TargetGroups.1.Weight":    10,
 		"Transforms.0.UrlRewriteConfig.Rewrites.0.Replace": "/$1",
 	})
 	out = l.do(t, "ModifyRule", params{"RuleArn": arn, "Conditions": list(path("/x"))})
-	expect(t, at(out, "Rules.0"), map[string]any{
+	expect(t, wiretest.At(out, "Rules.0"), map[string]any{
 		"Conditions.0.Field": "path-pattern", "Conditions.1": nil, "Actions.0.ForwardConfig.TargetGroups.0.Weight": 90,
 	})
 	out = l.do(t, "ModifyRule", params{"RuleArn": arn, "ResetTransforms": true})
-	expect(t, at(out, "Rules.0"), map[string]any{"Transforms.0": nil, "Conditions.0.Field": "path-pattern"})
+	expect(t, wiretest.At(out, "Rules.0"), map[string]any{"Transforms.0": nil, "Conditions.0.Field": "path-pattern"})
 	tags := l.do(t, "DescribeTags", params{"ResourceArns": list(arn)})
 	expect(t, tags, map[string]any{"TagDescriptions.0.Tags.0.Value": "norikae"})
 }
@@ -162,8 +163,8 @@ func TestTheDefaultRuleIsTheListeners(t *testing.T) {
 	if got := column(t, out, "Rules", "Priority"); !slices.Equal(got, []string{"1", "50000", "default"}) {
 		t.Fatalf("priorities are %v", got)
 	}
-	def := str(t, out, "Rules.2.RuleArn")
-	expect(t, at(out, "Rules.2"), map[string]any{"IsDefault": true, "Conditions.0": nil})
+	def := wiretest.Text(t, out, "Rules.2.RuleArn")
+	expect(t, wiretest.At(out, "Rules.2"), map[string]any{"IsDefault": true, "Conditions.0": nil})
 	l.refuse(t, "ModifyRule", params{"RuleArn": def, "Actions": list(notFound())}, "OperationNotPermitted", "Default rule '"+def+"' cannot be modified")
 	l.refuse(t, "DeleteRule", params{"RuleArn": def}, "OperationNotPermitted", "Default rule '"+def+"' cannot be deleted")
 
@@ -207,7 +208,7 @@ func TestPrioritiesSwapInOneCall(t *testing.T) {
 	l.refuse(t, "SetRulePriorities", params{"RulePriorities": list(pair(a+"0", 4))}, "RuleNotFound", "not found")
 	l.refuse(t, "SetRulePriorities", params{"RulePriorities": list(pair(a, 0))}, "ValidationError", "greater than or equal to 1")
 	after := l.do(t, "DescribeRules", params{"ListenerArn": l.listener})
-	if diff := cmp.Diff(at(rules, "Rules"), at(after, "Rules")); diff != "" {
+	if diff := cmp.Diff(wiretest.At(rules, "Rules"), wiretest.At(after, "Rules")); diff != "" {
 		t.Errorf("refused calls changed something:\n%s", diff)
 	}
 }
@@ -229,7 +230,7 @@ func TestAuthenticationActionsAreKeptWithoutTheirSecrets(t *testing.T) {
 	arn := l.rule(t, 10, route, oidc(params{"ClientSecret": "hush"}))
 
 	out := l.do(t, "DescribeRules", params{"RuleArns": list(arn)})
-	expect(t, at(out, "Rules.0.Actions"), map[string]any{
+	expect(t, wiretest.At(out, "Rules.0.Actions"), map[string]any{
 		"0.Type": "authenticate-oidc", "0.Order": 1, "0.AuthenticateOidcConfig.ClientSecret": nil, "0.AuthenticateOidcConfig.Scope": "openid",
 		"0.AuthenticateOidcConfig.AuthenticationRequestExtraParams.entry.value": "login", "1.Type": "forward", "1.Order": 2,
 	})
@@ -254,7 +255,7 @@ func TestTargetGroupsBelongToOneLoadBalancerAndAreInUse(t *testing.T) {
 	expect(t, out, map[string]any{"TargetGroups.1.LoadBalancerArns.0": l.lb})
 	l.refuse(t, "DeleteTargetGroup", params{"TargetGroupArn": l.green}, "ResourceInUse", "Target group '"+l.green+"' is currently in use by a listener or a rule")
 
-	other := str(t, l.do(t, "CreateLoadBalancer", params{"Name": "other", "Subnets": list("subnet-1", "subnet-2")}), "LoadBalancers.0.LoadBalancerArn")
+	other := wiretest.Text(t, l.do(t, "CreateLoadBalancer", params{"Name": "other", "Subnets": list("subnet-1", "subnet-2")}), "LoadBalancers.0.LoadBalancerArn")
 	p := params{"LoadBalancerArn": other, "Port": 80, "Protocol": "HTTP", "DefaultActions": list(split(l.green, 1))}
 	l.refuse(t, "CreateListener", p, "TargetGroupAssociationLimit", "cannot be associated with more than one load balancer: "+l.green)
 
@@ -285,12 +286,12 @@ func TestAccountsAndRegionsAreApart(t *testing.T) {
 		t.Fatalf("got %v, %v, want no load balancers", out, err)
 	}
 	out, err = l.Serve(t.Context(), &wire.Request{
-		Operation: "CreateTargetGroup", Region: "cn-north-1", AccountID: "111111111111", Params: normal(groupParams("blue")),
+		Operation: "CreateTargetGroup", Region: "cn-north-1", AccountID: "111111111111", Params: wiretest.Params(groupParams("blue")),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if arn := str(t, out, "TargetGroups.0.TargetGroupArn"); !strings.HasPrefix(arn, "arn:aws-cn:elasticloadbalancing:cn-north-1:111111111111:targetgroup/blue/") {
+	if arn := wiretest.Text(t, out, "TargetGroups.0.TargetGroupArn"); !strings.HasPrefix(arn, "arn:aws-cn:elasticloadbalancing:cn-north-1:111111111111:targetgroup/blue/") {
 		t.Errorf("ARN is %s", arn)
 	}
 	if n := len(l.Snapshot().TargetGroups); n != 3 {

@@ -2,7 +2,6 @@ package elbv2_test
 
 import (
 	"errors"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/norikae/norikae/internal/awssim/elbv2"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 // client is the real SDK against the service over HTTP.
@@ -20,28 +20,14 @@ func client(t *testing.T, cfg elbv2.Config) *sdk.Client {
 	t.Helper()
 	s := elbv2.New(cfg)
 	t.Cleanup(s.Close)
-	mux := wire.NewMux(wire.Config{})
-	mux.Register(wire.Registration{
+	url := wiretest.Serve(t, wire.Config{}, wire.Registration{
 		Name: "elasticloadbalancing", Version: "2015-12-01",
 		Namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/", Service: s,
 	})
-	srv := httptest.NewServer(mux)
-	t.Cleanup(srv.Close)
 	return sdk.New(sdk.Options{
-		Region: region, BaseEndpoint: aws.String(srv.URL), RetryMaxAttempts: 1,
+		Region: region, BaseEndpoint: &url, RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
 	})
-}
-
-// must fails the test on an error and returns the answer.
-func must[T any](t *testing.T) func(T, error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
 }
 
 type world struct {
@@ -53,26 +39,26 @@ func sdkWorld(t *testing.T, cfg elbv2.Config) world {
 	t.Helper()
 	c, ctx := client(t, cfg), t.Context()
 	w := world{Client: c}
-	lb := must[*sdk.CreateLoadBalancerOutput](t)(c.CreateLoadBalancer(ctx, &sdk.CreateLoadBalancerInput{
+	lb := wiretest.Must(c.CreateLoadBalancer(ctx, &sdk.CreateLoadBalancerInput{
 		Name: aws.String("web"), Subnets: []string{"subnet-1", "subnet-2"}, Tags: []types.Tag{{Key: aws.String("team"), Value: aws.String("a")}},
-	})).LoadBalancers[0]
+	}))(t).LoadBalancers[0]
 	if lb.State.Code != types.LoadBalancerStateEnumActive || lb.CreatedTime == nil || lb.CreatedTime.IsZero() {
 		t.Errorf("the load balancer is %v, created %v", lb.State.Code, lb.CreatedTime)
 	}
 	w.lb = *lb.LoadBalancerArn
 	group := func(name string) string {
-		return *must[*sdk.CreateTargetGroupOutput](t)(c.CreateTargetGroup(ctx, &sdk.CreateTargetGroupInput{
+		return *wiretest.Must(c.CreateTargetGroup(ctx, &sdk.CreateTargetGroupInput{
 			Name: &name, Protocol: types.ProtocolEnumHttp, Port: aws.Int32(80), VpcId: aws.String("vpc-1"), TargetType: types.TargetTypeEnumIp,
-		})).TargetGroups[0].TargetGroupArn
+		}))(t).TargetGroups[0].TargetGroupArn
 	}
 	w.blue, w.green = group("blue"), group("green")
-	w.listener = *must[*sdk.CreateListenerOutput](t)(c.CreateListener(ctx, &sdk.CreateListenerInput{
+	w.listener = *wiretest.Must(c.CreateListener(ctx, &sdk.CreateListenerInput{
 		LoadBalancerArn: &w.lb, Port: aws.Int32(80), Protocol: types.ProtocolEnumHttp,
 		DefaultActions: []types.Action{{
 			Type:                types.ActionTypeEnumFixedResponse,
 			FixedResponseConfig: &types.FixedResponseActionConfig{StatusCode: aws.String("404")},
 		}},
-	})).Listeners[0].ListenerArn
+	}))(t).Listeners[0].ListenerArn
 	return w
 }
 
@@ -85,17 +71,17 @@ func (w world) weights(blue, green *int32) []types.Action {
 func TestTheRealSDKShiftsWeights(t *testing.T) {
 	w := sdkWorld(t, elbv2.Config{DataPlane: &plane{}, Seed: 7})
 	ctx := t.Context()
-	rule := must[*sdk.CreateRuleOutput](t)(w.CreateRule(ctx, &sdk.CreateRuleInput{
+	rule := wiretest.Must(w.CreateRule(ctx, &sdk.CreateRuleInput{
 		ListenerArn: &w.listener, Priority: aws.Int32(10), Actions: w.weights(aws.Int32(100), aws.Int32(0)),
 		Conditions: []types.RuleCondition{
 			{Field: aws.String("host-header"), HostHeaderConfig: &types.HostHeaderConditionConfig{Values: []string{"example.com"}}},
 			{Field: aws.String("query-string"), QueryStringConfig: &types.QueryStringConditionConfig{Values: []types.QueryStringKeyValuePair{{Key: aws.String("v"), Value: aws.String("1")}}}},
 		},
-	})).Rules[0]
+	}))(t).Rules[0]
 	if *rule.Priority != "10" || *rule.Actions[0].ForwardConfig.TargetGroups[1].Weight != 0 || rule.Conditions[0].Values[0] != "example.com" {
 		t.Errorf("rule is %+v", rule)
 	}
-	got := must[*sdk.ModifyRuleOutput](t)(w.ModifyRule(ctx, &sdk.ModifyRuleInput{RuleArn: rule.RuleArn, Actions: w.weights(aws.Int32(90), nil)})).Rules[0]
+	got := wiretest.Must(w.ModifyRule(ctx, &sdk.ModifyRuleInput{RuleArn: rule.RuleArn, Actions: w.weights(aws.Int32(90), nil)}))(t).Rules[0]
 	f := got.Actions[0].ForwardConfig
 	if *f.TargetGroups[0].Weight != 90 || *f.TargetGroups[1].Weight != 1 || *f.TargetGroupStickinessConfig.Enabled || got.Actions[0].TargetGroupArn != nil {
 		t.Errorf("a weight that was left out reads back as %+v", f)
@@ -104,16 +90,16 @@ func TestTheRealSDKShiftsWeights(t *testing.T) {
 		t.Errorf("conditions are %+v", got.Conditions)
 	}
 	register := &sdk.RegisterTargetsInput{TargetGroupArn: &w.blue, Targets: []types.TargetDescription{{Id: aws.String("127.0.0.1"), Port: aws.Int32(8080)}}}
-	must[*sdk.RegisterTargetsOutput](t)(w.RegisterTargets(ctx, register))
-	health := must[*sdk.DescribeTargetHealthOutput](t)(w.DescribeTargetHealth(ctx, &sdk.DescribeTargetHealthInput{TargetGroupArn: &w.blue})).TargetHealthDescriptions
+	wiretest.Must(w.RegisterTargets(ctx, register))(t)
+	health := wiretest.Must(w.DescribeTargetHealth(ctx, &sdk.DescribeTargetHealthInput{TargetGroupArn: &w.blue}))(t).TargetHealthDescriptions
 	if len(health) != 1 || health[0].TargetHealth.State != types.TargetHealthStateEnumHealthy || *health[0].Target.Port != 8080 {
 		t.Errorf("health is %+v", health)
 	}
-	tags := must[*sdk.DescribeTagsOutput](t)(w.DescribeTags(ctx, &sdk.DescribeTagsInput{ResourceArns: []string{w.lb, *rule.RuleArn}})).TagDescriptions
+	tags := wiretest.Must(w.DescribeTags(ctx, &sdk.DescribeTagsInput{ResourceArns: []string{w.lb, *rule.RuleArn}}))(t).TagDescriptions
 	if len(tags) != 2 || *tags[0].Tags[0].Key != "team" || len(tags[1].Tags) != 0 {
 		t.Errorf("tags are %+v", tags)
 	}
-	used := must[*sdk.DescribeTargetGroupsOutput](t)(w.DescribeTargetGroups(ctx, &sdk.DescribeTargetGroupsInput{Names: []string{"green"}})).TargetGroups[0]
+	used := wiretest.Must(w.DescribeTargetGroups(ctx, &sdk.DescribeTargetGroupsInput{Names: []string{"green"}}))(t).TargetGroups[0]
 	if len(used.LoadBalancerArns) != 1 || used.LoadBalancerArns[0] != w.lb || *used.Matcher.HttpCode != "200" {
 		t.Errorf("green is %+v", used)
 	}
@@ -122,14 +108,14 @@ func TestTheRealSDKShiftsWeights(t *testing.T) {
 func TestTheRealSDKPagesRules(t *testing.T) {
 	w := sdkWorld(t, elbv2.Config{MaxPageSize: 2})
 	for i := range 5 {
-		must[*sdk.CreateRuleOutput](t)(w.CreateRule(t.Context(), &sdk.CreateRuleInput{
+		wiretest.Must(w.CreateRule(t.Context(), &sdk.CreateRuleInput{
 			ListenerArn: &w.listener, Priority: aws.Int32(int32(i + 1)), Actions: w.weights(aws.Int32(1), aws.Int32(0)),
 			Conditions: []types.RuleCondition{{Field: aws.String("path-pattern"), Values: []string{"/x"}}},
-		}))
+		}))(t)
 	}
 	pages, rules := 0, 0
 	for p := sdk.NewDescribeRulesPaginator(w, &sdk.DescribeRulesInput{ListenerArn: &w.listener}); p.HasMorePages(); pages++ {
-		rules += len(must[*sdk.DescribeRulesOutput](t)(p.NextPage(t.Context())).Rules)
+		rules += len(wiretest.Must(p.NextPage(t.Context()))(t).Rules)
 	}
 	if pages != 3 || rules != 6 {
 		t.Errorf("%d rules on %d pages, want 6 on 3", rules, pages)
@@ -138,7 +124,7 @@ func TestTheRealSDKPagesRules(t *testing.T) {
 
 func TestTheRealSDKKeepsAuthenticationActions(t *testing.T) {
 	w := sdkWorld(t, elbv2.Config{})
-	l := must[*sdk.CreateListenerOutput](t)(w.CreateListener(t.Context(), &sdk.CreateListenerInput{
+	l := wiretest.Must(w.CreateListener(t.Context(), &sdk.CreateListenerInput{
 		LoadBalancerArn: &w.lb, Port: aws.Int32(443), Protocol: types.ProtocolEnumHttps,
 		Certificates: []types.Certificate{{CertificateArn: aws.String(certificate)}},
 		DefaultActions: append([]types.Action{{
@@ -149,7 +135,7 @@ func TestTheRealSDKKeepsAuthenticationActions(t *testing.T) {
 				AuthenticationRequestExtraParams: map[string]string{"prompt": "login", "display": "page"},
 			},
 		}}, func() []types.Action { a := w.weights(aws.Int32(1), aws.Int32(0)); a[0].Order = aws.Int32(2); return a }()...),
-	})).Listeners[0]
+	}))(t).Listeners[0]
 	oidc := l.DefaultActions[0].AuthenticateOidcConfig
 	if oidc == nil || oidc.ClientSecret != nil || oidc.AuthenticationRequestExtraParams["prompt"] != "login" ||
 		oidc.AuthenticationRequestExtraParams["display"] != "page" || *oidc.SessionTimeout != 604800 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/norikae/norikae/internal/awssim/elbv2"
 	"github.com/norikae/norikae/internal/awssim/model"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 func targets(arn string, ids ...string) params {
@@ -171,7 +172,7 @@ func TestALoadBalancerIsProvisionedForTheActivationDelay(t *testing.T) {
 		l := newLab(t, func(c *elbv2.Config) { c.ActivationDelay = time.Minute })
 		defer l.Close()
 		state := func() any {
-			return at(l.do(t, "DescribeLoadBalancers", params{"Names": list("web")}), "LoadBalancers.0.State.Code")
+			return wiretest.At(l.do(t, "DescribeLoadBalancers", params{"Names": list("web")}), "LoadBalancers.0.State.Code")
 		}
 		if got := state(); got != "provisioning" {
 			t.Errorf("state is %v", got)

@@ -11,6 +11,7 @@ import (
 	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 
 	"github.com/norikae/norikae/internal/awssim/iam"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 func policy(action, resource, more string) *string {
@@ -23,12 +24,12 @@ func TestUsersDoWhatTheirPoliciesAllow(t *testing.T) {
 	ctx := t.Context()
 	admin := c.iam(lab())
 	ann := aws.String("ann")
-	must[*awsiam.CreateUserOutput](t)(admin.CreateUser(ctx, &awsiam.CreateUserInput{UserName: ann}))
-	k := must[*awsiam.CreateAccessKeyOutput](t)(admin.CreateAccessKey(ctx, &awsiam.CreateAccessKeyInput{UserName: ann})).AccessKey
+	wiretest.Must(admin.CreateUser(ctx, &awsiam.CreateUserInput{UserName: ann}))(t)
+	k := wiretest.Must(admin.CreateAccessKey(ctx, &awsiam.CreateAccessKeyInput{UserName: ann}))(t).AccessKey
 	creds := static(*k.AccessKeyId, *k.SecretAccessKey, "")
 	i := c.iam(creds)
 
-	me := must[*awssts.GetCallerIdentityOutput](t)(c.sts(creds).GetCallerIdentity(ctx, nil))
+	me := wiretest.Must(c.sts(creds).GetCallerIdentity(ctx, nil))(t)
 	if *me.Arn != "arn:aws:iam::000000000000:user/ann" || !strings.HasPrefix(*me.UserId, "AIDA") {
 		t.Errorf("ann is %s %s", *me.Arn, *me.UserId)
 	}
@@ -36,33 +37,33 @@ func TestUsersDoWhatTheirPoliciesAllow(t *testing.T) {
 	c.wantCode(err, "AccessDenied", "User: arn:aws:iam::000000000000:user/ann is not authorized to perform: iam:ListRoles on resource: "+
 		"arn:aws:iam::000000000000:role/ because no identity-based policy allows the iam:ListRoles action")
 
-	must[*awsiam.PutUserPolicyOutput](t)(admin.PutUserPolicy(ctx, &awsiam.PutUserPolicyInput{
+	wiretest.Must(admin.PutUserPolicy(ctx, &awsiam.PutUserPolicyInput{
 		UserName: ann, PolicyName: aws.String("own"), PolicyDocument: policy("iam:*AccessKey*", "arn:aws:iam::*:user/${aws:username}", ""),
-	}))
-	keys := must[*awsiam.ListAccessKeysOutput](t)(i.ListAccessKeys(ctx, nil)) // its own, which it need not name
+	}))(t)
+	keys := wiretest.Must(i.ListAccessKeys(ctx, nil))(t) // its own, which it need not name
 	if len(keys.AccessKeyMetadata) != 1 {
 		t.Errorf("keys %+v", keys.AccessKeyMetadata)
 	}
-	must[*awsiam.CreateUserOutput](t)(admin.CreateUser(ctx, &awsiam.CreateUserInput{UserName: aws.String("bob")}))
+	wiretest.Must(admin.CreateUser(ctx, &awsiam.CreateUserInput{UserName: aws.String("bob")}))(t)
 	_, err = i.CreateAccessKey(ctx, &awsiam.CreateAccessKeyInput{UserName: aws.String("bob")})
 	c.wantCode(err, "AccessDenied", "user/bob")
 
 	_, err = c.iam(static(*k.AccessKeyId, "wrong", "")).ListAccessKeys(ctx, nil)
 	c.wantCode(err, "SignatureDoesNotMatch", "")
-	session := must[*awssts.GetSessionTokenOutput](t)(c.sts(creds).GetSessionToken(ctx, nil)).Credentials
+	session := wiretest.Must(c.sts(creds).GetSessionToken(ctx, nil))(t).Credentials
 	temporary := static(*session.AccessKeyId, *session.SecretAccessKey, *session.SessionToken)
-	must[*awsiam.ListAccessKeysOutput](t)(c.iam(temporary).ListAccessKeys(ctx, &awsiam.ListAccessKeysInput{UserName: ann}))
+	wiretest.Must(c.iam(temporary).ListAccessKeys(ctx, &awsiam.ListAccessKeysInput{UserName: ann}))(t)
 	_, err = c.sts(temporary).GetSessionToken(ctx, nil)
 	c.wantCode(err, "AccessDenied", "Cannot call GetSessionToken with session credentials")
-	info := must[*awssts.GetAccessKeyInfoOutput](t)(c.sts(lab()).GetAccessKeyInfo(ctx, &awssts.GetAccessKeyInfoInput{AccessKeyId: k.AccessKeyId}))
+	info := wiretest.Must(c.sts(lab()).GetAccessKeyInfo(ctx, &awssts.GetAccessKeyInfoInput{AccessKeyId: k.AccessKeyId}))(t)
 	if *info.Account != account {
 		t.Errorf("the key is of %s", *info.Account)
 	}
 
-	must[*awsiam.UpdateAccessKeyOutput](t)(i.UpdateAccessKey(ctx, &awsiam.UpdateAccessKeyInput{AccessKeyId: k.AccessKeyId, Status: types.StatusTypeInactive}))
+	wiretest.Must(i.UpdateAccessKey(ctx, &awsiam.UpdateAccessKeyInput{AccessKeyId: k.AccessKeyId, Status: types.StatusTypeInactive}))(t)
 	_, err = i.ListAccessKeys(ctx, nil)
 	c.wantCode(err, "InvalidClientTokenId", "")
-	must[*awsiam.DeleteAccessKeyOutput](t)(admin.DeleteAccessKey(ctx, &awsiam.DeleteAccessKeyInput{UserName: ann, AccessKeyId: k.AccessKeyId}))
+	wiretest.Must(admin.DeleteAccessKey(ctx, &awsiam.DeleteAccessKeyInput{UserName: ann, AccessKeyId: k.AccessKeyId}))(t)
 	_, err = i.ListAccessKeys(ctx, nil)
 	c.wantCode(err, "InvalidClientTokenId", "")
 	_, err = c.iam(temporary).ListAccessKeys(ctx, &awsiam.ListAccessKeysInput{UserName: ann})
@@ -76,11 +77,11 @@ func TestRolesAreAssumedAsTheirTrustPoliciesSay(t *testing.T) {
 	admin := c.iam(lab())
 	role := func(name, trust string, policies ...*string) string {
 		t.Helper()
-		out := must[*awsiam.CreateRoleOutput](t)(admin.CreateRole(ctx, &awsiam.CreateRoleInput{
+		out := wiretest.Must(admin.CreateRole(ctx, &awsiam.CreateRoleInput{
 			RoleName: aws.String(name), AssumeRolePolicyDocument: aws.String(trust), Tags: []types.Tag{{Key: aws.String("team"), Value: aws.String("web")}},
-		}))
+		}))(t)
 		for _, p := range policies {
-			must[*awsiam.PutRolePolicyOutput](t)(admin.PutRolePolicy(ctx, &awsiam.PutRolePolicyInput{RoleName: aws.String(name), PolicyName: aws.String("p"), PolicyDocument: p}))
+			wiretest.Must(admin.PutRolePolicy(ctx, &awsiam.PutRolePolicyInput{RoleName: aws.String(name), PolicyName: aws.String("p"), PolicyDocument: p}))(t)
 		}
 		return *out.Role.Arn
 	}
@@ -108,7 +109,7 @@ func TestRolesAreAssumedAsTheirTrustPoliciesSay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := must[*awsiam.GetRoleOutput](t)(admin.GetRole(ctx, &awsiam.GetRoleInput{RoleName: aws.String("ci")})); *out.AssumedRoleUser.AssumedRoleId != *got.Role.RoleId+":run-1" {
+	if got := wiretest.Must(admin.GetRole(ctx, &awsiam.GetRoleInput{RoleName: aws.String("ci")}))(t); *out.AssumedRoleUser.AssumedRoleId != *got.Role.RoleId+":run-1" {
 		t.Errorf("the session is %s, the role %s", *out.AssumedRoleUser.AssumedRoleId, *got.Role.RoleId)
 	}
 	_, err = asCI.GetRole(ctx, &awsiam.GetRoleInput{RoleName: aws.String("ci")})
@@ -128,7 +129,7 @@ func TestRolesAreAssumedAsTheirTrustPoliciesSay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	must[*awsiam.GetRoleOutput](t)(shifter.GetRole(ctx, &awsiam.GetRoleInput{RoleName: aws.String("ci")})) // the team's tag is on role and resource
+	wiretest.Must(shifter.GetRole(ctx, &awsiam.GetRoleInput{RoleName: aws.String("ci")}))(t) // the team's tag is on role and resource
 
 	// A session tag overrides the role's own, and a session policy takes away.
 	_, tagged, _, err := assume(pipeline, &awssts.AssumeRoleInput{
@@ -153,7 +154,7 @@ func TestRolesAreAssumedAsTheirTrustPoliciesSay(t *testing.T) {
 	c.wantCode(err, "ValidationError", "policy/none")
 
 	// Policies count as they are now, not as they were when the session began.
-	must[*awsiam.DeleteRolePolicyOutput](t)(admin.DeleteRolePolicy(ctx, &awsiam.DeleteRolePolicyInput{RoleName: aws.String("shift"), PolicyName: aws.String("p")}))
+	wiretest.Must(admin.DeleteRolePolicy(ctx, &awsiam.DeleteRolePolicyInput{RoleName: aws.String("shift"), PolicyName: aws.String("p")}))(t)
 	_, err = shifter.GetRole(ctx, &awsiam.GetRoleInput{RoleName: aws.String("ci")})
 	c.wantCode(err, "AccessDenied", "no identity-based policy")
 }

@@ -1,10 +1,7 @@
 package iam_test
 
 import (
-	"errors"
-	"net/http/httptest"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -12,12 +9,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awsiam "github.com/aws/aws-sdk-go-v2/service/iam"
 	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
-	"github.com/aws/smithy-go"
 
 	"github.com/norikae/norikae/internal/awssim/authz"
 	"github.com/norikae/norikae/internal/awssim/iam"
 	"github.com/norikae/norikae/internal/awssim/sts"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 const account = wire.DefaultAccountID
@@ -52,12 +49,7 @@ func start(t *testing.T, cfg iam.Config, on bool) *cloud {
 			return nil
 		}}).Authorize
 	}
-	mux := wire.NewMux(wc)
-	mux.Register(users.Registration())
-	mux.Register(tokens.Registration())
-	srv := httptest.NewServer(mux)
-	t.Cleanup(srv.Close)
-	c.url = srv.URL
+	c.url = wiretest.Serve(t, wc, users.Registration(), tokens.Registration())
 	return c
 }
 
@@ -75,29 +67,9 @@ func (c *cloud) sts(p aws.CredentialsProvider) *awssts.Client {
 	return awssts.New(awssts.Options{BaseEndpoint: &c.url, Region: "us-east-1", Credentials: p, RetryMaxAttempts: 1})
 }
 
-// must is for calls that have to succeed.
-func must[T any](t testing.TB) func(T, error) T {
-	return func(out T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return out
-	}
-}
-
-func codeOf(err error) string {
-	if e, ok := errors.AsType[smithy.APIError](err); ok {
-		return e.ErrorCode()
-	}
-	return ""
-}
-
 func (c *cloud) wantCode(err error, code, message string) {
 	c.Helper()
-	if codeOf(err) != code || !strings.Contains(err.Error(), message) {
-		c.Errorf("%v, want %s with %q", err, code, message)
-	}
+	wiretest.Refused(c, err, code, message)
 }
 
 // wantDriven wants that every operation succeeded at least once, but for some.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/norikae/norikae/internal/awssim/route53"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 const elbZone = "Z35SXDOTRQ7X7K" // of load balancers in us-east-1
@@ -218,8 +219,8 @@ func TestABatchThatAWSAccepts(t *testing.T) {
 			l := furnished(t)
 			p := l.change(pairs...)
 			own(p, l.zone)
-			info := at(l.do(t, "ChangeResourceRecordSets", p), "ChangeInfo")
-			if at(info, "Status") != "INSYNC" {
+			info := wiretest.At(l.do(t, "ChangeResourceRecordSets", p), "ChangeInfo")
+			if wiretest.At(info, "Status") != "INSYNC" {
 				t.Errorf("the change is %v", info)
 			}
 			want := furnishedKeys()

@@ -1,13 +1,9 @@
 package route53_test
 
 import (
-	"errors"
 	"maps"
-	"net/http/httptest"
 	"net/netip"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,28 +14,13 @@ import (
 
 	"github.com/norikae/norikae/internal/awssim/route53"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 const account = "000000000000"
 
-// clock is a time that tests move.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock { return &clock{now: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
+func newClock() *wiretest.Clock {
+	return wiretest.NewClock(time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC))
 }
 
 // lab is a service with the zone example.com.
@@ -54,7 +35,7 @@ func newLab(t *testing.T, cfg route53.Config) *lab {
 	l := &lab{Service: route53.New(cfg)}
 	t.Cleanup(l.Close)
 	out := l.do(t, "CreateHostedZone", params{"Name": "example.com", "CallerReference": "1"})
-	l.zone = strings.TrimPrefix(str(t, out, "HostedZone.Id"), "/hostedzone/")
+	l.zone = strings.TrimPrefix(wiretest.Text(t, out, "HostedZone.Id"), "/hostedzone/")
 	return l
 }
 
@@ -64,44 +45,12 @@ func list(items ...any) []any { return items }
 
 func (l *lab) as(t *testing.T, account, op string, p params) (wire.Struct, error) {
 	t.Helper()
-	return l.Serve(t.Context(), &wire.Request{Service: "route53", Operation: op, Region: "us-east-1", AccountID: account, Params: normal(p)})
+	return l.Serve(t.Context(), &wire.Request{Service: "route53", Operation: op, Region: "us-east-1", AccountID: account, Params: wiretest.Params(p)})
 }
 
 func (l *lab) try(t *testing.T, op string, p params) (wire.Struct, error) {
 	t.Helper()
 	return l.as(t, account, op, p)
-}
-
-// normal makes of every map the type that a decoder makes of it, and of numbers text, as
-// in XML.
-func normal(p params) wire.Params {
-	out := wire.Params{}
-	for k, v := range p {
-		out[k] = normalValue(v)
-	}
-	return out
-}
-
-func normalValue(v any) any {
-	switch v := v.(type) {
-	case int:
-		return strconv.Itoa(v)
-	case bool:
-		if v {
-			return "true"
-		}
-		return "false"
-	case params:
-		return normal(v)
-	case []any:
-		out := make([]any, len(v))
-		for i, x := range v {
-			out[i] = normalValue(x)
-		}
-		return out
-	default:
-		return v
-	}
 }
 
 func (l *lab) do(t *testing.T, op string, p params) wire.Struct {
@@ -116,18 +65,7 @@ func (l *lab) do(t *testing.T, op string, p params) wire.Struct {
 func (l *lab) refuse(t *testing.T, op string, p params, code, message string) {
 	t.Helper()
 	_, err := l.try(t, op, p)
-	refused(t, err, code, message)
-}
-
-func refused(t *testing.T, err error, code, message string) {
-	t.Helper()
-	var e *wire.Error
-	if !errors.As(err, &e) {
-		t.Fatalf("got %v, want the error %s", err, code)
-	}
-	if e.Code != code || !strings.Contains(e.Message, message) {
-		t.Errorf("got %s: %s\nwant %s: …%s…", e.Code, e.Message, code, message)
-	}
+	wiretest.Refused(t, err, code, message)
 }
 
 // change is a batch of pairs: an action and a record set.
@@ -170,50 +108,14 @@ func alias(name, typ, zone, target string, health bool) params {
 	}}
 }
 
-// at follows a path such as "HostedZones.0.Id" through an answer; nil: not there.
-func at(v any, path string) any {
-	for step := range strings.SplitSeq(path, ".") {
-		switch x := v.(type) {
-		case wire.Struct:
-			v = nil
-			for _, m := range x {
-				if m.Name == step {
-					v = m.Value
-				}
-			}
-		case wire.List:
-			i := 0
-			for _, c := range step {
-				i = i*10 + int(c-'0')
-			}
-			if i >= len(x) {
-				return nil
-			}
-			v = x[i]
-		default:
-			return nil
-		}
-	}
-	return v
-}
-
-func str(t *testing.T, v any, path string) string {
-	t.Helper()
-	s, ok := at(v, path).(string)
-	if !ok {
-		t.Fatalf("no text at %s of %v", path, v)
-	}
-	return s
-}
-
 // names lists the record sets of an answer as "name type identifier".
 func names(v any) []string {
 	out := []string{}
-	sets, _ := at(v, "ResourceRecordSets").(wire.List)
+	sets, _ := wiretest.At(v, "ResourceRecordSets").(wire.List)
 	for _, s := range sets {
-		name, _ := at(s, "Name").(string)
-		typ, _ := at(s, "Type").(string)
-		id, _ := at(s, "SetIdentifier").(string)
+		name, _ := wiretest.At(s, "Name").(string)
+		typ, _ := wiretest.At(s, "Type").(string)
+		id, _ := wiretest.At(s, "SetIdentifier").(string)
 		out = append(out, strings.TrimSpace(name+" "+typ+" "+id))
 	}
 	return out
@@ -222,25 +124,10 @@ func names(v any) []string {
 // client is the real SDK against a service over HTTP.
 func client(t *testing.T, s *route53.Service) *sdk.Client {
 	t.Helper()
-	mux := wire.NewMux(wire.Config{})
-	mux.Register(s.Registration())
-	srv := httptest.NewServer(mux)
-	t.Cleanup(srv.Close)
 	return sdk.New(sdk.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String(srv.URL), RetryMaxAttempts: 1,
+		Region: "us-east-1", BaseEndpoint: aws.String(wiretest.Serve(t, wire.Config{}, s.Registration())), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
 	})
-}
-
-// must fails the test on an error and returns the answer.
-func must[T any](t *testing.T) func(T, error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
 }
 
 func weightedSet(name, id string, weight int64, values ...string) *types.ResourceRecordSet {

@@ -12,17 +12,18 @@ import (
 	"github.com/norikae/norikae/internal/awssim/memnet"
 	"github.com/norikae/norikae/internal/awssim/route53"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 // check creates a health check and returns its id.
 func (l *lab) check(t *testing.T, ref string, config params) string {
 	t.Helper()
-	return str(t, l.do(t, "CreateHealthCheck", params{"CallerReference": ref, "HealthCheckConfig": config}), "HealthCheck.Id")
+	return wiretest.Text(t, l.do(t, "CreateHealthCheck", params{"CallerReference": ref, "HealthCheckConfig": config}), "HealthCheck.Id")
 }
 
 func (l *lab) status(t *testing.T, id string) string {
 	t.Helper()
-	s, _ := at(l.do(t, "GetHealthCheckStatus", params{"HealthCheckId": id}), "HealthCheckObservations.0.StatusReport.Status").(string)
+	s, _ := wiretest.At(l.do(t, "GetHealthCheckStatus", params{"HealthCheckId": id}), "HealthCheckObservations.0.StatusReport.Status").(string)
 	return s
 }
 
@@ -113,7 +114,7 @@ func TestProbesDecideWhatIsAnswered(t *testing.T) {
 		if got := l.answered(t, 40); got["web"] != 40 {
 			t.Errorf("when it is well again: %v", got)
 		}
-		failure, _ := at(l.do(t, "GetHealthCheckLastFailureReason", params{"HealthCheckId": web}), "HealthCheckObservations.7.StatusReport.Status").(string)
+		failure, _ := wiretest.At(l.do(t, "GetHealthCheckLastFailureReason", params{"HealthCheckId": web}), "HealthCheckObservations.7.StatusReport.Status").(string)
 		if failure != "Failure: HTTP Status Code 503, Service Unavailable" {
 			t.Errorf("the last failure is %q", failure)
 		}
@@ -181,7 +182,7 @@ func TestHealthChecksThatAWSRefuses(t *testing.T) {
 				delete(p, "HealthCheckConfig")
 			}
 			l.refuse(t, "CreateHealthCheck", p, "InvalidInput", c.message)
-			if n := at(l.do(t, "GetHealthCheckCount", nil), "HealthCheckCount"); n != 0 {
+			if n := wiretest.At(l.do(t, "GetHealthCheckCount", nil), "HealthCheckCount"); n != 0 {
 				t.Errorf("there are %v health checks", n)
 			}
 		})
@@ -203,20 +204,20 @@ func TestHealthChecksAreListedByPages(t *testing.T) {
 	p := params{}
 	for {
 		page := l.do(t, "ListHealthChecks", p)
-		checks, _ := at(page, "HealthChecks").(wire.List)
+		checks, _ := wiretest.At(page, "HealthChecks").(wire.List)
 		for _, h := range checks {
-			got = append(got, str(t, h, "Id"))
+			got = append(got, wiretest.Text(t, h, "Id"))
 		}
-		if at(page, "IsTruncated") != true {
+		if wiretest.At(page, "IsTruncated") != true {
 			break
 		}
-		p["Marker"] = at(page, "NextMarker")
+		p["Marker"] = wiretest.At(page, "NextMarker")
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	first := l.do(t, "GetHealthCheck", params{"HealthCheckId": want[0]})
-	if at(first, "HealthCheck.HealthCheckConfig.Port") != 443 || at(first, "HealthCheck.HealthCheckConfig.Regions.2") != "eu-west-1" {
+	if wiretest.At(first, "HealthCheck.HealthCheckConfig.Port") != 443 || wiretest.At(first, "HealthCheck.HealthCheckConfig.Regions.2") != "eu-west-1" {
 		t.Errorf("the first is %v", first)
 	}
 }
@@ -253,7 +254,7 @@ func TestAnswersByOtherPolicies(t *testing.T) {
 		t.Errorf("the status is %s", got)
 	}
 	listed := l.do(t, "ListResourceRecordSets", params{"HostedZoneId": l.zone, "StartRecordName": "fail.example.com"})
-	if at(listed, "ResourceRecordSets.0.Failover") != "SECONDARY" || at(listed, "ResourceRecordSets.1.HealthCheckId") != id {
+	if wiretest.At(listed, "ResourceRecordSets.0.Failover") != "SECONDARY" || wiretest.At(listed, "ResourceRecordSets.1.HealthCheckId") != id {
 		t.Errorf("listed are %v", listed)
 	}
 }

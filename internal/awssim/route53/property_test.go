@@ -15,6 +15,7 @@ import (
 
 	"github.com/norikae/norikae/internal/awssim/route53"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 // modelSet is a record set as the model has it: of one value, simple or weighted.
@@ -104,25 +105,25 @@ func (l *lab) whole(t *testing.T, size int) []string {
 	p := params{"HostedZoneId": l.zone, "MaxItems": size}
 	for {
 		page := l.do(t, "ListResourceRecordSets", p)
-		sets, _ := at(page, "ResourceRecordSets").(wire.List)
+		sets, _ := wiretest.At(page, "ResourceRecordSets").(wire.List)
 		if len(sets) > size {
 			t.Fatalf("%d record sets on a page of %d", len(sets), size)
 		}
 		for _, s := range sets {
-			line := str(t, s, "Name") + " " + str(t, s, "Type")
+			line := wiretest.Text(t, s, "Name") + " " + wiretest.Text(t, s, "Type")
 			if line != "example.com. NS" && line != "example.com. SOA" {
-				id, _ := at(s, "SetIdentifier").(string)
-				weight, _ := at(s, "Weight").(int)
-				line = strings.TrimSpace(fmt.Sprintf("%s %s %d %v %s", line, id, weight, at(s, "TTL"), str(t, s, "ResourceRecords.0.Value")))
+				id, _ := wiretest.At(s, "SetIdentifier").(string)
+				weight, _ := wiretest.At(s, "Weight").(int)
+				line = strings.TrimSpace(fmt.Sprintf("%s %s %d %v %s", line, id, weight, wiretest.At(s, "TTL"), wiretest.Text(t, s, "ResourceRecords.0.Value")))
 			}
 			out = append(out, line)
 		}
-		if at(page, "IsTruncated") != true {
+		if wiretest.At(page, "IsTruncated") != true {
 			return out
 		}
-		p["StartRecordName"], p["StartRecordType"] = at(page, "NextRecordName"), at(page, "NextRecordType")
+		p["StartRecordName"], p["StartRecordType"] = wiretest.At(page, "NextRecordName"), wiretest.At(page, "NextRecordType")
 		delete(p, "StartRecordIdentifier")
-		if id := at(page, "NextRecordIdentifier"); id != nil {
+		if id := wiretest.At(page, "NextRecordIdentifier"); id != nil {
 			p["StartRecordIdentifier"] = id
 		}
 	}
@@ -132,7 +133,7 @@ func (l *lab) whole(t *testing.T, size int) []string {
 type machine struct {
 	t   *testing.T
 	l   *lab
-	now *clock
+	now *wiretest.Clock
 	// zones after every accepted change, and when each is in sync.
 	zones []modelZone
 	due   []time.Time
@@ -186,7 +187,7 @@ func (m *machine) change(rt *rapid.T) {
 }
 
 func (m *machine) wait(rt *rapid.T) {
-	m.now.add(time.Duration(rapid.IntRange(1, 60).Draw(rt, "seconds")) * time.Second)
+	m.now.Add(time.Duration(rapid.IntRange(1, 60).Draw(rt, "seconds")) * time.Second)
 }
 
 // check holds after every step: the list is what was accepted, by pages of any size; the

@@ -13,14 +13,15 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/norikae/norikae/internal/awssim/route53"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 func sdkZone(t *testing.T, c *sdk.Client, name string) string {
 	t.Helper()
-	out := must[*sdk.CreateHostedZoneOutput](t)(c.CreateHostedZone(t.Context(), &sdk.CreateHostedZoneInput{
+	out := wiretest.Must(c.CreateHostedZone(t.Context(), &sdk.CreateHostedZoneInput{
 		Name: &name, CallerReference: aws.String("ref-" + name),
 		HostedZoneConfig: &types.HostedZoneConfig{Comment: aws.String("made by a test")},
-	}))
+	}))(t)
 	if out.Location == nil || !strings.HasSuffix(*out.Location, strings.TrimPrefix(*out.HostedZone.Id, "/")) {
 		t.Errorf("the location of %s is %v", *out.HostedZone.Id, out.Location)
 	}
@@ -34,32 +35,32 @@ func TestTheRealSDKShiftsAWeightedName(t *testing.T) {
 	c, ctx := client(t, s), t.Context()
 	zone := sdkZone(t, c, "Example.com")
 
-	got := must[*sdk.GetHostedZoneOutput](t)(c.GetHostedZone(ctx, &sdk.GetHostedZoneInput{Id: &zone}))
+	got := wiretest.Must(c.GetHostedZone(ctx, &sdk.GetHostedZoneInput{Id: &zone}))(t)
 	if *got.HostedZone.Name != "example.com." || *got.HostedZone.ResourceRecordSetCount != 2 || len(got.DelegationSet.NameServers) != 4 ||
 		*got.HostedZone.Config.Comment != "made by a test" {
 		t.Errorf("the zone is %+v, its name servers %v", got.HostedZone, got.DelegationSet.NameServers)
 	}
-	change := must[*sdk.ChangeResourceRecordSetsOutput](t)(c.ChangeResourceRecordSets(ctx, batch(zone, types.ChangeActionCreate,
-		weightedSet("www.example.com", "blue", 100, "127.0.0.1", "127.0.0.2"), weightedSet("www.example.com", "green", 0, "127.0.0.3"))))
+	change := wiretest.Must(c.ChangeResourceRecordSets(ctx, batch(zone, types.ChangeActionCreate,
+		weightedSet("www.example.com", "blue", 100, "127.0.0.1", "127.0.0.2"), weightedSet("www.example.com", "green", 0, "127.0.0.3"))))(t)
 	info := change.ChangeInfo
 	if info.Status != types.ChangeStatusPending || !strings.HasPrefix(*info.Id, "/change/C") || info.SubmittedAt.IsZero() {
 		t.Errorf("the change is %+v", info)
 	}
-	list := must[*sdk.ListResourceRecordSetsOutput](t)(c.ListResourceRecordSets(ctx, &sdk.ListResourceRecordSetsInput{
+	list := wiretest.Must(c.ListResourceRecordSets(ctx, &sdk.ListResourceRecordSetsInput{
 		HostedZoneId: &zone, StartRecordName: aws.String("WWW.example.com"), StartRecordType: types.RRTypeA,
-	}))
+	}))(t)
 	if len(list.ResourceRecordSets) != 2 || *list.ResourceRecordSets[0].Weight != 100 || *list.ResourceRecordSets[1].Weight != 0 ||
 		len(list.ResourceRecordSets[0].ResourceRecords) != 2 || *list.ResourceRecordSets[1].TTL != 60 || list.IsTruncated {
 		t.Errorf("pending values are listed as %+v", list.ResourceRecordSets)
 	}
-	now.add(31 * time.Second)
-	insync := must[*sdk.GetChangeOutput](t)(c.GetChange(ctx, &sdk.GetChangeInput{Id: info.Id}))
+	now.Add(31 * time.Second)
+	insync := wiretest.Must(c.GetChange(ctx, &sdk.GetChangeInput{Id: info.Id}))(t)
 	if insync.ChangeInfo.Status != types.ChangeStatusInsync || !insync.ChangeInfo.SubmittedAt.Equal(*info.SubmittedAt) {
 		t.Errorf("31 s later the change is %+v, submitted at %v", insync.ChangeInfo, info.SubmittedAt)
 	}
-	test := must[*sdk.TestDNSAnswerOutput](t)(c.TestDNSAnswer(ctx, &sdk.TestDNSAnswerInput{
+	test := wiretest.Must(c.TestDNSAnswer(ctx, &sdk.TestDNSAnswerInput{
 		HostedZoneId: &zone, RecordName: aws.String("www.example.com"), RecordType: types.RRTypeA,
-	}))
+	}))(t)
 	slices.Sort(test.RecordData)
 	if !slices.Equal(test.RecordData, []string{"127.0.0.1", "127.0.0.2"}) || *test.ResponseCode != "NOERROR" {
 		t.Errorf("the answer is %v %s", test.RecordData, *test.ResponseCode)
@@ -74,14 +75,14 @@ func TestTheRealSDKPagesRecordSetsAndZones(t *testing.T) {
 	for _, other := range []string{"example.org", "example.net"} {
 		sdkZone(t, c, other)
 	}
-	must[*sdk.ChangeResourceRecordSetsOutput](t)(c.ChangeResourceRecordSets(ctx, batch(zone, types.ChangeActionCreate,
+	wiretest.Must(c.ChangeResourceRecordSets(ctx, batch(zone, types.ChangeActionCreate,
 		weightedSet("www.example.com", "blue", 1, "127.0.0.1"), weightedSet("www.example.com", "green", 1, "127.0.0.3"),
-		weightedSet("*.example.com", "green", 1, "127.0.0.3"))))
+		weightedSet("*.example.com", "green", 1, "127.0.0.3"))))(t)
 	var got []string
 	pages := sdk.NewListResourceRecordSetsPaginator(c, &sdk.ListResourceRecordSetsInput{HostedZoneId: &zone})
 	n := 0
 	for ; pages.HasMorePages(); n++ {
-		for _, r := range must[*sdk.ListResourceRecordSetsOutput](t)(pages.NextPage(ctx)).ResourceRecordSets {
+		for _, r := range wiretest.Must(pages.NextPage(ctx))(t).ResourceRecordSets {
 			got = append(got, *r.Name+" "+string(r.Type)+" "+aws.ToString(r.SetIdentifier))
 		}
 	}
@@ -91,12 +92,12 @@ func TestTheRealSDKPagesRecordSetsAndZones(t *testing.T) {
 	}
 	zones := 0
 	for p := sdk.NewListHostedZonesPaginator(c, &sdk.ListHostedZonesInput{}); p.HasMorePages(); {
-		zones += len(must[*sdk.ListHostedZonesOutput](t)(p.NextPage(ctx)).HostedZones)
+		zones += len(wiretest.Must(p.NextPage(ctx))(t).HostedZones)
 	}
 	if zones != 3 {
 		t.Errorf("%d zones, want 3", zones)
 	}
-	byName := must[*sdk.ListHostedZonesByNameOutput](t)(c.ListHostedZonesByName(ctx, &sdk.ListHostedZonesByNameInput{DNSName: aws.String("example.com")}))
+	byName := wiretest.Must(c.ListHostedZonesByName(ctx, &sdk.ListHostedZonesByNameInput{DNSName: aws.String("example.com")}))(t)
 	if *byName.HostedZones[0].Name != "example.com." || !byName.IsTruncated || *byName.NextDNSName != "example.org." {
 		t.Errorf("by name: %+v", byName)
 	}

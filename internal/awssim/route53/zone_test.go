@@ -15,6 +15,7 @@ import (
 
 	"github.com/norikae/norikae/internal/awssim/route53"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 func TestZoneOperationsThatAWSRefuses(t *testing.T) {
@@ -81,12 +82,12 @@ func TestAZoneBelongsToItsAccount(t *testing.T) {
 		"TestDNSAnswer", "ListTagsForResource",
 	} {
 		_, err := l.as(t, "111111111111", op, own(op))
-		refused(t, err, "NoSuchHostedZone", l.zone)
+		wiretest.Refused(t, err, "NoSuchHostedZone", l.zone)
 	}
-	_, err := l.as(t, "111111111111", "GetChange", params{"Id": str(t, change, "ChangeInfo.Id")})
-	refused(t, err, "NoSuchChange", "")
+	_, err := l.as(t, "111111111111", "GetChange", params{"Id": wiretest.Text(t, change, "ChangeInfo.Id")})
+	wiretest.Refused(t, err, "NoSuchChange", "")
 	zones, err := l.as(t, "111111111111", "ListHostedZones", nil)
-	if err != nil || at(zones, "HostedZones.0") != nil {
+	if err != nil || wiretest.At(zones, "HostedZones.0") != nil {
 		t.Errorf("the other account sees %v: %v", zones, err)
 	}
 	if diff := cmp.Diff(before, l.Snapshot()); diff != "" {
@@ -106,11 +107,11 @@ func TestAZoneThatIsEmptyIsDeletedAfterTheDelay(t *testing.T) {
 	l := newLab(t, route53.Config{Now: now.Now, PropagationDelay: func() time.Duration { return delay }})
 	delay = time.Minute
 	info := l.do(t, "DeleteHostedZone", params{"Id": l.zone})
-	if at(info, "ChangeInfo.Status") != "PENDING" || l.Answer("example.com.", "SOA").RCode != "NOERROR" {
+	if wiretest.At(info, "ChangeInfo.Status") != "PENDING" || l.Answer("example.com.", "SOA").RCode != "NOERROR" {
 		t.Errorf("the deletion is %v", info)
 	}
 	l.refuse(t, "GetHostedZone", params{"Id": l.zone}, "NoSuchHostedZone", l.zone)
-	now.add(time.Minute)
+	now.Add(time.Minute)
 	if got := l.Answer("example.com.", "SOA").RCode; got != "REFUSED" {
 		t.Errorf("a minute later the answer is %s", got)
 	}
@@ -128,23 +129,23 @@ func TestChangesOfAZoneDoNotOvertakeEachOther(t *testing.T) {
 	var ids []string
 	for _, value := range []string{"127.0.0.1", "127.0.0.2"} {
 		out := l.do(t, "ChangeResourceRecordSets", l.change("UPSERT", set("www.example.com", "A", value)))
-		ids = append(ids, str(t, out, "ChangeInfo.Id"))
+		ids = append(ids, wiretest.Text(t, out, "ChangeInfo.Id"))
 	}
 	status := func() (out []string) {
 		for _, id := range ids {
-			out = append(out, str(t, l.do(t, "GetChange", params{"Id": id}), "ChangeInfo.Status"))
+			out = append(out, wiretest.Text(t, l.do(t, "GetChange", params{"Id": id}), "ChangeInfo.Status"))
 		}
 		return out
 	}
-	now.add(59 * time.Second)
+	now.Add(59 * time.Second)
 	if got := status(); !slices.Equal(got, []string{"PENDING", "PENDING"}) {
 		t.Errorf("after 59 s: %v", got)
 	}
 	other := l.do(t, "CreateHostedZone", params{"Name": "example.net", "CallerReference": "2"})
-	if at(other, "ChangeInfo.Status") != "INSYNC" {
+	if wiretest.At(other, "ChangeInfo.Status") != "INSYNC" {
 		t.Error("a change of another zone waits")
 	}
-	now.add(time.Second)
+	now.Add(time.Second)
 	if got := status(); !slices.Equal(got, []string{"INSYNC", "INSYNC"}) {
 		t.Errorf("after 60 s: %v", got)
 	}
@@ -185,7 +186,7 @@ func TestASecondChangeOfAZoneIsRefusedWhileTheFirstIsProcessed(t *testing.T) {
 		// Who does not wait for the answer has made the change nevertheless.
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		in := normal(l.change("UPSERT", set("c.example.com", "A", "127.0.0.1")))
+		in := wiretest.Params(l.change("UPSERT", set("c.example.com", "A", "127.0.0.1")))
 		_, err := l.Serve(ctx, &wire.Request{Operation: "ChangeResourceRecordSets", AccountID: account, Params: in})
 		if err != nil || !slices.Contains(keys(l), "c.example.com. A") {
 			t.Errorf("the zone has %v: %v", keys(l), err)
@@ -196,7 +197,7 @@ func TestASecondChangeOfAZoneIsRefusedWhileTheFirstIsProcessed(t *testing.T) {
 func TestCallsAboveTheRateOfAnAccountAreThrottled(t *testing.T) {
 	now := newClock()
 	l := newLab(t, route53.Config{Now: now.Now, RequestsPerSecond: 5})
-	now.add(time.Second)
+	now.Add(time.Second)
 	for range 5 {
 		l.do(t, "GetHostedZoneCount", nil)
 	}
@@ -204,7 +205,7 @@ func TestCallsAboveTheRateOfAnAccountAreThrottled(t *testing.T) {
 	if _, err := l.as(t, "111111111111", "GetHostedZoneCount", nil); err != nil {
 		t.Errorf("another account is throttled too: %v", err)
 	}
-	now.add(200 * time.Millisecond)
+	now.Add(200 * time.Millisecond)
 	l.do(t, "GetHostedZoneCount", nil)
 	l.refuse(t, "GetHostedZoneCount", nil, "Throttling", "")
 }
@@ -260,13 +261,13 @@ func TestPagesHoldAtMost300(t *testing.T) {
 	}
 	l.do(t, "ChangeResourceRecordSets", l.change(pairs...))
 	page := l.do(t, "ListResourceRecordSets", params{"HostedZoneId": l.zone, "MaxItems": "1000"})
-	if n := len(names(page)); n != 300 || at(page, "IsTruncated") != true || at(page, "NextRecordName") != "n298.example.com." || at(page, "MaxItems") != "1000" {
-		t.Errorf("%d on a page of 1000, next %v, said %v", n, at(page, "NextRecordName"), at(page, "MaxItems"))
+	if n := len(names(page)); n != 300 || wiretest.At(page, "IsTruncated") != true || wiretest.At(page, "NextRecordName") != "n298.example.com." || wiretest.At(page, "MaxItems") != "1000" {
+		t.Errorf("%d on a page of 1000, next %v, said %v", n, wiretest.At(page, "NextRecordName"), wiretest.At(page, "MaxItems"))
 	}
 	if n := len(l.whole(t, 7)); n != 402 {
 		t.Errorf("%d in pages of 7", n)
 	}
-	if got := at(l.do(t, "GetHostedZoneLimit", params{"HostedZoneId": l.zone, "Type": "MAX_RRSETS_BY_ZONE"}), "Count"); got != 402 {
+	if got := wiretest.At(l.do(t, "GetHostedZoneLimit", params{"HostedZoneId": l.zone, "Type": "MAX_RRSETS_BY_ZONE"}), "Count"); got != 402 {
 		t.Errorf("the limit's count is %v", got)
 	}
 }
@@ -281,10 +282,10 @@ func TestTagsAreKept(t *testing.T) {
 	want := wire.List{
 		wire.Struct{{Name: "Key", Value: "a"}, {Name: "Value", Value: "3"}}, wire.Struct{{Name: "Key", Value: "c"}, {Name: "Value", Value: "4"}},
 	}
-	if diff := cmp.Diff(any(want), at(got, "ResourceTagSets.0.Tags")); diff != "" {
+	if diff := cmp.Diff(any(want), wiretest.At(got, "ResourceTagSets.0.Tags")); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(any(want), at(l.do(t, "ListTagsForResource", zone), "ResourceTagSet.Tags")); diff != "" {
+	if diff := cmp.Diff(any(want), wiretest.At(l.do(t, "ListTagsForResource", zone), "ResourceTagSet.Tags")); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -292,10 +293,10 @@ func TestTagsAreKept(t *testing.T) {
 func TestIdentifiersDependOnTheSeedAndTheCallsOnly(t *testing.T) {
 	history := func(seed uint64) []string {
 		l := newLab(t, route53.Config{Seed: seed})
-		a := str(t, l.do(t, "ChangeResourceRecordSets", l.change("UPSERT", set("a.example.com", "A", "127.0.0.1"))), "ChangeInfo.Id")
+		a := wiretest.Text(t, l.do(t, "ChangeResourceRecordSets", l.change("UPSERT", set("a.example.com", "A", "127.0.0.1"))), "ChangeInfo.Id")
 		l.refuse(t, "GetHostedZone", params{"Id": "Z1"}, "NoSuchHostedZone", "")
 		l.do(t, "ListHostedZones", nil)
-		b := str(t, l.do(t, "CreateHealthCheck", params{
+		b := wiretest.Text(t, l.do(t, "CreateHealthCheck", params{
 			"CallerReference": "x", "HealthCheckConfig": params{"Type": "TCP", "IPAddress": "127.0.0.1", "Port": 80},
 		}), "HealthCheck.Id")
 		return []string{l.zone, a, b}
@@ -352,7 +353,7 @@ func TestLoadBalancersMayLookAtAnswers(t *testing.T) {
 		Now: now.Now, PropagationDelay: func() time.Duration { return time.Second },
 		Aliases: func(name string) ([]netip.Addr, bool, bool) {
 			if asked++; asked < 10 {
-				now.add(time.Second) // so that something is due
+				now.Add(time.Second) // so that something is due
 				l.Answer("plain.example.com.", "A")
 				l.Share(name)
 			}
@@ -365,7 +366,7 @@ func TestLoadBalancersMayLookAtAnswers(t *testing.T) {
 		"CREATE", weighted(set("www.example.com", "A", "127.0.0.1"), "green", 10),
 	))
 	l.do(t, "TestDNSAnswer", params{"HostedZoneId": l.zone, "RecordName": "www.example.com", "RecordType": "A"})
-	now.add(time.Second)
+	now.Add(time.Second)
 	if share, ok := l.Share(lb); share != 0.75 || !ok {
 		t.Errorf("the share of %s is %v %v, want 0.75", lb, share, ok)
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -14,24 +13,21 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
-	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/norikae/norikae/internal/awssim/sts"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 // serve returns an SDK client maker for a service on a real listener.
 func serve(t *testing.T, cfg sts.Config) func(aws.CredentialsProvider) *awssts.Client {
 	t.Helper()
 	svc := sts.New(cfg)
-	mux := wire.NewMux(wire.Config{Resolve: svc.Resolve, Check: svc.Check})
-	mux.Register(svc.Registration())
-	srv := httptest.NewServer(mux)
-	t.Cleanup(srv.Close)
+	url := wiretest.Serve(t, wire.Config{Resolve: svc.Resolve, Check: svc.Check}, svc.Registration())
 	return func(c aws.CredentialsProvider) *awssts.Client {
 		return awssts.New(awssts.Options{
-			BaseEndpoint: &srv.URL, Region: "us-east-1", Credentials: c, RetryMaxAttempts: 1,
+			BaseEndpoint: &url, Region: "us-east-1", Credentials: c, RetryMaxAttempts: 1,
 		})
 	}
 }
@@ -42,13 +38,6 @@ func static(id string) aws.CredentialsProvider {
 
 func issued(c *types.Credentials) aws.CredentialsProvider {
 	return credentials.NewStaticCredentialsProvider(*c.AccessKeyId, *c.SecretAccessKey, *c.SessionToken)
-}
-
-func codeOf(err error) string {
-	if e, ok := errors.AsType[smithy.APIError](err); ok {
-		return e.ErrorCode()
-	}
-	return ""
 }
 
 const role = "arn:aws:iam::111122223333:role/path/shifter"
@@ -86,18 +75,18 @@ func TestAssumedRoleIsAnotherCallerUntilItExpires(t *testing.T) {
 	}
 
 	_, err = client(static(*c.AccessKeyId)).GetCallerIdentity(t.Context(), nil)
-	if codeOf(err) != "InvalidClientTokenId" {
+	if wiretest.Code(err) != "InvalidClientTokenId" {
 		t.Errorf("without the session token: %v", err)
 	}
 	_, err = client(issued(c)).AssumeRole(t.Context(), &awssts.AssumeRoleInput{
 		RoleArn: aws.String(role), RoleSessionName: aws.String("chained"), DurationSeconds: aws.Int32(3601),
 	})
-	if codeOf(err) != "ValidationError" || !strings.Contains(err.Error(), "role chaining") {
+	if wiretest.Code(err) != "ValidationError" || !strings.Contains(err.Error(), "role chaining") {
 		t.Errorf("chained for more than an hour: %v", err)
 	}
 	now = now.Add(15 * time.Minute)
 	_, err = client(issued(c)).GetCallerIdentity(t.Context(), nil)
-	if codeOf(err) != "ExpiredToken" {
+	if wiretest.Code(err) != "ExpiredToken" {
 		t.Errorf("after the expiry: %v", err)
 	}
 }
@@ -130,7 +119,7 @@ func TestAssumeRoleRefuses(t *testing.T) {
 			in := &awssts.AssumeRoleInput{RoleArn: aws.String(role), RoleSessionName: aws.String("ok")}
 			tc.change(in)
 			_, err := client.AssumeRole(t.Context(), in)
-			if codeOf(err) != "ValidationError" || !strings.Contains(err.Error(), tc.want) {
+			if wiretest.Code(err) != "ValidationError" || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("%v, want a ValidationError with %q", err, tc.want)
 			}
 		})
@@ -187,13 +176,10 @@ func TestOperationsTellWhatIsAnswered(t *testing.T) {
 func TestOtherOperationsAreNotSimulatedAndNotRetried(t *testing.T) {
 	svc := sts.New(sts.Config{})
 	calls := 0
-	mux := wire.NewMux(wire.Config{Observe: func(wire.Call) { calls++ }})
-	mux.Register(svc.Registration())
-	srv := httptest.NewServer(mux)
-	defer srv.Close()
-	c := awssts.New(awssts.Options{BaseEndpoint: &srv.URL, Region: "us-east-1", Credentials: static("AKID")})
+	url := wiretest.Serve(t, wire.Config{Observe: func(wire.Call) { calls++ }}, svc.Registration())
+	c := awssts.New(awssts.Options{BaseEndpoint: &url, Region: "us-east-1", Credentials: static("AKID")})
 	_, err := c.GetFederationToken(t.Context(), &awssts.GetFederationTokenInput{Name: aws.String("x")})
-	if codeOf(err) != "NotSimulated" || !strings.Contains(err.Error(), "sts GetFederationToken") {
+	if wiretest.Code(err) != "NotSimulated" || !strings.Contains(err.Error(), "sts GetFederationToken") {
 		t.Error(err)
 	}
 	if calls != 1 {

@@ -22,6 +22,7 @@ import (
 	"github.com/norikae/norikae/internal/awssim/iam"
 	"github.com/norikae/norikae/internal/awssim/sts"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 const (
@@ -159,7 +160,7 @@ func TestWebIdentityTokensAreVerified(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := assume(tc.token, tc.change)
-			if codeOf(err) != tc.code || !strings.Contains(err.Error(), tc.message) {
+			if wiretest.Code(err) != tc.code || !strings.Contains(err.Error(), tc.message) {
 				t.Errorf("%v, want %s with %q", err, tc.code, tc.message)
 			}
 		})
@@ -178,18 +179,18 @@ func TestIssuersThatCannotBeReached(t *testing.T) {
 		})
 		return err
 	}
-	if err := call(sts.Config{}); codeOf(err) != "InvalidIdentityToken" {
+	if err := call(sts.Config{}); wiretest.Code(err) != "InvalidIdentityToken" {
 		t.Errorf("without an IAM: %v", err)
 	}
-	if err := call(sts.Config{IAM: pods(t, clock)}); codeOf(err) != "IDPCommunicationError" {
+	if err := call(sts.Config{IAM: pods(t, clock)}); wiretest.Code(err) != "IDPCommunicationError" {
 		t.Errorf("without a way to the issuer: %v", err)
 	}
 	failing := func(context.Context, string) ([]byte, error) { return nil, errors.New("connection refused") }
-	if err := call(sts.Config{IAM: pods(t, clock), JWKS: failing}); codeOf(err) != "IDPCommunicationError" || !strings.Contains(err.Error(), "connection refused") {
+	if err := call(sts.Config{IAM: pods(t, clock), JWKS: failing}); wiretest.Code(err) != "IDPCommunicationError" || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("with an issuer that is down: %v", err)
 	}
 	garbage := func(context.Context, string) ([]byte, error) { return []byte("<html>"), nil }
-	if err := call(sts.Config{IAM: pods(t, clock), JWKS: garbage}); codeOf(err) != "InvalidIdentityToken" || !strings.Contains(err.Error(), "not JSON") {
+	if err := call(sts.Config{IAM: pods(t, clock), JWKS: garbage}); wiretest.Code(err) != "InvalidIdentityToken" || !strings.Contains(err.Error(), "not JSON") {
 		t.Errorf("with an issuer that answers something else: %v", err)
 	}
 }
@@ -243,7 +244,7 @@ func TestARoleThatExistsGivesItsSessionsItsIdentifier(t *testing.T) {
 	_, err = serve(t, sts.Config{IAM: users, Now: now, Authz: true})(static("AKID")).AssumeRole(t.Context(), &awssts.AssumeRoleInput{
 		RoleArn: aws.String(podRole), RoleSessionName: aws.String("ci"),
 	})
-	if codeOf(err) != "AccessDenied" {
+	if wiretest.Code(err) != "AccessDenied" {
 		t.Errorf("with authorization: %v", err)
 	}
 }
@@ -273,7 +274,7 @@ func TestTransitiveTagsAreInherited(t *testing.T) {
 	_, err = client(issued(out.Credentials)).AssumeRole(t.Context(), &awssts.AssumeRoleInput{
 		RoleArn: aws.String(role), RoleSessionName: aws.String("two"), Tags: []types.Tag{{Key: aws.String("team"), Value: aws.String("db")}},
 	})
-	if codeOf(err) != "InvalidParameterValue" || !strings.Contains(err.Error(), "transitive") {
+	if wiretest.Code(err) != "InvalidParameterValue" || !strings.Contains(err.Error(), "transitive") {
 		t.Errorf("a transitive tag was overridden: %v", err)
 	}
 }

@@ -1,9 +1,7 @@
 package tagging_test
 
 import (
-	"errors"
 	"maps"
-	"net/http/httptest"
 	"slices"
 	"sync"
 	"testing"
@@ -13,11 +11,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/norikae/norikae/internal/awssim/model"
 	"github.com/norikae/norikae/internal/awssim/tagging"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 const (
@@ -109,16 +107,12 @@ func newLab(t *testing.T, more ...tagging.Source) *lab {
 		Lag:   func() time.Duration { return l.lag },
 		Pages: func(n int) int { return l.pageSize(n) },
 	})
-	mux := wire.NewMux(wire.Config{Resolve: func(key string) string {
+	l.url = wiretest.Serve(t, wire.Config{Resolve: func(key string) string {
 		if key == "AKIDOTHER" {
 			return "111111111111"
 		}
 		return account
-	}})
-	mux.Register(l.service.Registration())
-	srv := httptest.NewServer(mux)
-	t.Cleanup(srv.Close)
-	l.url = srv.URL
+	}}, l.service.Registration())
 	l.Client = l.client(region, "AKIDEXAMPLE")
 	return l
 }
@@ -138,32 +132,12 @@ func (l *lab) wait(d time.Duration) {
 	l.now = l.now.Add(d)
 }
 
-// must fails the test on an error and returns the answer.
-func must[T any](t *testing.T) func(T, error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
-
-// refused wants an API error with a code.
-func refused(t *testing.T, code string, err error) {
-	t.Helper()
-	e, ok := errors.AsType[smithy.APIError](err)
-	if !ok || e.ErrorCode() != code {
-		t.Errorf("got %v, want %s", err, code)
-	}
-}
-
 // all follows the tokens of a search to its end.
 func all(t *testing.T, c *sdk.Client, in *sdk.GetResourcesInput) (found []types.ResourceTagMapping, sizes []int) {
 	t.Helper()
 	next := *in
 	for range 1000 {
-		out := must[*sdk.GetResourcesOutput](t)(c.GetResources(t.Context(), &next))
+		out := wiretest.Must(c.GetResources(t.Context(), &next))(t)
 		found, sizes = append(found, out.ResourceTagMappingList...), append(sizes, len(out.ResourceTagMappingList))
 		if aws.ToString(out.PaginationToken) == "" {
 			return found, sizes

@@ -18,6 +18,7 @@ import (
 	"github.com/norikae/norikae/internal/awssim/eks"
 	"github.com/norikae/norikae/internal/awssim/tagging"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 func TestResourcesAreFoundByTypeAndTags(t *testing.T) {
@@ -68,9 +69,9 @@ func TestResourcesAreFoundByTypeAndTags(t *testing.T) {
 			}
 		})
 	}
-	named := must[*sdk.GetResourcesOutput](t)(l.GetResources(t.Context(), &sdk.GetResourcesInput{
+	named := wiretest.Must(l.GetResources(t.Context(), &sdk.GetResourcesInput{
 		ResourceARNList: []string{prefix + "blue", prefix + "ghost", prefix + "bare"},
-	})).ResourceTagMappingList
+	}))(t).ResourceTagMappingList
 	if len(named) != 1 || *named[0].Tags[0].Key != "env" || *named[0].Tags[1].Value != "web" {
 		t.Errorf("by name there are %+v", named)
 	}
@@ -105,7 +106,7 @@ func TestGetResourcesRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := l.GetResources(t.Context(), &in)
-			refused(t, "InvalidParameterException", err)
+			wiretest.Refused(t, err, "InvalidParameterException", "")
 		})
 	}
 	l.set(prefix+"blue", "a", "b")
@@ -136,7 +137,7 @@ func TestSearchesArePagedAtEverySize(t *testing.T) {
 	}
 	pages := 0
 	for p := sdk.NewGetResourcesPaginator(l, &sdk.GetResourcesInput{ResourcesPerPage: aws.Int32(50)}); p.HasMorePages(); pages++ {
-		must[*sdk.GetResourcesOutput](t)(p.NextPage(t.Context()))
+		wiretest.Must(p.NextPage(t.Context()))(t)
 	}
 	if pages != 3 {
 		t.Errorf("the SDK's paginator sees %d pages, want 3", pages)
@@ -175,19 +176,19 @@ func TestATokenExpiresAndBelongsToItsSearch(t *testing.T) {
 	l.set(prefix+"a", "x", "y")
 	l.set(prefix+"b", "x", "y")
 	one := &sdk.GetResourcesInput{ResourcesPerPage: aws.Int32(1)}
-	token := must[*sdk.GetResourcesOutput](t)(l.GetResources(t.Context(), one)).PaginationToken
+	token := wiretest.Must(l.GetResources(t.Context(), one))(t).PaginationToken
 	next := func(in sdk.GetResourcesInput) error {
 		in.PaginationToken = token
 		_, err := l.GetResources(t.Context(), &in)
 		return err //nolint:wrapcheck // it is looked at
 	}
-	refused(t, "InvalidParameterException", next(sdk.GetResourcesInput{ResourceTypeFilters: []string{"eks"}}))
+	wiretest.Refused(t, next(sdk.GetResourcesInput{ResourceTypeFilters: []string{"eks"}}), "InvalidParameterException", "")
 	l.wait(15 * time.Minute)
 	if err := next(*one); err != nil {
 		t.Errorf("after 15 minutes: %v", err)
 	}
 	l.wait(time.Millisecond)
-	refused(t, "PaginationTokenExpiredException", next(*one))
+	wiretest.Refused(t, next(*one), "PaginationTokenExpiredException", "")
 }
 
 func TestChangesBecomeVisibleLate(t *testing.T) {
@@ -273,7 +274,7 @@ func TestAccountsAndRegionsDoNotMeet(t *testing.T) {
 		if len(found) != 1 || *found[0].ResourceARN != arn || *found[0].Tags[0].Value != arn {
 			t.Errorf("%s sees %+v", arn, found)
 		}
-		keys := must[*sdk.GetTagValuesOutput](t)(c.GetTagValues(t.Context(), &sdk.GetTagValuesInput{Key: aws.String("arn")})).TagValues
+		keys := wiretest.Must(c.GetTagValues(t.Context(), &sdk.GetTagValuesInput{Key: aws.String("arn")}))(t).TagValues
 		if !slices.Equal(keys, []string{arn}) {
 			t.Errorf("%s has the values %v", arn, keys)
 		}
@@ -287,23 +288,23 @@ func TestKeysAndValuesAreListed(t *testing.T) {
 	}
 	var keys, values []string
 	for p := sdk.NewGetTagKeysPaginator(l, &sdk.GetTagKeysInput{}); p.HasMorePages(); {
-		keys = append(keys, must[*sdk.GetTagKeysOutput](t)(p.NextPage(t.Context())).TagKeys...)
+		keys = append(keys, wiretest.Must(p.NextPage(t.Context()))(t).TagKeys...)
 	}
 	for p := sdk.NewGetTagValuesPaginator(l, &sdk.GetTagValuesInput{Key: aws.String("same")}); p.HasMorePages(); {
-		values = append(values, must[*sdk.GetTagValuesOutput](t)(p.NextPage(t.Context())).TagValues...)
+		values = append(values, wiretest.Must(p.NextPage(t.Context()))(t).TagValues...)
 	}
 	if len(keys) != 121 || len(values) != 120 || !slices.IsSorted(keys) || !slices.IsSorted(values) {
 		t.Errorf("%d keys and %d values", len(keys), len(values))
 	}
 	_, err := l.GetTagValues(t.Context(), &sdk.GetTagValuesInput{Key: aws.String("")})
-	refused(t, "InvalidParameterException", err)
+	wiretest.Refused(t, err, "InvalidParameterException", "")
 }
 
 func TestTheLagOfAWriteBeginsWithTheWrite(t *testing.T) {
 	l := newLab(t)
 	l.set(prefix + "blue")
 	l.lag = time.Minute
-	must[*sdk.TagResourcesOutput](t)(l.TagResources(t.Context(), &sdk.TagResourcesInput{ResourceARNList: []string{prefix + "blue"}, Tags: map[string]string{"a": "b"}}))
+	wiretest.Must(l.TagResources(t.Context(), &sdk.TagResourcesInput{ResourceARNList: []string{prefix + "blue"}, Tags: map[string]string{"a": "b"}}))(t)
 	l.wait(time.Minute)
 	if got := l.names(t, &sdk.GetResourcesInput{}); !slices.Equal(got, []string{"blue"}) {
 		t.Errorf("tagged are %v", got)
@@ -319,20 +320,20 @@ func TestTagsAreWrittenThroughTheirService(t *testing.T) {
 	ctx := t.Context()
 	l.set(prefix+"blue", "old", "1")
 	l.set(prefix + "bare")
-	out := must[*sdk.TagResourcesOutput](t)(l.TagResources(ctx, &sdk.TagResourcesInput{
+	out := wiretest.Must(l.TagResources(ctx, &sdk.TagResourcesInput{
 		ResourceARNList: []string{prefix + "blue", prefix + "bare", prefix + "fixed", prefix + "ghost"}, Tags: map[string]string{"new": "2"},
-	})).FailedResourcesMap
+	}))(t).FailedResourcesMap
 	if len(out) != 2 || out[prefix+"fixed"].ErrorCode != "NotSimulated" || out[prefix+"ghost"].ErrorCode != "InvalidParameterException" || out[prefix+"ghost"].StatusCode != http.StatusBadRequest {
 		t.Errorf("failed are %+v", out)
 	}
-	must[*sdk.UntagResourcesOutput](t)(l.UntagResources(ctx, &sdk.UntagResourcesInput{ResourceARNList: []string{prefix + "blue"}, TagKeys: []string{"old"}}))
+	wiretest.Must(l.UntagResources(ctx, &sdk.UntagResourcesInput{ResourceARNList: []string{prefix + "blue"}, TagKeys: []string{"old"}}))(t)
 	if got := l.names(t, &sdk.GetResourcesInput{TagFilters: []types.TagFilter{filter("new", "2")}}); !slices.Equal(got, []string{"bare", "blue"}) {
 		t.Errorf("tagged are %v", got)
 	}
 	if got := l.names(t, &sdk.GetResourcesInput{TagFilters: []types.TagFilter{filter("old")}}); len(got) != 0 {
 		t.Errorf("still tagged are %v", got)
 	}
-	denied := must[*sdk.TagResourcesOutput](t)(l.TagResources(ctx, &sdk.TagResourcesInput{ResourceARNList: []string{prefix + "blue"}, Tags: map[string]string{"forbidden": "1"}}))
+	denied := wiretest.Must(l.TagResources(ctx, &sdk.TagResourcesInput{ResourceARNList: []string{prefix + "blue"}, Tags: map[string]string{"forbidden": "1"}}))(t)
 	if f := denied.FailedResourcesMap[prefix+"blue"]; f.StatusCode != http.StatusForbidden || f.ErrorCode != "AccessDeniedException" {
 		t.Errorf("a refused write is %+v", f)
 	}
@@ -344,13 +345,13 @@ func TestTagsAreWrittenThroughTheirService(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := l.TagResources(ctx, &in)
-			refused(t, "InvalidParameterException", err)
+			wiretest.Refused(t, err, "InvalidParameterException", "")
 		})
 	}
 	_, err := l.UntagResources(ctx, &sdk.UntagResourcesInput{ResourceARNList: []string{prefix + "blue"}, TagKeys: []string{}})
-	refused(t, "InvalidParameterException", err)
+	wiretest.Refused(t, err, "InvalidParameterException", "")
 	_, err = l.StartReportCreation(ctx, &sdk.StartReportCreationInput{S3Bucket: aws.String("x")})
-	refused(t, "NotSimulated", err)
+	wiretest.Refused(t, err, "NotSimulated", "")
 }
 
 // Whatever the tags and the filters, the service finds what a naive reading of the
@@ -427,11 +428,11 @@ func TestClustersAreFoundByTheTagsThatEKSHas(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer clusters.Close()
-		arn := must[string](t)(clusters.AddCluster(t.Context(), eks.NewCluster{Account: account, Region: region, Name: "blue", Tags: map[string]string{"env": "prod"}}))
+		arn := wiretest.Must(clusters.AddCluster(t.Context(), eks.NewCluster{Account: account, Region: region, Name: "blue", Tags: map[string]string{"env": "prod"}}))(t)
 		s := tagging.New(tagging.Config{Sources: []tagging.Source{clusters}, Lag: func() time.Duration { return time.Minute }})
 		s.CatchUp(account, region)
 		call := func(svc wire.Service, op string, p wire.Params) wire.Struct {
-			return must[wire.Struct](t)(svc.Serve(t.Context(), &wire.Request{Operation: op, Region: region, AccountID: account, Params: p}))
+			return wiretest.Must(svc.Serve(t.Context(), &wire.Request{Operation: op, Region: region, AccountID: account, Params: p}))(t)
 		}
 		count := func() int {
 			list, _ := call(s, "GetResources", wire.Params{"ResourceTypeFilters": []any{"eks:cluster"}, "TagFilters": []any{wire.Params{"Key": "team"}}})[1].Value.(wire.List)

@@ -7,6 +7,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 )
 
 func TestAdviceForAnNLB(t *testing.T) {
@@ -16,7 +18,7 @@ func TestAdviceForAnNLB(t *testing.T) {
 		if zone != "" {
 			target.AvailabilityZone = &zone
 		}
-		must(n.sdk.RegisterTargets(n.t.Context(), &elb.RegisterTargetsInput{
+		wiretest.Must(n.sdk.RegisterTargets(n.t.Context(), &elb.RegisterTargetsInput{
 			TargetGroupArn: aws.String(n.groups[name]), Targets: []types.TargetDescription{target},
 		}))(n.t)
 	}
@@ -52,7 +54,7 @@ func TestAdviceForAnNLB(t *testing.T) {
 				register(n, "ta", "10.0.0.1", "us-east-1a")
 				register(n, "tb", "10.0.1.1", "us-east-1a")
 				for key, value := range map[string]string{"stickiness.enabled": "true", "deregistration_delay.timeout_seconds": "0"} {
-					must(n.sdk.ModifyTargetGroupAttributes(n.t.Context(), &elb.ModifyTargetGroupAttributesInput{
+					wiretest.Must(n.sdk.ModifyTargetGroupAttributes(n.t.Context(), &elb.ModifyTargetGroupAttributesInput{
 						TargetGroupArn: aws.String(n.groups["tb"]), Attributes: []types.TargetGroupAttribute{{Key: &key, Value: &value}},
 					}))(n.t)
 				}
@@ -62,7 +64,7 @@ func TestAdviceForAnNLB(t *testing.T) {
 			func(n *network) {
 				register(n, "ta", "10.0.0.1", "us-east-1a")
 				register(n, "tb", "10.0.1.1", "us-east-1a")
-				must(n.sdk.CreateRule(n.t.Context(), &elb.CreateRuleInput{
+				wiretest.Must(n.sdk.CreateRule(n.t.Context(), &elb.CreateRuleInput{
 					ListenerArn: &n.on, Priority: aws.Int32(5), Actions: []types.Action{forward(n.split("tc", 1))},
 					Conditions: []types.RuleCondition{{Field: aws.String(fieldSource), SourceIpConfig: &types.SourceIpConditionConfig{IpAddressType: types.SourceIpAddressTypeEnumIpv4}}},
 				}))(n.t)
@@ -73,7 +75,7 @@ func TestAdviceForAnNLB(t *testing.T) {
 			n := newNetwork(t, types.ProtocolEnumTcp)
 			tc.world(n)
 			n.forget()
-			got := must(n.open().Advise(t.Context()))(t)
+			got := wiretest.Must(n.open().Advise(t.Context()))(t)
 			if len(got) != len(tc.want) {
 				t.Fatalf("advice: %q, want %d pieces", got, len(tc.want))
 			}

@@ -1,9 +1,6 @@
 package elbv2
 
 import (
-	"errors"
-	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +15,7 @@ import (
 	"github.com/norikae/norikae/internal/awssim/fault"
 	"github.com/norikae/norikae/internal/awssim/model"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 	"github.com/norikae/norikae/internal/traffic"
 )
 
@@ -52,7 +50,7 @@ func newWorld(t *testing.T, change ...func(*sim.Config)) *world {
 		Namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/", Service: svc,
 	})
 	w.sdk = elb.New(elb.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String("http://127.0.0.1:1"), HTTPClient: inProcess{mux}, RetryMaxAttempts: 1,
+		Region: "us-east-1", BaseEndpoint: aws.String("http://127.0.0.1:1"), HTTPClient: wiretest.Direct{Handler: mux}, RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
 	})
 	w.lb = w.balancer("web")
@@ -64,33 +62,6 @@ func newWorld(t *testing.T, change ...func(*sim.Config)) *world {
 	w.forget()
 	return w
 }
-
-// inProcess hands requests to a handler without a network.
-type inProcess struct{ http.Handler }
-
-func (p inProcess) Do(r *http.Request) (resp *http.Response, err error) {
-	w := &answer{header: http.Header{}, status: http.StatusOK}
-	defer func() {
-		if cut, ok := recover().(error); ok && errors.Is(cut, http.ErrAbortHandler) {
-			err = io.ErrUnexpectedEOF
-		}
-	}()
-	p.ServeHTTP(w, r)
-	return &http.Response{
-		StatusCode: w.status, Header: w.header, Body: io.NopCloser(strings.NewReader(w.body.String())), Request: r,
-		ProtoMajor: 1, ProtoMinor: 1,
-	}, nil
-}
-
-type answer struct {
-	header http.Header
-	status int
-	body   strings.Builder
-}
-
-func (w *answer) Header() http.Header         { return w.header }
-func (w *answer) WriteHeader(s int)           { w.status = s }
-func (w *answer) Write(b []byte) (int, error) { return w.body.Write(b) }
 
 // plane is a data plane whose targets have the health that a test gives them.
 type plane world
@@ -146,7 +117,7 @@ func (w *world) last(op string) wire.Params {
 
 func (w *world) balancer(name string) string {
 	w.t.Helper()
-	return *must(w.sdk.CreateLoadBalancer(w.t.Context(), &elb.CreateLoadBalancerInput{
+	return *wiretest.Must(w.sdk.CreateLoadBalancer(w.t.Context(), &elb.CreateLoadBalancerInput{
 		Name: &name, Subnets: []string{"subnet-1", "subnet-2"},
 	}))(w.t).LoadBalancers[0].LoadBalancerArn
 }
@@ -157,7 +128,7 @@ func (w *world) listen(lb string, port int32, protocol types.ProtocolEnum) strin
 	if protocol == types.ProtocolEnumHttps {
 		in.Certificates = []types.Certificate{{CertificateArn: aws.String("arn:aws:acm:us-east-1:000000000000:certificate/1")}}
 	}
-	return *must(w.sdk.CreateListener(w.t.Context(), in))(w.t).Listeners[0].ListenerArn
+	return *wiretest.Must(w.sdk.CreateListener(w.t.Context(), in))(w.t).Listeners[0].ListenerArn
 }
 
 func (w *world) group(name string, change ...func(*elb.CreateTargetGroupInput)) string {
@@ -168,13 +139,13 @@ func (w *world) group(name string, change ...func(*elb.CreateTargetGroupInput)) 
 	for _, f := range change {
 		f(in)
 	}
-	return *must(w.sdk.CreateTargetGroup(w.t.Context(), in))(w.t).TargetGroups[0].TargetGroupArn
+	return *wiretest.Must(w.sdk.CreateTargetGroup(w.t.Context(), in))(w.t).TargetGroups[0].TargetGroupArn
 }
 
 // rule makes a rule on a listener, outside of what is tested.
 func (w *world) rule(listener string, priority int32, conditions []types.RuleCondition, actions ...types.Action) string {
 	w.t.Helper()
-	return *must(w.sdk.CreateRule(w.t.Context(), &elb.CreateRuleInput{
+	return *wiretest.Must(w.sdk.CreateRule(w.t.Context(), &elb.CreateRuleInput{
 		ListenerArn: &listener, Priority: &priority, Conditions: conditions, Actions: actions,
 	}))(w.t).Rules[0].RuleArn
 }
@@ -182,13 +153,13 @@ func (w *world) rule(listener string, priority int32, conditions []types.RuleCon
 // see a rule as it is now.
 func (w *world) see(ruleARN string) types.Rule {
 	w.t.Helper()
-	return must(w.sdk.DescribeRules(w.t.Context(), &elb.DescribeRulesInput{RuleArns: []string{ruleARN}}))(w.t).Rules[0]
+	return wiretest.Must(w.sdk.DescribeRules(w.t.Context(), &elb.DescribeRulesInput{RuleArns: []string{ruleARN}}))(w.t).Rules[0]
 }
 
 func (w *world) tagsOf(id string) map[string]string {
 	w.t.Helper()
 	out := map[string]string{}
-	for _, t := range must(w.sdk.DescribeTags(w.t.Context(), &elb.DescribeTagsInput{ResourceArns: []string{id}}))(w.t).TagDescriptions[0].Tags {
+	for _, t := range wiretest.Must(w.sdk.DescribeTags(w.t.Context(), &elb.DescribeTagsInput{ResourceArns: []string{id}}))(w.t).TagDescriptions[0].Tags {
 		out[*t.Key] = *t.Value
 	}
 	return out
@@ -196,7 +167,7 @@ func (w *world) tagsOf(id string) map[string]string {
 
 func (w *world) tag(id, key, value string) {
 	w.t.Helper()
-	must(w.sdk.AddTags(w.t.Context(), &elb.AddTagsInput{ResourceArns: []string{id}, Tags: []types.Tag{sdkTag(key, value)}}))(w.t)
+	wiretest.Must(w.sdk.AddTags(w.t.Context(), &elb.AddTagsInput{ResourceArns: []string{id}, Tags: []types.Tag{sdkTag(key, value)}}))(w.t)
 }
 
 // split by the groups' names: "a", 90, "b", 10.
@@ -248,7 +219,7 @@ func hosts(names ...string) []types.RuleCondition {
 // open makes the router under test, for a numbered rule at priority 10 unless changed.
 func (w *world) open(change ...func(*Config)) *Rule {
 	w.t.Helper()
-	return must(New(w.config(change...)))(w.t)
+	return wiretest.Must(New(w.config(change...)))(w.t)
 }
 
 func (w *world) config(change ...func(*Config)) Config {
@@ -264,18 +235,7 @@ func (w *world) config(change ...func(*Config)) Config {
 
 func (w *world) fail(r fault.Rule) {
 	w.t.Helper()
-	must(w.faults.Add(r))(w.t)
-}
-
-// must fails the test on an error and returns the answer.
-func must[T any](v T, err error) func(*testing.T) T {
-	return func(t *testing.T) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
+	wiretest.Must(w.faults.Add(r))(w.t)
 }
 
 // mentions checks that a message has all the parts that a reader needs.

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	simfault "github.com/norikae/norikae/internal/awssim/fault"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 	"github.com/norikae/norikae/internal/fault"
 	"github.com/norikae/norikae/internal/shift"
 	"github.com/norikae/norikae/internal/traffic"
@@ -309,7 +310,7 @@ func TestTagsFollowARuleThatWasMadeAnew(t *testing.T) {
 	if err := r.SetMark(ctx, markOf(w)); err != nil {
 		t.Fatal(err)
 	}
-	must(w.sdk.DeleteRule(ctx, &elb.DeleteRuleInput{RuleArn: &arn}))(t)
+	wiretest.Must(w.sdk.DeleteRule(ctx, &elb.DeleteRuleInput{RuleArn: &arn}))(t)
 	if _, ok, err := r.Mark(ctx); ok || err != nil {
 		t.Errorf("mark of no rule: %v, %v", ok, err)
 	}
@@ -323,7 +324,7 @@ func TestTagsFollowARuleThatWasMadeAnew(t *testing.T) {
 		t.Errorf("writing to no rule: %v", err)
 	}
 	arn = w.rule(w.listener, 10, hosts("example.com"), notFound())
-	must(r.Observe(ctx))(t)
+	wiretest.Must(r.Observe(ctx))(t)
 	if err := r.SetMark(ctx, markOf(w)); err != nil {
 		t.Fatal(err)
 	}
@@ -337,7 +338,7 @@ func TestFailuresOfTagCallsKeepTheirClass(t *testing.T) {
 	w.rule(w.listener, 10, hosts("example.com"), notFound())
 	r := w.open()
 	ctx := t.Context()
-	must(r.Observe(ctx))(t)
+	wiretest.Must(r.Observe(ctx))(t)
 	for op, f := range map[string]func() error{
 		"DescribeTags": func() error { _, _, err := r.Mark(ctx); return err },
 		"AddTags":      func() error { return r.SetMark(ctx, markOf(w)) },

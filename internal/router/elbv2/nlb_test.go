@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	simfault "github.com/norikae/norikae/internal/awssim/fault"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 	"github.com/norikae/norikae/internal/fault"
 	"github.com/norikae/norikae/internal/traffic"
 )
@@ -37,7 +38,7 @@ func newNetwork(t *testing.T, protocol types.ProtocolEnum) *network {
 
 func (n *network) balance(name string) string {
 	n.t.Helper()
-	return *must(n.sdk.CreateLoadBalancer(n.t.Context(), &elb.CreateLoadBalancerInput{
+	return *wiretest.Must(n.sdk.CreateLoadBalancer(n.t.Context(), &elb.CreateLoadBalancerInput{
 		Name: &name, Subnets: []string{"subnet-1", "subnet-2"}, Type: types.LoadBalancerTypeEnumNetwork, IpAddressType: types.IpAddressTypeDualstack,
 	}))(n.t).LoadBalancers[0].LoadBalancerArn
 }
@@ -48,7 +49,7 @@ func (n *network) hear(lb string, port int32, protocol types.ProtocolEnum, to tr
 	if protocol == types.ProtocolEnumTls {
 		in.Certificates = []types.Certificate{{CertificateArn: aws.String("arn:aws:acm:us-east-1:000000000000:certificate/1")}}
 	}
-	return *must(n.sdk.CreateListener(n.t.Context(), in))(n.t).Listeners[0].ListenerArn
+	return *wiretest.Must(n.sdk.CreateListener(n.t.Context(), in))(n.t).Listeners[0].ListenerArn
 }
 
 // tcp makes a target group, of TCP and IPv4 addresses unless changed.
@@ -61,7 +62,7 @@ func (n *network) tcp(name string, change ...func(*elb.CreateTargetGroupInput)) 
 
 func (n *network) open(change ...func(*Config)) *Rule {
 	n.t.Helper()
-	return must(New(n.config(change...)))(n.t)
+	return wiretest.Must(New(n.config(change...)))(n.t)
 }
 
 func (n *network) config(change ...func(*Config)) Config {
@@ -73,7 +74,7 @@ func (n *network) config(change ...func(*Config)) Config {
 
 func (n *network) listener() types.Listener {
 	n.t.Helper()
-	return must(n.sdk.DescribeListeners(n.t.Context(), &elb.DescribeListenersInput{ListenerArns: []string{n.on}}))(n.t).Listeners[0]
+	return wiretest.Must(n.sdk.DescribeListeners(n.t.Context(), &elb.DescribeListenersInput{ListenerArns: []string{n.on}}))(n.t).Listeners[0]
 }
 
 // stickBy source address: an NLB takes no duration.
@@ -83,7 +84,7 @@ func stickBy(c *types.ForwardActionConfig) {
 
 func (n *network) forwards(s traffic.Split, change ...func(*types.ForwardActionConfig)) {
 	n.t.Helper()
-	must(n.sdk.ModifyListener(n.t.Context(), &elb.ModifyListenerInput{ListenerArn: &n.on, DefaultActions: []types.Action{forward(s, change...)}}))(n.t)
+	wiretest.Must(n.sdk.ModifyListener(n.t.Context(), &elb.ModifyListenerInput{ListenerArn: &n.on, DefaultActions: []types.Action{forward(s, change...)}}))(n.t)
 	n.forget()
 }
 
@@ -99,7 +100,7 @@ func TestAnNLBListenerIsShifted(t *testing.T) {
 			if r.Protocol() != "" {
 				t.Errorf("a protocol that nobody read: %s", r.Protocol())
 			}
-			live := must(r.Observe(t.Context()))(t)
+			live := wiretest.Must(r.Observe(t.Context()))(t)
 			if r.Protocol() != string(protocol) {
 				t.Errorf("protocol %q, want %s", r.Protocol(), protocol)
 			}
@@ -125,7 +126,7 @@ func TestAnNLBListenerIsShifted(t *testing.T) {
 						t.Errorf("no weight for %s (S20)", g.Str("TargetGroupArn"))
 					}
 				}
-				if got := must(r.Observe(t.Context()))(t); !got.Split.Equal(s) {
+				if got := wiretest.Must(r.Observe(t.Context()))(t); !got.Split.Equal(s) {
 					t.Errorf("observed %s, want %s", got.Split, s)
 				}
 			}
@@ -141,7 +142,7 @@ func TestAnNLBListenerIsShifted(t *testing.T) {
 
 func TestAnNLBShiftMakesAsManyCallsAsOneOfADefaultAction(t *testing.T) {
 	n := newNetwork(t, types.ProtocolEnumTcp)
-	must(n.sdk.ModifyListener(t.Context(), &elb.ModifyListenerInput{
+	wiretest.Must(n.sdk.ModifyListener(t.Context(), &elb.ModifyListenerInput{
 		ListenerArn: &n.world.listener, DefaultActions: []types.Action{forward(n.split("a", 1))},
 	}))(t)
 	alb := n.world.open(func(c *Config) { c.Numbered, c.Default = nil, true })
@@ -179,7 +180,7 @@ func TestStickinessOfAnNLBIsKeptAndTold(t *testing.T) {
 	n := newNetwork(t, types.ProtocolEnumTcp)
 	n.forwards(n.split("ta", 100, "tb", 0), stickBy)
 	r := n.open()
-	warnings := strings.Join(must(r.Preflight(t.Context()))(t), "\n")
+	warnings := strings.Join(wiretest.Must(r.Preflight(t.Context()))(t), "\n")
 	for _, want := range []string{"clients stay on their target group by their source address", "connections that are open stay on their target"} {
 		if !strings.Contains(warnings, want) {
 			t.Errorf("%q is not in the warnings:\n%s", want, warnings)
@@ -200,8 +201,8 @@ func TestS22_OpenConnectionsAreToldToStay(t *testing.T) {
 	n := newNetwork(t, types.ProtocolEnumTls)
 	r := n.open()
 	for name, notes := range map[string][]string{
-		"Preflight": must(r.Preflight(t.Context()))(t),
-		"Observe":   must(r.Observe(t.Context()))(t).Notes,
+		"Preflight": wiretest.Must(r.Preflight(t.Context()))(t),
+		"Observe":   wiretest.Must(r.Observe(t.Context()))(t).Notes,
 	} {
 		all := strings.Join(notes, "\n")
 		if len(notes) != 1 || !strings.Contains(all, "whatever the weights") || !strings.Contains(all, "retire what lost its weight only after they have drained") {
@@ -210,7 +211,7 @@ func TestS22_OpenConnectionsAreToldToStay(t *testing.T) {
 	}
 	// A group that leaves the action loses what is open on it.
 	n.forwards(n.split("ta", 1, "tc", 1))
-	if all := strings.Join(must(r.Preflight(t.Context()))(t), "\n"); !strings.Contains(all, "targetgroup/tc/") || !strings.Contains(all, "ends the connections that are still open on it within an hour") {
+	if all := strings.Join(wiretest.Must(r.Preflight(t.Context()))(t), "\n"); !strings.Contains(all, "targetgroup/tc/") || !strings.Contains(all, "ends the connections that are still open on it within an hour") {
 		t.Errorf("nothing is said of the group that leaves:\n%s", all)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	sim "github.com/norikae/norikae/internal/awssim/elbv2"
 	simfault "github.com/norikae/norikae/internal/awssim/fault"
 	"github.com/norikae/norikae/internal/awssim/model"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 	"github.com/norikae/norikae/internal/fault"
 	"github.com/norikae/norikae/internal/shift"
 )
@@ -262,19 +263,19 @@ func TestAdviceComesFromTheGroupsAttributes(t *testing.T) {
 	w := newWorld(t)
 	set := func(name, key, value string) {
 		t.Helper()
-		must(w.sdk.ModifyTargetGroupAttributes(t.Context(), &elb.ModifyTargetGroupAttributesInput{
+		wiretest.Must(w.sdk.ModifyTargetGroupAttributes(t.Context(), &elb.ModifyTargetGroupAttributesInput{
 			TargetGroupArn: aws.String(w.groups[name]), Attributes: []types.TargetGroupAttribute{{Key: &key, Value: &value}},
 		}))(t)
 	}
 	w.rule(w.listener, 10, hosts("example.com"), forward(w.split("a", 100)))
 	r := w.open()
-	if got := must(r.Advise(t.Context()))(t); len(got) != 1 || !strings.Contains(got[0], "WebSocket connections that are open stay") {
+	if got := wiretest.Must(r.Advise(t.Context()))(t); len(got) != 1 || !strings.Contains(got[0], "WebSocket connections that are open stay") {
 		t.Errorf("advice for nothing but WebSockets (S22): %v", got)
 	}
 	set("a", "stickiness.enabled", "true")
 	set("a", "deregistration_delay.timeout_seconds", "0")
 	set("b", "slow_start.duration_seconds", "60")
-	all := strings.Join(must(r.Advise(t.Context()))(t), "\n")
+	all := strings.Join(wiretest.Must(r.Advise(t.Context()))(t), "\n")
 	for _, want := range []string{"target stickiness on", "slow start (60 s)", "deregistration delay of 0 s"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%q is not in:\n%s", want, all)
@@ -320,7 +321,7 @@ func TestHealthIsAskedPerGroup(t *testing.T) {
 	register := func(name string, ids ...string) {
 		t.Helper()
 		for _, id := range ids {
-			must(w.sdk.RegisterTargets(t.Context(), &elb.RegisterTargetsInput{
+			wiretest.Must(w.sdk.RegisterTargets(t.Context(), &elb.RegisterTargetsInput{
 				TargetGroupArn: aws.String(w.groups[name]), Targets: []types.TargetDescription{{Id: &id}},
 			}))(t)
 		}
@@ -331,7 +332,7 @@ func TestHealthIsAskedPerGroup(t *testing.T) {
 	w.rule(w.listener, 10, hosts("example.com"), forward(w.split("a", 1)))
 	r := w.open()
 	w.forget()
-	got := must(r.Health(t.Context(), []string{w.groups["a"], w.groups["b"], w.groups["a"]}))(t)
+	got := wiretest.Must(r.Health(t.Context(), []string{w.groups["a"], w.groups["b"], w.groups["a"]}))(t)
 	if a := got[w.groups["a"]]; a != (shift.Health{Healthy: 1, Total: 2, Reason: "Target.Timeout"}) {
 		t.Errorf("a: %+v", a)
 	}
@@ -439,7 +440,7 @@ func TestConditionsAreHeldToAWSsLimits(t *testing.T) {
 				t.Errorf("we say %v, the API says %v", err, simErr)
 			}
 			if simErr == nil {
-				must(w.sdk.DeleteRule(t.Context(), &elb.DeleteRuleInput{RuleArn: out.Rules[0].RuleArn}))(t)
+				wiretest.Must(w.sdk.DeleteRule(t.Context(), &elb.DeleteRuleInput{RuleArn: out.Rules[0].RuleArn}))(t)
 			}
 		})
 	}

@@ -16,6 +16,7 @@ import (
 
 	sim "github.com/norikae/norikae/internal/awssim/elbv2"
 	simfault "github.com/norikae/norikae/internal/awssim/fault"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 	"github.com/norikae/norikae/internal/fault"
 	"github.com/norikae/norikae/internal/shift"
 	"github.com/norikae/norikae/internal/traffic"
@@ -50,7 +51,7 @@ func TestWriteGivesExactlyTheseWeights(t *testing.T) {
 		if err := r.Write(t.Context(), want); err != nil {
 			t.Fatal(err)
 		}
-		live := must(r.Observe(t.Context()))(t)
+		live := wiretest.Must(r.Observe(t.Context()))(t)
 		if !live.Exists || !live.Split.Equal(want) || live.Ref != arn || !live.Conforms || len(live.Notes) != 0 {
 			t.Errorf("observed %+v, want %s", live, want)
 		}
@@ -63,7 +64,7 @@ func TestS09_EverythingElseOnTheRuleIsKept(t *testing.T) {
 	w.tag(arn, "team", "shop")
 	before := w.see(arn)
 	r := w.open(func(c *Config) { c.ListenerARN = w.https })
-	live := must(r.Observe(t.Context()))(t)
+	live := wiretest.Must(r.Observe(t.Context()))(t)
 	if notes := strings.Join(live.Notes, "\n"); !strings.Contains(notes, "authenticate-oidc is kept") {
 		t.Errorf("the notes do not say that authentication is kept: %s", notes)
 	}
@@ -128,13 +129,13 @@ func TestS07_ConditionsChangeInTheSameWriteAsTheWeights(t *testing.T) {
 	w := newWorld(t)
 	arn := w.rule(w.listener, 10, hosts("old.example.com"), forward(w.split("a", 100)))
 	r := w.open()
-	if live := must(r.Observe(t.Context()))(t); live.Conforms || !live.Split.Equal(w.split("a", 100)) {
+	if live := wiretest.Must(r.Observe(t.Context()))(t); live.Conforms || !live.Split.Equal(w.split("a", 100)) {
 		t.Fatalf("observed %+v", live)
 	}
 	if err := r.Write(t.Context(), w.split("a", 100, "b", 0)); err != nil {
 		t.Fatal(err)
 	}
-	if live := must(r.Observe(t.Context()))(t); !live.Conforms || !live.Split.Equal(w.split("a", 100, "b", 0)) {
+	if live := wiretest.Must(r.Observe(t.Context()))(t); !live.Conforms || !live.Split.Equal(w.split("a", 100, "b", 0)) {
 		t.Errorf("observed %+v", live)
 	}
 	same(t, "conditions", conditionsOf(w.see(arn).Conditions)[0].normal().values, []string{"example.com"})
@@ -142,18 +143,18 @@ func TestS07_ConditionsChangeInTheSameWriteAsTheWeights(t *testing.T) {
 
 func TestTheDefaultActionIsChangedThroughTheListener(t *testing.T) {
 	w := newWorld(t)
-	must(w.sdk.ModifyListener(t.Context(), &elb.ModifyListenerInput{
+	wiretest.Must(w.sdk.ModifyListener(t.Context(), &elb.ModifyListenerInput{
 		ListenerArn: &w.https, DefaultActions: []types.Action{oidc(), second(forward(w.split("a", 1), sticky))},
 	}))(t)
 	r := w.open(func(c *Config) { c.ListenerARN, c.Numbered, c.Default = w.https, nil, true })
-	live := must(r.Observe(t.Context()))(t)
+	live := wiretest.Must(r.Observe(t.Context()))(t)
 	if !live.Exists || !live.Conforms || live.Ref != w.https || !live.Split.Equal(w.split("a", 1)) || len(live.Notes) != 2 {
 		t.Errorf("observed %+v", live)
 	}
 	if err := r.Write(t.Context(), w.split("a", 60, "b", 40)); err != nil {
 		t.Fatal(err)
 	}
-	l := must(w.sdk.DescribeListeners(t.Context(), &elb.DescribeListenersInput{ListenerArns: []string{w.https}}))(t).Listeners[0]
+	l := wiretest.Must(w.sdk.DescribeListeners(t.Context(), &elb.DescribeListenersInput{ListenerArns: []string{w.https}}))(t).Listeners[0]
 	if got := splitOf(l.DefaultActions); !got.Equal(w.split("a", 60, "b", 40)) || len(l.DefaultActions) != 2 {
 		t.Errorf("default actions are %s", got)
 	}
@@ -175,7 +176,7 @@ func TestARuleByItsARNIsLeftItsConditions(t *testing.T) {
 		return func(c *Config) { c.ListenerARN, c.Numbered, c.RuleARN = "", nil, id }
 	}
 	r := w.open(byARN(arn))
-	if live := must(r.Observe(t.Context()))(t); !live.Exists || !live.Conforms || live.Ref != arn {
+	if live := wiretest.Must(r.Observe(t.Context()))(t); !live.Exists || !live.Conforms || live.Ref != arn {
 		t.Errorf("observed %+v", live)
 	}
 	if err := r.Write(t.Context(), w.split("a", 1, "b", 1)); err != nil {
@@ -184,7 +185,7 @@ func TestARuleByItsARNIsLeftItsConditions(t *testing.T) {
 	if w.last("ModifyRule").Has("Conditions") {
 		t.Error("conditions were written")
 	}
-	must(w.sdk.DeleteRule(t.Context(), &elb.DeleteRuleInput{RuleArn: &arn}))(t)
+	wiretest.Must(w.sdk.DeleteRule(t.Context(), &elb.DeleteRuleInput{RuleArn: &arn}))(t)
 	for name, f := range map[string]func() error{
 		"Observe": func() error { _, err := r.Observe(t.Context()); return err },
 		"Mark":    func() error { _, _, err := r.Mark(t.Context()); return err },
@@ -193,7 +194,7 @@ func TestARuleByItsARNIsLeftItsConditions(t *testing.T) {
 			t.Errorf("%s of a rule that was deleted: %v", name, err)
 		}
 	}
-	all := must(w.sdk.DescribeRules(t.Context(), &elb.DescribeRulesInput{ListenerArn: &w.listener}))(t).Rules
+	all := wiretest.Must(w.sdk.DescribeRules(t.Context(), &elb.DescribeRulesInput{ListenerArn: &w.listener}))(t).Rules
 	_, err := w.open(byARN(*all[len(all)-1].RuleArn)).Observe(t.Context())
 	mentions(t, err, "route.alb.ruleARN", "default rule", "default: true", w.listener)
 }
@@ -202,7 +203,7 @@ func TestARuleThatAnswersByItselfCanBeMadeToForward(t *testing.T) {
 	w := newWorld(t)
 	arn := w.rule(w.listener, 10, hosts("example.com"), notFound())
 	r := w.open()
-	live := must(r.Observe(t.Context()))(t)
+	live := wiretest.Must(r.Observe(t.Context()))(t)
 	if !live.Exists || len(live.Split) != 0 || !strings.Contains(strings.Join(live.Notes, "\n"), "no split to go back to") {
 		t.Errorf("observed %+v", live)
 	}
@@ -220,12 +221,12 @@ func TestAnObservationServesTheWriteRightAfterItAndNoOther(t *testing.T) {
 		w := newWorld(t)
 		arn := w.rule(w.listener, 10, hosts("example.com"), forward(w.split("a", 100, "b", 0)))
 		r := w.open()
-		must(r.Observe(t.Context()))(t)
+		wiretest.Must(r.Observe(t.Context()))(t)
 		w.forget()
 
 		step := func(s traffic.Split, pause time.Duration, want string) {
 			t.Helper()
-			must(r.Observe(t.Context()))(t)
+			wiretest.Must(r.Observe(t.Context()))(t)
 			_, _, err := r.Mark(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -243,7 +244,7 @@ func TestAnObservationServesTheWriteRightAfterItAndNoOther(t *testing.T) {
 		step(w.split("a", 80, "b", 20), reuseFor, "DescribeRules DescribeTags DescribeRules ModifyRule")
 
 		// A write uses up the reading: what somebody changes after it is kept by the next.
-		must(w.sdk.ModifyRule(t.Context(), &elb.ModifyRuleInput{RuleArn: &arn, Actions: []types.Action{forward(w.split("a", 80, "b", 20), sticky)}}))(t)
+		wiretest.Must(w.sdk.ModifyRule(t.Context(), &elb.ModifyRuleInput{RuleArn: &arn, Actions: []types.Action{forward(w.split("a", 80, "b", 20), sticky)}}))(t)
 		if err := r.Write(t.Context(), w.split("a", 70, "b", 30)); err != nil {
 			t.Fatal(err)
 		}
@@ -270,7 +271,7 @@ func TestS15_ErrorsOfAWriteSayWhetherToTryAgain(t *testing.T) {
 			w := newWorld(t)
 			arn := w.rule(w.listener, 10, hosts("example.com"), forward(w.split("a", 100, "b", 0)))
 			r := w.open()
-			must(r.Observe(t.Context()))(t)
+			wiretest.Must(r.Observe(t.Context()))(t)
 			w.fail(simfault.Rule{Kind: tc.fault, Operation: "ModifyRule", Times: 1})
 			err := r.Write(t.Context(), w.split("a", 50, "b", 50))
 			if err == nil || !tc.check(err) || fault.IsTerminal(err) || !strings.Contains(err.Error(), arn) {
@@ -299,14 +300,14 @@ func TestS11_TheRuleIsFoundOnAnyPage(t *testing.T) {
 	arn := w.rule(w.listener, 10, hosts("example.com"), forward(w.split("a", 3, "b", 1)))
 	w.forget()
 	r := w.open()
-	if live := must(r.Observe(t.Context()))(t); live.Ref != arn || !live.Split.Equal(w.split("a", 3, "b", 1)) {
+	if live := wiretest.Must(r.Observe(t.Context()))(t); live.Ref != arn || !live.Split.Equal(w.split("a", 3, "b", 1)) {
 		t.Errorf("observed %+v", live)
 	}
 	if n := strings.Count(w.made(), "DescribeRules"); n != 10 {
 		t.Errorf("%d pages were read, want 10", n)
 	}
 	w.forget()
-	must(r.Observe(t.Context()))(t)
+	wiretest.Must(r.Observe(t.Context()))(t)
 	if w.made() != "DescribeRules" {
 		t.Errorf("the second look made %s, want one call", w.made())
 	}
@@ -318,19 +319,19 @@ func TestS17_ARuleIsFoundByItsExactPriorityOnly(t *testing.T) {
 	w.rule(w.listener, 100, hosts("example.net"), forward(w.split("a", 1, "b", 1)))
 	w.rule(w.https, 10, hosts("example.com"), forward(w.split("a", 1, "b", 1)))
 	r := w.open()
-	if live := must(r.Observe(t.Context()))(t); live.Exists {
+	if live := wiretest.Must(r.Observe(t.Context()))(t); live.Exists {
 		t.Fatalf("found %s", live.Ref)
 	}
 	arn := w.rule(w.listener, 10, hosts("example.com"), forward(w.split("c", 1)))
-	if live := must(r.Observe(t.Context()))(t); live.Ref != arn || !live.Split.Equal(w.split("c", 1)) {
+	if live := wiretest.Must(r.Observe(t.Context()))(t); live.Ref != arn || !live.Split.Equal(w.split("c", 1)) {
 		t.Errorf("observed %+v", live)
 	}
 	// Priorities are swapped: another rule is the route now, and the old one is left alone.
 	other := w.rule(w.listener, 11, hosts("www.example.com"), forward(w.split("d", 1)))
-	must(w.sdk.SetRulePriorities(t.Context(), &elb.SetRulePrioritiesInput{RulePriorities: []types.RulePriorityPair{
+	wiretest.Must(w.sdk.SetRulePriorities(t.Context(), &elb.SetRulePrioritiesInput{RulePriorities: []types.RulePriorityPair{
 		{RuleArn: &arn, Priority: aws.Int32(11)}, {RuleArn: &other, Priority: aws.Int32(10)},
 	}}))(t)
-	if live := must(r.Observe(t.Context()))(t); live.Ref != other || live.Conforms || !live.Split.Equal(w.split("d", 1)) {
+	if live := wiretest.Must(r.Observe(t.Context()))(t); live.Ref != other || live.Conforms || !live.Split.Equal(w.split("d", 1)) {
 		t.Errorf("observed %+v", live)
 	}
 }
@@ -344,12 +345,12 @@ func markOf(w *world) shift.Mark {
 
 func TestS10_ANewRuleBeginsWithTheWeightsThatServeItsRequestsToday(t *testing.T) {
 	w := newWorld(t)
-	must(w.sdk.ModifyListener(t.Context(), &elb.ModifyListenerInput{
+	wiretest.Must(w.sdk.ModifyListener(t.Context(), &elb.ModifyListenerInput{
 		ListenerArn: &w.listener, DefaultActions: []types.Action{forward(w.split("a", 30, "c", 70), sticky)},
 	}))(t)
 	w.rule(w.listener, 20, hosts("example.org"), forward(w.split("d", 1)))
 	r := w.open()
-	live := must(r.Observe(t.Context()))(t)
+	live := wiretest.Must(r.Observe(t.Context()))(t)
 	if live.Exists || live.Ref != "" || !live.Split.Equal(w.split("a", 30, "c", 70)) {
 		t.Fatalf("observed %+v", live)
 	}
@@ -362,7 +363,7 @@ func TestS10_ANewRuleBeginsWithTheWeightsThatServeItsRequestsToday(t *testing.T)
 	if w.made() != "CreateRule" {
 		t.Errorf("made %s, want one call", w.made())
 	}
-	live = must(r.Observe(t.Context()))(t)
+	live = wiretest.Must(r.Observe(t.Context()))(t)
 	if !live.Exists || !live.Conforms || !live.Split.Equal(w.split("a", 30, "c", 70, "b", 0)) {
 		t.Errorf("observed %+v", live)
 	}
@@ -382,7 +383,7 @@ func TestCreateTellsItsOwnLostAnswerFromSomebodyElse(t *testing.T) {
 	t.Run("our creation took effect, the answer was lost, the SDK tried again", func(t *testing.T) {
 		w := newWorld(t)
 		r := w.open()
-		must(r.Observe(t.Context()))(t)
+		wiretest.Must(r.Observe(t.Context()))(t)
 		w.fail(simfault.Rule{Kind: simfault.DropAfter, Operation: "CreateRule", Times: 1})
 		if err := r.Create(t.Context(), w.split("a", 1), markOf(w)); err == nil {
 			t.Fatal("a lost answer is not an error")
@@ -395,7 +396,7 @@ func TestCreateTellsItsOwnLostAnswerFromSomebodyElse(t *testing.T) {
 		retrying := w2.open(func(c *Config) {
 			c.API = elb.New(w2.sdk.Options(), func(o *elb.Options) { o.RetryMaxAttempts = 2 })
 		})
-		must(retrying.Observe(t.Context()))(t)
+		wiretest.Must(retrying.Observe(t.Context()))(t)
 		w2.fail(simfault.Rule{Kind: simfault.ErrorAfter, Operation: "CreateRule", Times: 1})
 		if err := retrying.Create(t.Context(), w2.split("a", 1), markOf(w2)); err != nil {
 			t.Errorf("got %v", err)
@@ -404,7 +405,7 @@ func TestCreateTellsItsOwnLostAnswerFromSomebodyElse(t *testing.T) {
 	t.Run("somebody else was faster", func(t *testing.T) {
 		w := newWorld(t)
 		r := w.open()
-		must(r.Observe(t.Context()))(t)
+		wiretest.Must(r.Observe(t.Context()))(t)
 		w.rule(w.listener, 10, hosts("example.org"), notFound())
 		if err := r.Create(t.Context(), w.split("a", 1), markOf(w)); !errors.Is(err, fault.ErrConflict) {
 			t.Errorf("got %v", err)
@@ -414,7 +415,7 @@ func TestCreateTellsItsOwnLostAnswerFromSomebodyElse(t *testing.T) {
 
 func TestARuleThatNeedsAHiddenSecretIsNotCreated(t *testing.T) {
 	w := newWorld(t)
-	must(w.sdk.ModifyListener(t.Context(), &elb.ModifyListenerInput{
+	wiretest.Must(w.sdk.ModifyListener(t.Context(), &elb.ModifyListenerInput{
 		ListenerArn: &w.https, DefaultActions: []types.Action{oidc(), second(forward(w.split("a", 1)))},
 	}))(t)
 	w.forget()

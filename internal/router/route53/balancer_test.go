@@ -17,6 +17,9 @@ func TestTheLoadBalancersThatJudgeAreThoseThatTheRecordsLeadTo(t *testing.T) {
 		return func(s *types.ResourceRecordSet) {
 			alias(s)
 			s.AliasTarget.DNSName = aws.String(to)
+			if strings.HasSuffix(to, "example.com.") {
+				s.AliasTarget.HostedZoneId = aws.String(zone)
+			}
 		}
 	}
 	names := map[string]string{"arn:blue": "Blue-1.us-east-1.elb.amazonaws.com", "arn:green": "green-2.us-east-1.elb.amazonaws.com"}
@@ -30,6 +33,7 @@ func TestTheLoadBalancersThatJudgeAreThoseThatTheRecordsLeadTo(t *testing.T) {
 		"the other side's":           {"green-2.us-east-1.elb.amazonaws.com", "arn:blue", `destinations[1].loadBalancerARN: "arn:blue" is Blue-1.us-east-1.elb.amazonaws.com, but the A record "green" at api.example.com leads to green-2.us-east-1.elb.amazonaws.com.`, ""},
 		"one that does not exist":    {"green-2.us-east-1.elb.amazonaws.com", "arn:gone", `destinations[1].loadBalancerARN: "arn:gone" does not exist`, ""},
 		"of records without aliases": {"", "arn:green", "", `not verified: that the records of "green" lead to arn:green`},
+		"another record of the zone": {"green.example.com.", "arn:green", "", `not verified: that the records of "green" lead to arn:green`},
 		"none is declared":           {"green-2.us-east-1.elb.amazonaws.com", "", "", ""},
 	} {
 		t.Run(what, func(t *testing.T) {

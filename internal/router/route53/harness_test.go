@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,6 +19,7 @@ import (
 	simfault "github.com/norikae/norikae/internal/awssim/fault"
 	sim "github.com/norikae/norikae/internal/awssim/route53"
 	"github.com/norikae/norikae/internal/awssim/wire"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 	"github.com/norikae/norikae/internal/fault"
 	"github.com/norikae/norikae/internal/traffic"
 )
@@ -72,7 +72,7 @@ func newWorld(t testing.TB, change ...func(*sim.Config)) *world {
 // client of an account that makes each call that often at most.
 func client(h http.Handler, account string, attempts int) *r53.Client {
 	return r53.New(r53.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String("http://127.0.0.1:1"), HTTPClient: inProcess{h}, RetryMaxAttempts: attempts,
+		Region: "us-east-1", BaseEndpoint: aws.String("http://127.0.0.1:1"), HTTPClient: wiretest.Direct{Handler: h}, RetryMaxAttempts: attempts,
 		Credentials: credentials.NewStaticCredentialsProvider("AKID"+account, "secret", ""),
 	})
 }
@@ -84,33 +84,6 @@ func (w *world) retrying() *r53.Client {
 	o.Retryer = nil
 	return r53.New(o)
 }
-
-// inProcess hands requests to a handler without a network.
-type inProcess struct{ http.Handler }
-
-func (p inProcess) Do(r *http.Request) (resp *http.Response, err error) {
-	w := &answer{header: http.Header{}, status: http.StatusOK}
-	defer func() {
-		if cut, ok := recover().(error); ok && errors.Is(cut, http.ErrAbortHandler) {
-			err = io.ErrUnexpectedEOF
-		}
-	}()
-	p.ServeHTTP(w, r)
-	return &http.Response{
-		StatusCode: w.status, Header: w.header, Body: io.NopCloser(strings.NewReader(w.body.String())), Request: r,
-		ProtoMajor: 1, ProtoMinor: 1,
-	}, nil
-}
-
-type answer struct {
-	header http.Header
-	status int
-	body   strings.Builder
-}
-
-func (w *answer) Header() http.Header         { return w.header }
-func (w *answer) WriteHeader(s int)           { w.status = s }
-func (w *answer) Write(b []byte) (int, error) { return w.body.Write(b) }
 
 func (w *world) observe(c wire.Call) {
 	w.mu.Lock()

@@ -15,6 +15,7 @@ import (
 
 	simfault "github.com/norikae/norikae/internal/awssim/fault"
 	sim "github.com/norikae/norikae/internal/awssim/route53"
+	"github.com/norikae/norikae/internal/awssim/wiretest"
 	"github.com/norikae/norikae/internal/fault"
 	"github.com/norikae/norikae/internal/shift"
 )
@@ -155,7 +156,7 @@ func TestAZoneOfAnotherAccountIsRefused(t *testing.T) {
 	w := newWorld(t)
 	w.twins("blue", 100, "green", 0)
 	o := w.sdk.Options()
-	foreign := client(o.HTTPClient.(inProcess).Handler, "999988887777", 1) //nolint:forcetypeassert // made so in newWorld
+	foreign := client(o.HTTPClient.(wiretest.Direct).Handler, "999988887777", 1) //nolint:forcetypeassert // made so in newWorld
 	n := w.open(func(c *Config) { c.API = foreign })
 	for what, f := range map[string]func() error{
 		"Preflight": func() error { _, err := n.Preflight(t.Context()); return err },
