@@ -32,20 +32,21 @@ func (n *Name) checkBalancers(ctx context.Context, rd *reading) (warnings []stri
 			return nil, fault.Terminal("OtherLoadBalancer", fmt.Errorf("%s: %q is %s, but %w; the shift would be judged by another load balancer than it sends traffic to: give the one that the records lead to", at, arn, name, err))
 		}
 		if plain {
-			warnings = append(warnings, fmt.Sprintf("not verified: that the records of %q lead to %s, by whose metrics they are judged; they are no aliases", id, arn))
+			warnings = append(warnings, fmt.Sprintf("not verified: that the records of %q lead to %s, by whose metrics they are judged; they are no aliases of a load balancer", id, arn))
 		}
 	}
 	return warnings, nil
 }
 
 // leads tells whether all aliases of a destination lead to a load balancer's DNS name;
-// plain when some of its records are no aliases, of which nothing can be told.
+// plain when some of its records are no aliases, or lead to others of the zone: of those
+// nothing can be told.
 func (n *Name) leads(rd *reading, id, balancer string) (plain bool, err error) {
 	for _, p := range rd.parts {
 		for _, s := range p.sets {
 			switch {
 			case aws.ToString(s.SetIdentifier) != id:
-			case s.AliasTarget == nil:
+			case s.AliasTarget == nil, aws.ToString(s.AliasTarget.HostedZoneId) == n.zone:
 				plain = true
 			case bare(aws.ToString(s.AliasTarget.DNSName)) != bare(balancer):
 				return false, fmt.Errorf("the %s record %q at %s leads to %s", p.typ, id, n.name, aws.ToString(s.AliasTarget.DNSName))

@@ -13,12 +13,12 @@ import (
 )
 
 func TestTheLoadBalancersThatJudgeAreThoseThatTheRecordsLeadTo(t *testing.T) {
-	leads := func(to string) func(*types.ResourceRecordSet) {
+	leads := func(w *world, to string) func(*types.ResourceRecordSet) {
 		return func(s *types.ResourceRecordSet) {
 			alias(s)
 			s.AliasTarget.DNSName = aws.String(to)
 			if strings.HasSuffix(to, "example.com.") {
-				s.AliasTarget.HostedZoneId = aws.String(zone)
+				s.AliasTarget.HostedZoneId = aws.String(w.zone)
 			}
 		}
 	}
@@ -41,9 +41,9 @@ func TestTheLoadBalancersThatJudgeAreThoseThatTheRecordsLeadTo(t *testing.T) {
 			if tc.green == "" {
 				w.twins("blue", 100, "green", 0)
 			} else {
-				blue := leads("blue-1.us-east-1.elb.amazonaws.com")
+				blue := leads(w, "blue-1.us-east-1.elb.amazonaws.com")
 				for _, typ := range []types.RRType{types.RRTypeA, types.RRTypeAaaa} {
-					w.put(record(typ, "blue", 100, blue), record(typ, "green", 0, leads(tc.green)))
+					w.put(record(typ, "", 0, plain, at("green.example.com")), record(typ, "blue", 100, blue), record(typ, "green", 0, leads(w, tc.green)))
 				}
 			}
 			w.forget()
