@@ -153,8 +153,8 @@ func explicitSteps(declared []v1alpha1.Step) []shift.Step {
 // timing of the measurements. With nothing to measure there is nothing to wait for but
 // what the manifest itself says.
 func timing(spec v1alpha1.TrafficShiftSpec, defaults analysis.Timing) analysis.Timing {
-	a := spec.Analysis
-	if !Builtin(spec) && len(a.Metrics) == 0 {
+	a, drain := spec.Analysis, spec.Strategy.Drain
+	if !Builtin(spec) && len(a.Metrics) == 0 && (drain == nil || drain.Metric == nil) {
 		defaults = analysis.Timing{}
 	}
 	if t := a.Timing; t != nil {
