@@ -69,7 +69,11 @@ func RouteID(r v1alpha1.Route) string {
 		return r.NLB.ListenerARN + " default"
 	case r.Route53 != nil:
 		zone := strings.TrimPrefix(r.Route53.HostedZoneID, "/hostedzone/")
-		return "route53 " + zone + " " + strings.ToLower(strings.TrimSuffix(r.Route53.Name, ".")) + "."
+		name := strings.ToLower(strings.TrimSuffix(r.Route53.Name, "."))
+		if rest, ok := strings.CutPrefix(name, `\052.`); ok { // how Route 53 itself spells a wildcard
+			name = "*." + rest
+		}
+		return "route53 " + zone + " " + name + "."
 	}
 	switch a := r.ALB; {
 	case a.RuleARN != "":

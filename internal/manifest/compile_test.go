@@ -176,6 +176,13 @@ func TestRoutesAndDestinationsAreNamed(t *testing.T) {
 			t.Errorf("RouteID = %q, want %q", got, want)
 		}
 	}
+	for _, r := range []v1alpha1.Route53Route{
+		{HostedZoneID: "Z1", Name: "*.example.com"}, {HostedZoneID: "/hostedzone/Z1", Name: "*.Example.com."}, {HostedZoneID: "Z1", Name: `\052.example.com.`},
+	} {
+		if got, want := RouteID(v1alpha1.Route{Route53: &r}), "route53 Z1 *.example.com."; got != want {
+			t.Errorf("RouteID = %q, want %q", got, want)
+		}
+	}
 	ts, err := Load("x", []byte(good))
 	if err != nil {
 		t.Fatal(err)
