@@ -115,7 +115,9 @@ func resume(p Plan, f Facts) State {
 	switch at, ok := p.locate(f.Live.Split, journalled); {
 	case ok && at >= 0:
 		s.Phase, s.Step = Shifting, at
-		if f.Live.Conforms && (at < len(p.Splits)-1 || p.exactly(f.Live, p.Splits[at])) {
+		// Where clients follow late, what the run before wrote may not be in force yet, and
+		// only the first look after the mark was written can tell.
+		if p.Lag == 0 && f.Live.Conforms && (at < len(p.Splits)-1 || p.exactly(f.Live, p.Splits[at])) {
 			s.WrittenAt = f.Now // verified just now
 		}
 	case !ok && journalled >= 0: // somebody else's weights: Decide will see the drift

@@ -89,6 +89,21 @@ func TestAChangeThatIsNotInForceIsNotLive(t *testing.T) {
 			t.Fatalf("%+v", h.s)
 		}
 	})
+	t.Run("the TTL of what a killed run wrote counts from the first look, not from the start", func(t *testing.T) {
+		spec := twoSteps(func(s *Spec) { s.Lag = time.Minute })
+		live := routeAt(split(50, 50))
+		start, err := Begin(spec, Facts{Now: t0, Live: live, Mark: &Mark{ID: "s1", Plan: spec.Hash(), From: split(100, 0), Started: t0}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := &history{t: t, p: start.Plan, s: start.State, now: t0, live: live}
+		h.o.Health = map[string]Health{"b": {Healthy: 2, Total: 2}}
+		h.o.Report = report(analysis.Successful, 0, 0)
+		h.turn(50 * time.Second) // in force by now; since when is not known
+		if h.turn(50 * time.Second); h.s.Step != 0 {
+			t.Fatalf("went on 50 s after the first look, the TTL is 60 s: %+v", h.s)
+		}
+	})
 }
 
 func TestR04ARecordTypeWithOtherWeightsIsADrift(t *testing.T) {
@@ -208,4 +223,15 @@ func TestR5ARecordWithoutTrafficThatSomebodyRemovesIsNotMissed(t *testing.T) {
 			t.Fatalf("%+v", d)
 		}
 	})
+}
+
+func TestS23NoShiftStartsFromRecordsWhoseWeightsAreAll0(t *testing.T) {
+	mark := Mark{ID: "s0", Plan: "another", From: split(100, 0)}
+	for _, f := range []Facts{{ID: "s1"}, {ID: "s1", Mark: &mark, Replace: true}} {
+		f.Now, f.Live = t0, routeAt(split(0, 0))
+		start, err := Begin(twoSteps(func(s *Spec) { s.KeepUndeclared = true }), f)
+		if err == nil || !strings.Contains(err.Error(), "equal") {
+			t.Errorf("%+v, %v", start.State, err)
+		}
+	}
 }

@@ -38,6 +38,9 @@ func NewPlan(spec Spec, from traffic.Split, id string, started, began time.Time)
 		return Plan{}, fmt.Errorf("destinations: %w", err)
 	}
 	p := Plan{Spec: spec, ID: id, Started: started, Began: began, From: from, Final: to}
+	if spec.KeepUndeclared && len(from) > 0 && from.Sum() == 0 { // no load balancer forwards then, but DNS does
+		return Plan{}, fmt.Errorf("destinations: all weights that are live are 0 (%s), which a DNS name takes for equal shares: set the weights that you mean, then run this again", p.Describe(from))
+	}
 	if spec.KeepUndeclared {
 		p.Final = to.With(from.IDs()...)
 	}
