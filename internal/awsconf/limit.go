@@ -36,7 +36,7 @@ func bucketFor(service, operation string) (key string, b bucket) {
 	case service == "Elastic Load Balancing v2":
 		return service + " write", bucket{3, 20}
 	case service == "Route 53": // 5 requests/s for a whole account were its quota for long
-		return service, bucket{5, 5}
+		return service, bucket{4, 2}
 	default:
 		return service, bucket{10, 20}
 	}

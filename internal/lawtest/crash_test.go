@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -73,23 +75,27 @@ func restarts() []restart {
 
 // doomed is a shift that is killed and started again.
 type doomed struct {
+	ground Ground
 	// prepare gives the manifest, and what the judge has to know besides.
 	prepare func(l *lab) (*v1alpha1.TrafficShift, Declared)
 	phase   shift.Phase // that it ends in
 	goal    []Weight    // that it ends at
 }
 
-func healthyShift() doomed {
-	return doomed{func(l *lab) (*v1alpha1.TrafficShift, Declared) {
+func healthyShift(g Ground) doomed {
+	return doomed{g, func(l *lab) (*v1alpha1.TrafficShift, Declared) {
 		m := l.quick()
 		return m, l.declared(m)
 	}, shift.Succeeded, blueGreen(0, 100)}
 }
 
-func sickShift() doomed {
-	return doomed{func(l *lab) (*v1alpha1.TrafficShift, Declared) {
+func sickShift(g Ground) doomed {
+	return doomed{g, func(l *lab) (*v1alpha1.TrafficShift, Declared) {
 		sick(l)
 		m := l.quick()
+		if g == OnNLB { // half of a tenth is too little to be told from the level before
+			m.Spec.Strategy.StepWeight = 30
+		}
 		return m, l.declared(m)
 	}, shift.RolledBack, blueGreen(100, 0)}
 }
@@ -100,7 +106,7 @@ func sickShift() doomed {
 func crash(t *testing.T, n int, again restart, d doomed) (over bool) {
 	t.Helper()
 	dir := t.TempDir()
-	inWorld(t, LabPace(), nil, func(l *lab) {
+	inWorldOf(t, d.ground, LabPace(), nil, func(l *lab) {
 		m, declared := d.prepare(l)
 		phase, goal := d.phase, d.goal
 		j := &journal{dir: dir}
@@ -117,7 +123,7 @@ func crash(t *testing.T, n int, again restart, d doomed) (over bool) {
 		if err != nil {
 			l.t.Fatal(err)
 		}
-		marked := marksLeft(before)
+		marked := marksLeft(before, declared)
 		kept := again.keep(j, n)
 		last, _, err := kept.Load(l.t.Context())
 		if err != nil {
@@ -138,29 +144,29 @@ func crash(t *testing.T, n int, again restart, d doomed) (over bool) {
 			l.t.Errorf("killed at instant %d at %s, started %s: %s", n, at, again.name, v)
 		}
 		if last.Phase == shift.RollingBack && marked {
-			for _, x := range trace {
-				if x.Operation == "ModifyRule" && x.Caller == "AKIASECOND" && !parseWrite(&x).split.equal(l.split(blueGreen(100, 0)...)) {
+			for i, a := range acts(trace, declared) {
+				if a != nil && a.write != nil && trace[i].Caller == "AKIASECOND" && !a.write.split.equal(l.split(blueGreen(100, 0)...)) {
 					l.t.Errorf("killed at instant %d while rolling back, started %s: went forward again", n, again.name)
 				}
 			}
 		}
-		if left := marksLeft(trace); left {
+		if marksLeft(trace, declared) {
 			l.t.Errorf("killed at instant %d at %s, started %s: the mark is still there", n, at, again.name)
 		}
 	})
 	return over
 }
 
-// marksLeft follows the tags to the end of a trace.
-func marksLeft(trace []Exchange) bool {
+// marksLeft tells whether a trace ends with a mark on the route.
+func marksLeft(trace []Exchange, d Declared) bool {
 	left := false
-	for _, x := range trace {
+	for i, a := range acts(trace, d) {
 		switch {
-		case !x.OK() && !x.Unknown():
-		case x.Operation == "RemoveTags":
+		case a == nil || a.marking == nil || !trace[i].OK() && !trace[i].Unknown():
+		case a.marking.adds:
+			left = left || a.marking.owner != ""
+		default:
 			left = false
-		case x.Operation == "AddTags" || x.Operation == "CreateRule":
-			left = left || readMark(x.In.List("Tags")).owner != ""
 		}
 	}
 	return left
@@ -187,7 +193,7 @@ func TestCrashSweep(t *testing.T) {
 				}
 				over := false
 				for _, way := range tried {
-					over = crash(t, n, way, healthyShift()) || over
+					over = crash(t, n, way, healthyShift(OnALB)) || over
 				}
 				if over {
 					break
@@ -199,19 +205,55 @@ func TestCrashSweep(t *testing.T) {
 	}
 }
 
-// TestCrashSweepOfARollback does the same to a shift that fails at its first step, every
-// state in every way.
+// TestCrashSweepOfNLBsAndNames does the same on the other grounds, in fewer ways: the
+// whole journal or none, here or elsewhere.
+func TestCrashSweepOfNLBsAndNames(t *testing.T) {
+	const lanes = 4
+	ways := slices.DeleteFunc(restarts(), func(r restart) bool { return strings.Contains(r.name, "part") })
+	for _, g := range only(OnNLB, OnDNS) {
+		stride := stride(5, 131)
+		for lane := range lanes {
+			t.Run(fmt.Sprintf("%s, lane %d", g, lane), func(t *testing.T) {
+				t.Parallel()
+				killed := 0
+				for n := 1 + lane*stride; ; n += lanes * stride {
+					tried := []restart{ways[n/stride%len(ways)]}
+					if full() {
+						tried = ways
+					}
+					over := false
+					for _, way := range tried {
+						over = crash(t, n, way, healthyShift(g)) || over
+					}
+					if over {
+						break
+					}
+					killed++
+				}
+				t.Logf("killed at %d instants, every %d of them in all lanes", killed, stride)
+			})
+		}
+	}
+}
+
+// TestCrashSweepOfARollback kills a shift that fails at its first step, in every state and
+// every way; with aliases as well, whose steps are long.
 func TestCrashSweepOfARollback(t *testing.T) {
-	for i, way := range restarts() {
-		t.Run(way.name, func(t *testing.T) {
-			t.Parallel()
-			stride := stride(2, 24)
-			n := 1 + i%2
-			for !crash(t, n, way, sickShift()) {
-				n += stride
-			}
-			t.Logf("killed up to instant %d, at every %d of them", n-1, stride)
-		})
+	for _, g := range grounds() {
+		for i, way := range restarts() {
+			t.Run(fmt.Sprintf("%s, %s", g, way.name), func(t *testing.T) {
+				t.Parallel()
+				step := stride(2, 24)
+				if g != OnALB {
+					step = stride(13, 83)
+				}
+				n := 1 + i*7%step
+				for !crash(t, n, way, sickShift(g)) {
+					n += step
+				}
+				t.Logf("killed up to instant %d, at every %d of them", n-1, step)
+			})
+		}
 	}
 }
 
@@ -230,26 +272,36 @@ func TestCrashSweepOfOtherShifts(t *testing.T) {
 		}
 	}
 	for name, d := range map[string]doomed{
-		"the rule is created first": {inTwoSteps(func(l *lab, m *v1alpha1.TrafficShift, d *Declared) {
+		"the rule is created first": {OnALB, inTwoSteps(func(l *lab, m *v1alpha1.TrafficShift, d *Declared) {
 			m.Spec.Route.ALB.Rule.Priority = 5
 			d.From = l.split(blueGreen(100, 0)...)
 		}), shift.Succeeded, nil},
-		"nothing forwards before": {inTwoSteps(func(_ *lab, m *v1alpha1.TrafficShift, d *Declared) {
+		"nothing forwards before": {OnALB, inTwoSteps(func(_ *lab, m *v1alpha1.TrafficShift, d *Declared) {
 			m.Spec.Route.ALB.Rule = &v1alpha1.ALBRule{Priority: 20, Hosts: []string{"new.example.com"}}
 			d.From = Split{}
 		}), shift.Succeeded, nil},
-		"the conditions change first": {inTwoSteps(func(l *lab, m *v1alpha1.TrafficShift, _ *Declared) {
+		"the conditions change first": {OnALB, inTwoSteps(func(l *lab, m *v1alpha1.TrafficShift, _ *Declared) {
 			otherHost(l)
 			m.Spec.Route.ALB.Adopt = true
 		}), shift.Succeeded, blueGreen(0, 100)},
-		"the old group leaves": {inTwoSteps(func(l *lab, m *v1alpha1.TrafficShift, _ *Declared) {
+		"the old group leaves": {OnALB, inTwoSteps(func(l *lab, m *v1alpha1.TrafficShift, _ *Declared) {
 			m.Spec.Destinations = l.Manifest(Weight{"green", 100}).Spec.Destinations
 		}), shift.Succeeded, []Weight{{"green", 100}}},
-		"the default action": {inTwoSteps(func(l *lab, m *v1alpha1.TrafficShift, _ *Declared) {
+		"the default action": {OnALB, inTwoSteps(func(l *lab, m *v1alpha1.TrafficShift, _ *Declared) {
 			l.forwardByDefault(100, 0)
 			m.Spec.Route.ALB = &v1alpha1.ALBRoute{ListenerARN: l.Listener, Default: true}
 		}), shift.Succeeded, nil},
+		"the old group leaves an NLB": {OnNLB, inTwoSteps(func(l *lab, m *v1alpha1.TrafficShift, _ *Declared) {
+			m.Spec.Destinations = l.Manifest(Weight{"green", 100}).Spec.Destinations
+		}), shift.Succeeded, []Weight{{"green", 100}}},
+		"the old record is not declared": {OnDNS, inTwoSteps(func(l *lab, m *v1alpha1.TrafficShift, _ *Declared) {
+			m.Spec.Destinations = l.Manifest(Weight{"green", 100}).Spec.Destinations
+		}), shift.Succeeded, blueGreen(0, 100)},
+		"aliases": {OnAliases, inTwoSteps(func(*lab, *v1alpha1.TrafficShift, *Declared) {}), shift.Succeeded, blueGreen(0, 100)},
 	} {
+		if !slices.Contains(grounds(), d.ground) {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			stride := stride(2, 34)
