@@ -1,9 +1,6 @@
 package nlb
 
-import (
-	"sync"
-	"sync/atomic"
-)
+import "sync/atomic"
 
 // Counters is a snapshot of what the load balancers did since New. Every number is
 // exact and, Active aside, only grows; what is not configured any more stays in.
@@ -101,37 +98,7 @@ func (c *flowCounts) snapshot() FlowCounters {
 // targetData is what the data plane keeps for each target.
 type targetData struct {
 	counts flowCounts
-
-	mu   sync.Mutex
-	live map[cutter]struct{}
-}
-
-func (d *targetData) add(c cutter) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.live == nil {
-		d.live = map[cutter]struct{}{}
-	}
-	d.live[c] = struct{}{}
-}
-
-func (d *targetData) remove(c cutter) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.live, c)
-}
-
-// cut ends everything that is live.
-func (d *targetData) cut() {
-	d.mu.Lock()
-	live := make([]cutter, 0, len(d.live))
-	for c := range d.live {
-		live = append(live, c)
-	}
-	d.mu.Unlock()
-	for _, c := range live {
-		c.cut()
-	}
+	live   live
 }
 
 // Counters returns a snapshot. Numbers of one connection may be seen in one place and

@@ -8,9 +8,6 @@ import (
 	"sync/atomic"
 )
 
-// cutter is a connection or flow that the load balancer can end.
-type cutter interface{ cut() }
-
 // listener serves one model.Listener.
 type listener struct {
 	plane    *DataPlane
@@ -21,27 +18,7 @@ type listener struct {
 	clients  clients
 	tcp      net.Listener   // nil for UDP
 	udp      net.PacketConn // nil for TCP and TLS
-
-	mu     sync.Mutex
-	closed bool
-	live   map[cutter]struct{}
-}
-
-// add a live connection or flow; false when the listener is closed.
-func (l *listener) add(c cutter) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return false
-	}
-	l.live[c] = struct{}{}
-	return true
-}
-
-func (l *listener) remove(c cutter) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.live, c)
+	live     live
 }
 
 // close ends the listener and cuts its connections and flows.
@@ -53,16 +30,7 @@ func (l *listener) close() error {
 	if l.udp != nil {
 		errs = append(errs, l.udp.Close())
 	}
-	l.mu.Lock()
-	l.closed = true
-	live := make([]cutter, 0, len(l.live))
-	for c := range l.live {
-		live = append(live, c)
-	}
-	l.mu.Unlock()
-	for _, c := range live {
-		c.cut()
-	}
+	l.live.close()
 	return errors.Join(errs...)
 }
 

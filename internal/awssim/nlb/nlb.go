@@ -258,12 +258,12 @@ func (p *DataPlane) group(arn, targetType string) *group {
 		events := health.Events[targetData]{
 			Unhealthy: func(t *target) {
 				if g.settings.Load().cutUnhealthy {
-					t.Data.cut()
+					t.Data.live.cut()
 				}
 			},
 			Removed: func(t *target) {
 				if g.settings.Load().cutDeregistered {
-					t.Data.cut()
+					t.Data.live.cut()
 				}
 			},
 		}
@@ -337,7 +337,7 @@ func (p *DataPlane) listen(m model.Listener, t *table) (*listener, error) {
 		counts = &flowCounts{}
 		p.listenerCounts[m.ARN] = counts
 	}
-	l := &listener{plane: p, protocol: m.Protocol, counts: counts, live: map[cutter]struct{}{}}
+	l := &listener{plane: p, protocol: m.Protocol, counts: counts}
 	l.table.Store(t)
 	if err := l.open(p.cfg, p.cfg.Host(m.LoadBalancerARN), m.Port); err != nil {
 		return nil, fmt.Errorf("listening for %s: %w", m.ARN, err)

@@ -62,8 +62,8 @@ func (l *listener) connect(client net.Conn) {
 	}
 	c := &conn{listener: l, to: to, protocol: l.network(), client: client}
 	c.ctx, c.cancel = context.WithTimeout(l.plane.ctx, connectTimeout)
-	data.add(c)
-	if !l.add(c) {
+	data.live.add(c)
+	if !l.live.add(c) {
 		c.cut()
 	}
 	l.plane.wg.Go(c.run)
@@ -97,8 +97,8 @@ type conn struct {
 // run connects to the target and carries bytes until both sides are done.
 func (c *conn) run() {
 	l, data := c.listener, &c.to.target.Data
-	defer l.remove(c)
-	defer data.remove(c)
+	defer l.live.remove(c)
+	defer data.live.remove(c)
 	server, err := l.plane.cfg.Dial(c.ctx, "tcp", c.to.target.Addr())
 	c.cancel() // it limits the dial only
 	if err != nil || !c.connected(server) {

@@ -80,8 +80,8 @@ func (u *udpListener) flow(from net.Addr) *udpFlow {
 	u.mu.Lock()
 	u.flows[key] = f
 	u.mu.Unlock()
-	data.add(f)
-	if !u.add(f) {
+	data.live.add(f)
+	if !u.live.add(f) {
 		f.cut()
 	}
 	u.plane.wg.Go(f.answer)
@@ -166,8 +166,8 @@ func (f *udpFlow) forget() {
 func (f *udpFlow) finish() {
 	f.forget()
 	_ = f.server.Close() // it may be closed already
-	f.to.target.Data.remove(f)
-	f.udp.remove(f)
+	f.to.target.Data.live.remove(f)
+	f.udp.live.remove(f)
 	f.to.balancer.stats.active("UDP").Add(-1)
 	why := idled
 	if f.wasCut.Load() {
