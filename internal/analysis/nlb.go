@@ -141,15 +141,16 @@ func clients(w NLBWindow) string {
 // are watched in this very window), and open connections do not say that the count of new
 // ones is lost: AWS always reports that one while there is traffic.
 func nlbIdle(s NLBStep, m Measurement) Measurement {
+	const wayOut = "; where connections outlive a shift, set analysis.builtin to false: the healthy targets, and analysis.metrics of your own, then judge"
 	w, _ := s.newest()
 	why := ""
 	switch {
 	case some(s.Before.Flows):
-		why = "there were some before the shift"
+		why = "there were some before the shift" + wayOut
 	case w.Flows == nil && some(w.Active):
-		why = fmt.Sprintf("ActiveFlowCount was up to %s, and there is no NewFlowCount", num(*w.Active))
+		why = fmt.Sprintf("ActiveFlowCount was up to %s, and there is no NewFlowCount", num(*w.Active)) + wayOut
 	case s.Before.Flows == nil && some(s.Before.Active):
-		why = fmt.Sprintf("before the shift ActiveFlowCount was up to %s, and there was no NewFlowCount", num(*s.Before.Active))
+		why = fmt.Sprintf("before the shift ActiveFlowCount was up to %s, and there was no NewFlowCount", num(*s.Before.Active)) + wayOut
 	default:
 		why = unwatched(w.Gaining)
 	}

@@ -106,7 +106,7 @@ func TestJudgingTargetResets(t *testing.T) {
 			false, func(s *NLBStep) {
 				s.Windows, s.Before = []NLBWindow{still(1)}, still(0)
 				s.Windows[0].Active = new(9.0)
-			}, Inconclusive, "ActiveFlowCount was up to 9, and there is no NewFlowCount",
+			}, Inconclusive, "ActiveFlowCount was up to 9, and there is no NewFlowCount; where connections outlive a shift, set analysis.builtin to false",
 		},
 		"the same before the shift holds": {
 			false, func(s *NLBStep) {
