@@ -76,18 +76,20 @@ func (n *Name) wrote(m *mark, owner string) {
 
 // lastSeen is the mark as told last. told is false when it had to be read now.
 func (n *Name) lastSeen(ctx context.Context) (last seen, told bool, err error) {
-	n.mu.Lock()
-	known := n.seen
-	n.mu.Unlock()
-	if known != nil {
+	if known := n.known(); known != nil {
 		return *known, true, nil
 	}
 	if _, _, err = n.Mark(ctx); err != nil {
 		return seen{}, false, err
 	}
+	return *n.known(), false, nil
+}
+
+// known is the mark as told last; nil: none was asked for yet.
+func (n *Name) known() *seen {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return *n.seen, false, nil
+	return n.seen
 }
 
 // swap replaces one mark by another; nil: none. fault.ErrConflict means that the old one
@@ -134,25 +136,35 @@ func (n *Name) SetMark(ctx context.Context, m shift.Mark) error {
 			return err
 		}
 		now, readErr := n.readMark(ctx)
-		switch {
-		case readErr != nil:
+		if readErr != nil {
 			return readErr
-		case now != nil && now.sameButSignal(next): // written by an attempt whose answer was lost
+		}
+		if now != nil && now.sameButSignal(next) { // written by an attempt whose answer was lost
 			n.wrote(now, m.Lease.Owner)
 			return nil
-		case now != nil && now.ID == m.ID && now.Lease.Owner == m.Lease.Owner, // ours, written before
-			now == nil && old != nil && old.Lease.Owner == m.Lease.Owner, // ours, and somebody removed it
-			now != nil && old != nil && now.sameButSignal(old):
-			old = now
-		case now == nil && old == nil:
-			return err // it was there, and is gone again
-		case now == nil:
-			return fmt.Errorf("the mark that was to be replaced is gone: %w", err)
-		default:
-			return heldBy(now)
 		}
+		if err := replaceable(now, old, next, err); err != nil {
+			return err
+		}
+		old = now
 	}
 	return err
+}
+
+// replaceable tells whether next may be written in place of what is there now, after a
+// conflict: old was not there any more.
+func replaceable(now, old, next *mark, conflict error) error {
+	switch {
+	case now == nil && old == nil:
+		return conflict // it was there, and is gone again
+	case now == nil && old.Lease.Owner != next.Lease.Owner:
+		return fmt.Errorf("the mark that was to be replaced is gone: %w", conflict)
+	case now == nil, // it was ours, and somebody removed it
+		now.ID == next.ID && now.Lease.Owner == next.Lease.Owner, // ours, written before
+		old != nil && now.sameButSignal(old):                     // only a signal came or went
+		return nil
+	}
+	return heldBy(now)
 }
 
 func heldBy(m *mark) error {

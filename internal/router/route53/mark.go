@@ -2,6 +2,7 @@ package route53
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -84,7 +85,7 @@ func (n *Name) compose(m *mark) error {
 	m.set.Name = aws.String(string(n.markAt))
 	back, err := n.decode(m.set)
 	if err == nil && !back.sameButSignal(m) {
-		err = fmt.Errorf("it would not be read as it is written")
+		err = errors.New("it would not be read as it is written")
 	}
 	if err == nil {
 		err = checkBatch([]types.Change{{Action: types.ChangeActionDelete, ResourceRecordSet: &m.set}, {Action: types.ChangeActionCreate, ResourceRecordSet: &m.set}})

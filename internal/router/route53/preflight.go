@@ -79,10 +79,7 @@ func (n *Name) hostedZone(ctx context.Context) (*r53.GetHostedZoneOutput, error)
 
 // recentMark is the mark as told within reuseFor, else as it is now. It is not told so.
 func (n *Name) recentMark(ctx context.Context) (*mark, error) {
-	n.mu.Lock()
-	known := n.seen
-	n.mu.Unlock()
-	if known != nil && time.Since(known.at) < reuseFor {
+	if known := n.known(); known != nil && time.Since(known.at) < reuseFor {
 		return known.mark, nil
 	}
 	return n.readMark(ctx)
@@ -200,10 +197,10 @@ func (n *Name) checkRoom(rd *reading) error {
 		}
 	}
 	if most := Limits().MaxDestinations; len(from) > most {
-		return fault.Terminal("TooManyDestinations", fmt.Errorf("route.route53.name: %q has weighted records with %d set identifiers; a shift takes %d", n.cfg.Name, len(from), most))
+		return fault.Terminal("TooManyDestinations", fmt.Errorf("route.route53.name: %q has weighted records with %d set identifiers; a shift takes %d: remove those that get no traffic, or declare fewer types to shift (route.route53.types)", n.cfg.Name, len(from), most))
 	}
 	if err := checkBatch(batch); err != nil {
-		return fault.Terminal("TooManyChanges", fmt.Errorf("route.route53.name: %q: all its records could not be changed at once: %w", n.cfg.Name, err))
+		return fault.Terminal("TooManyChanges", fmt.Errorf("route.route53.name: %q: all its records could not be changed at once: %w: remove records that get no traffic, or declare fewer types to shift (route.route53.types)", n.cfg.Name, err))
 	}
 	for i := range from {
 		from[i].Weight = Limits().MaxWeight
