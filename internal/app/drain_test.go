@@ -22,13 +22,13 @@ apiVersion: norikae.dev/v1alpha1
 kind: TrafficShift
 metadata: {name: web}
 spec:
-  route: {nlb: {listenerARN: "` + arn + `listener/net/web/0123456789abcdef/0123456789abcdef"}}
+  route: {nlb: {listenerARN: "`+arn+`listener/net/web/0123456789abcdef/0123456789abcdef"}}
   destinations:
-    - {name: blue, targetGroupARN: "` + arn + `targetgroup/blue/0123456789abcdef", weight: 0}
-    - {name: green, targetGroupARN: "` + arn + `targetgroup/green/0123456789abcdef", weight: 100}
+    - {name: blue, targetGroupARN: "`+arn+`targetgroup/blue/0123456789abcdef", weight: 0}
+    - {name: green, targetGroupARN: "`+arn+`targetgroup/green/0123456789abcdef", weight: 100}
   analysis: {builtin: false}
   strategy:
-    drain: {metric: {name: left, max: 0, ` + source + `}}
+    drain: {metric: {name: left, max: 0, `+source+`}}
 `))
 			if err != nil {
 				t.Fatal(err)

@@ -50,32 +50,43 @@ type Parts struct {
 
 // Build makes the parts of a manifest's shift. It calls nobody but for credentials.
 func Build(ctx context.Context, env Environment, ts *v1alpha1.TrafficShift) (Parts, error) {
-	timing, err := manifest.EnvTiming(env.Getenv)
+	parts, b, err := buildRoute(ctx, env, ts)
 	if err != nil {
 		return Parts{}, err
+	}
+	analyzer, err := b.analyzer(ctx, ts, parts.Spec.Timing, parts.Router)
+	if err != nil {
+		return Parts{}, err
+	}
+	parts.Analyzer = analyzer
+	parts.Spec.Timing = analyzer.Timing() // of the slowest metric that there really is
+	return parts, nil
+}
+
+// buildRoute makes the parts without the analyzer: enough to look at the route and to
+// leave a word on it, for those who have no access to the metrics.
+func buildRoute(ctx context.Context, env Environment, ts *v1alpha1.TrafficShift) (Parts, *builder, error) {
+	timing, err := manifest.EnvTiming(env.Getenv)
+	if err != nil {
+		return Parts{}, nil, err
 	}
 	spec, err := manifest.Compile(ts, timing)
 	if err != nil {
-		return Parts{}, err
+		return Parts{}, nil, err
 	}
-	b := builder{
+	b := &builder{
 		env: env, base: ts.Spec.AWS, region: regionOf(env, ts.Spec), sources: map[place]*cwsource.Source{},
 		datadogs: map[datadog.Config]*datadog.Source{}, proms: map[string]*prometheus.Source{},
 	}
 	cfg, err := b.config(ctx, b.region, ts.Spec.AWS.Profile, ts.Spec.AWS.AssumeRole)
 	if err != nil {
-		return Parts{}, err
+		return Parts{}, nil, err
 	}
 	router, err := b.router(ts, cfg)
 	if err != nil {
-		return Parts{}, err
+		return Parts{}, nil, err
 	}
-	analyzer, err := b.analyzer(ctx, ts, spec.Timing, router)
-	if err != nil {
-		return Parts{}, err
-	}
-	spec.Timing = analyzer.Timing() // of the slowest metric that there really is
-	return Parts{Spec: spec, Router: router, Analyzer: analyzer}, nil
+	return Parts{Spec: spec, Router: router}, b, nil
 }
 
 // builder makes one client per place and one source per client, so that metrics of the

@@ -29,7 +29,12 @@ func open(ctx context.Context, env Environment, ts *v1alpha1.TrafficShift, o cli
 	if err != nil {
 		return nil, err
 	}
-	parts, err := Build(ctx, env, ts)
+	var parts Parts
+	if o.RouteOnly {
+		parts, _, err = buildRoute(ctx, env, ts)
+	} else {
+		parts, err = Build(ctx, env, ts)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,9 @@ type Deps struct {
 // OpenOptions go to Deps.Open.
 type OpenOptions struct {
 	Log *slog.Logger // as --log-level says, to stderr
+	// RouteOnly: only Status and Signal will be called, so that what the metrics need
+	// (keys, addresses) may be missing. Who aborts is seldom where the shift runs.
+	RouteOnly bool
 }
 
 // Run is one declared shift, as the command line sees it.

@@ -243,6 +243,18 @@ func TestASignalOrAResumeNeedsAnUnfinishedShift(t *testing.T) {
 	}
 }
 
+func TestOnlyWhatMeasuresNeedsTheMetrics(t *testing.T) {
+	for cmd, routeOnly := range map[string]bool{
+		"plan": false, "shift": false, "resume": false, "status": true, "approve": true, "promote": true, "abort": true,
+	} {
+		run := &fakeRun{}
+		call{args: []string{cmd, "-f", "-"}, in: shiftYAML, run: run}.do(t)
+		if run.openings != 1 || run.routeOnly != routeOnly {
+			t.Errorf("%s: opened %d times, the route only: %t", cmd, run.openings, run.routeOnly)
+		}
+	}
+}
+
 func TestAnApprovalIsForTheStepThatIsLive(t *testing.T) {
 	in := strings.Replace(shiftYAML, "{stepWeight: 50, stepInterval: 1m, bake: 5m}",
 		"{steps: [{setWeight: 20}, {setWeight: 50}, {pause: {}}, {setWeight: 75}, {pause: {}}]}", 1)

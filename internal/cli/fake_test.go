@@ -146,11 +146,12 @@ type fakeRun struct {
 	until func(RunOptions)
 	waits bool // Preview waits for its context to end
 
-	log      *slog.Logger
-	options  *RunOptions
-	signals  []shift.Signal
-	closed   bool
-	openings int
+	log       *slog.Logger
+	routeOnly bool
+	options   *RunOptions
+	signals   []shift.Signal
+	closed    bool
+	openings  int
 }
 
 func (f *fakeRun) Preview(ctx context.Context) (engine.Preview, error) {
@@ -203,7 +204,7 @@ func (c call) do(t *testing.T) (code int, out, errOut string) {
 	deps := Deps{
 		Open: func(_ context.Context, _ *v1alpha1.TrafficShift, o OpenOptions) (Run, error) {
 			c.run.openings++
-			c.run.log = o.Log
+			c.run.log, c.run.routeOnly = o.Log, o.RouteOnly
 			if c.openErr != nil {
 				return nil, c.openErr
 			}

@@ -74,13 +74,13 @@ func (s *session) read(cmd *cobra.Command) (name string, data []byte, err error)
 	return name, data, nil
 }
 
-// open loads the manifest and connects it.
-func (s *session) open(cmd *cobra.Command, log io.Writer) (declared, Run, error) {
+// open loads the manifest and connects it; see OpenOptions.RouteOnly.
+func (s *session) open(cmd *cobra.Command, log io.Writer, routeOnly bool) (declared, Run, error) {
 	d, err := s.load(cmd)
 	if err != nil {
 		return d, nil, err
 	}
-	run, err := s.deps.Open(cmd.Context(), d.ts, OpenOptions{Log: s.logger(log)})
+	run, err := s.deps.Open(cmd.Context(), d.ts, OpenOptions{Log: s.logger(log), RouteOnly: routeOnly})
 	if err != nil {
 		return d, nil, fmt.Errorf("preparing the shift %q: %w", d.spec.Name, err)
 	}

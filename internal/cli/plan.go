@@ -28,7 +28,7 @@ It exits with 1 when shift would refuse to start.`,
   norikae plan -f shift.yaml -o json | jq '.writes[].split'
   generate-manifest | norikae plan -f -`,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			d, run, err := s.open(cmd, s.err)
+			d, run, err := s.open(cmd, s.err, false)
 			if err != nil {
 				return err
 			}

@@ -63,7 +63,7 @@ none is unfinished on the route.
 // drive runs a shift, shows it, and turns its end into an exit code.
 func (s *session) drive(cmd *cobra.Command, replace, plain, resume bool) (err error) {
 	log := &logWriter{w: s.err}
-	d, run, err := s.open(cmd, log)
+	d, run, err := s.open(cmd, log, false)
 	if err != nil {
 		return err
 	}

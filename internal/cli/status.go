@@ -19,7 +19,7 @@ func (s *session) statusCommand() *cobra.Command {
 		Example: `  norikae status -f shift.yaml
   norikae status -f shift.yaml -o json | jq .live.split`,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			d, run, err := s.open(cmd, s.err)
+			d, run, err := s.open(cmd, s.err, true)
 			if err != nil {
 				return err
 			}
@@ -149,7 +149,7 @@ func (s *session) signalCommand(kind shift.SignalKind, cmd *cobra.Command) *cobr
 The word is left on the route, where the run that drives the shift finds it, on whatever
 machine it runs.`
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
-		d, run, err := s.open(cmd, s.err)
+		d, run, err := s.open(cmd, s.err, true)
 		if err != nil {
 			return err
 		}
