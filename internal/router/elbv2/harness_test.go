@@ -30,8 +30,9 @@ type world struct {
 	lb       string
 	groups   map[string]string
 
+	calls wiretest.Calls
+
 	mu     sync.Mutex
-	calls  []wire.Call
 	health map[string]model.TargetHealth // by target ID
 }
 
@@ -44,7 +45,7 @@ func newWorld(t *testing.T, change ...func(*sim.Config)) *world {
 	}
 	svc := sim.New(cfg)
 	t.Cleanup(svc.Close)
-	mux := wire.NewMux(wire.Config{Hooks: []wire.Hook{w.faults.Hook}, Observe: w.observe})
+	mux := wire.NewMux(wire.Config{Hooks: []wire.Hook{w.faults.Hook}, Observe: w.calls.Observe})
 	mux.Register(wire.Registration{
 		Name: "elasticloadbalancing", Version: "2015-12-01",
 		Namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/", Service: svc,
@@ -78,35 +79,15 @@ func (p *plane) Health(_ string, t model.Target) model.TargetHealth {
 func (p *plane) Addr(string) string { return "" }
 func (p *plane) Close() error       { return nil }
 
-func (w *world) observe(c wire.Call) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.calls = append(w.calls, c)
-}
-
 // forget the calls so far.
-func (w *world) forget() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.calls = nil
-}
+func (w *world) forget() { w.calls.Forget() }
 
 // made are the operations since forget, in order.
-func (w *world) made() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	names := make([]string, len(w.calls))
-	for i, c := range w.calls {
-		names[i] = c.Request.Operation
-	}
-	return strings.Join(names, " ")
-}
+func (w *world) made() string { return w.calls.Operations() }
 
 func (w *world) last(op string) wire.Params {
 	w.t.Helper()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, c := range slices.Backward(w.calls) {
+	for _, c := range slices.Backward(w.calls.All()) {
 		if c.Request.Operation == op {
 			return c.Request.Params
 		}

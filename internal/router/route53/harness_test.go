@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -36,8 +35,7 @@ type world struct {
 	faults *simfault.Set
 	zone   string
 
-	mu    sync.Mutex
-	calls []wire.Call
+	calls wiretest.Calls
 	// between is called before each ChangeResourceRecordSets of the router, for somebody
 	// else to be faster.
 	between func()
@@ -53,7 +51,7 @@ func newWorld(t testing.TB, change ...func(*sim.Config)) *world {
 	w.svc = sim.New(cfg)
 	t.Cleanup(w.svc.Close)
 	mux := wire.NewMux(wire.Config{
-		Hooks: []wire.Hook{w.faults.Hook}, Observe: w.observe,
+		Hooks: []wire.Hook{w.faults.Hook}, Observe: w.calls.Observe,
 		Resolve: func(key string) string { return key[len(key)-12:] },
 	})
 	front := w.svc.Registration()
@@ -85,32 +83,14 @@ func (w *world) retrying() *r53.Client {
 	return r53.New(o)
 }
 
-func (w *world) observe(c wire.Call) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.calls = append(w.calls, c)
-}
-
 // forget the calls so far.
-func (w *world) forget() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.calls = nil
-}
+func (w *world) forget() { w.calls.Forget() }
 
 // short are names for operations.
 var short = strings.NewReplacer("ListResourceRecordSets", "List", "ChangeResourceRecordSets", "Change")
 
 // made are the operations since forget, in order.
-func (w *world) made() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	names := make([]string, len(w.calls))
-	for i, c := range w.calls {
-		names[i] = short.Replace(c.Request.Operation)
-	}
-	return strings.Join(names, " ")
-}
+func (w *world) made() string { return short.Replace(w.calls.Operations()) }
 
 // changed tells whether a change was asked for since forget.
 func (w *world) changed() bool { return slices.Contains(strings.Fields(w.made()), "Change") }

@@ -57,7 +57,7 @@ func TestOnlyRecordsWhoseWeightChangesAreInTheBatch(t *testing.T) {
 	w.look(n)
 	w.forget()
 	w.ok(n.Write(t.Context(), split("blue", 50, "green", 30, "red", 19)))
-	batch := fmt.Sprint(w.calls[0].Request.Params)
+	batch := fmt.Sprint(w.calls.All()[0].Request.Params)
 	if strings.Contains(batch, "blue") || strings.Contains(batch, "green") || strings.Count(batch, "red") != 2 || strings.Count(batch, "old") != 2 {
 		t.Errorf("batch %s", batch)
 	}
@@ -222,7 +222,7 @@ func TestChangesSayWhoseTheyAre(t *testing.T) {
 		w.look(n)
 		w.forget()
 		w.ok(n.Write(t.Context(), split("blue", len(owner)%100, "green", 10)))
-		if got := w.calls[0].Request.Params.Struct("ChangeBatch").Str("Comment"); got != want {
+		if got := w.calls.All()[0].Request.Params.Struct("ChangeBatch").Str("Comment"); got != want {
 			t.Errorf("comment %q", got)
 		}
 	}
