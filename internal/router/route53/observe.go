@@ -3,6 +3,7 @@ package route53
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -67,13 +68,36 @@ func (n *Name) notes(rd *reading) []string {
 }
 
 // Lag is how long resolvers may go on with the answers that they have: the largest TTL
-// of the name's weighted records.
+// of the name's weighted records. The answer of an alias of another record of the zone
+// has that record's.
 func (n *Name) Lag(ctx context.Context) (time.Duration, error) {
 	rd, err := n.recent(ctx)
 	if err != nil {
 		return 0, err
 	}
-	return n.lagOf(rd), nil
+	lag := n.lagOf(rd)
+	asked := map[string]bool{} // by type and name
+	for next := slices.Clone(rd.parts); len(next) > 0; next = next[1:] {
+		for _, s := range next[0].sets {
+			if s.AliasTarget == nil || aws.ToString(s.AliasTarget.HostedZoneId) != n.zone {
+				continue
+			}
+			to, err := parseName(aws.ToString(s.AliasTarget.DNSName))
+			key := string(s.Type) + " " + string(to)
+			if err != nil || asked[key] {
+				continue
+			}
+			asked[key] = true
+			sets, err := n.list(ctx, to, pageSize)
+			if err != nil {
+				return 0, err
+			}
+			sets = slices.DeleteFunc(sets, func(t types.ResourceRecordSet) bool { return t.Type != s.Type })
+			more := part{typ: s.Type, sets: sets}
+			lag, next = max(lag, n.lagOf(&reading{parts: []part{more}})), append(next, more)
+		}
+	}
+	return lag, nil
 }
 
 func (n *Name) lagOf(rd *reading) time.Duration {

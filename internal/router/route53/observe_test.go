@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
 	"github.com/google/go-cmp/cmp"
 
@@ -163,6 +164,27 @@ func TestTheLagIsTheLargestTTL(t *testing.T) {
 	w.forget()
 	if _, err := n.Lag(t.Context()); err != nil || w.made() != "" {
 		t.Errorf("right after an observation it made %q, %v", w.made(), err)
+	}
+}
+
+func TestTheLagOfAnAliasOfARecordIsThatRecordsTTL(t *testing.T) {
+	w := newWorld(t)
+	to := func(name string) setting {
+		return func(s *types.ResourceRecordSet) {
+			alias(s)
+			s.AliasTarget.HostedZoneId, s.AliasTarget.DNSName = aws.String(w.zone), aws.String(name)
+		}
+	}
+	w.put(
+		record(types.RRTypeA, "", 0, plain, at("deep.example.com"), ttl(600)), record(types.RRTypeAaaa, "", 0, plain, at("deep.example.com"), ttl(900)),
+		record(types.RRTypeA, "", 0, plain, at("green.example.com"), to("deep.example.com")),
+		record(types.RRTypeA, "", 0, plain, at("blue.example.com"), ttl(300)),
+	)
+	w.put(record(types.RRTypeA, "blue", 1, to("blue.example.com")), record(types.RRTypeA, "green", 1, to("green.example.com")))
+	d, err := w.open().Lag(t.Context())
+	w.ok(err)
+	if d != 10*time.Minute {
+		t.Errorf("lag %s", d)
 	}
 }
 
