@@ -23,19 +23,15 @@ const (
 type cloud struct {
 	*testing.T
 	*awsec2.Client
-	url    string
-	svc    *ec2.Service
-	driven map[string]bool // operations that succeeded
+	url   string
+	svc   *ec2.Service
+	calls wiretest.Calls
 }
 
 func start(t *testing.T, cfg ec2.Config) *cloud {
 	t.Helper()
-	c := &cloud{T: t, svc: ec2.New(cfg), driven: map[string]bool{}}
-	c.url = wiretest.Serve(t, wire.Config{Observe: func(call wire.Call) {
-		if call.Error == "" {
-			c.driven[call.Request.Operation] = true
-		}
-	}}, c.svc.Registration())
+	c := &cloud{T: t, svc: ec2.New(cfg)}
+	c.url = wiretest.Serve(t, wire.Config{Observe: c.calls.Observe}, c.svc.Registration())
 	c.Client = awsec2.New(awsec2.Options{
 		BaseEndpoint: &c.url, Region: region, Credentials: credentials.NewStaticCredentialsProvider("AKID", "fake", ""), RetryMaxAttempts: 1,
 	})
@@ -49,11 +45,7 @@ func (c *cloud) wantCode(err error, code, message string) {
 
 func (c *cloud) wantDriven() {
 	c.Helper()
-	for _, op := range ec2.Operations() {
-		if op.Fidelity != wire.Absent && !c.driven[op.Name] {
-			c.Errorf("%s was not driven", op.Name)
-		}
-	}
+	c.calls.WantAll(c, "ec2", ec2.Operations())
 }
 
 func filter(name string, values ...string) types.Filter {

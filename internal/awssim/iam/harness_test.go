@@ -1,7 +1,6 @@
 package iam_test
 
 import (
-	"slices"
 	"testing"
 	"time"
 
@@ -22,22 +21,18 @@ const account = wire.DefaultAccountID
 // cloud is IAM and STS on a real listener. With authorization on, calls must be signed.
 type cloud struct {
 	*testing.T
-	url    string
-	driven map[string]bool // operations that succeeded
+	url   string
+	calls wiretest.Calls
 }
 
 func start(t *testing.T, cfg iam.Config, on bool) *cloud {
 	t.Helper()
-	c := &cloud{T: t, driven: map[string]bool{}}
+	c := &cloud{T: t}
 	users := iam.New(cfg)
 	tokens := sts.New(sts.Config{IAM: users, Authz: on, Now: cfg.Now})
 	wc := wire.Config{
 		Resolve: tokens.Resolve, Check: tokens.Check, Secret: tokens.Secret, Unsigned: sts.Unsigned, VerifySignatures: on,
-		Observe: func(call wire.Call) {
-			if call.Error == "" && call.Request.Service == "iam" {
-				c.driven[call.Request.Operation] = true
-			}
-		},
+		Observe: c.calls.Observe,
 	}
 	if on {
 		wc.Authorize = authz.New(authz.Config{Caller: tokens.Caller, Names: users.ARN, Tags: func(arn string) map[string]string {
@@ -75,11 +70,7 @@ func (c *cloud) wantCode(err error, code, message string) {
 // wantDriven wants that every operation succeeded at least once, but for some.
 func (c *cloud) wantDriven(but ...string) {
 	c.Helper()
-	for _, op := range iam.Operations() {
-		if op.Fidelity != wire.Absent && !c.driven[op.Name] && !slices.Contains(but, op.Name) {
-			c.Errorf("%s was not driven", op.Name)
-		}
-	}
+	c.calls.WantAll(c, "iam", iam.Operations(), but...)
 }
 
 const (

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 
 	"github.com/norikae/norikae/internal/awssim/wire"
 )
@@ -42,4 +43,20 @@ func (c *Calls) Operations() string {
 		names = append(names, call.Request.Operation)
 	}
 	return strings.Join(names, " ")
+}
+
+// WantAll wants that of a service's operations all that are answered have succeeded since
+// Forget, but for some.
+func (c *Calls) WantAll(t testing.TB, service string, operations []wire.Operation, but ...string) {
+	t.Helper()
+	for _, call := range c.All() {
+		if r := call.Request; call.Error == "" && r.Service == service {
+			but = append(but, r.Operation)
+		}
+	}
+	for _, op := range operations {
+		if op.Fidelity != wire.Absent && !slices.Contains(but, op.Name) {
+			t.Errorf("%s was not driven", op.Name)
+		}
+	}
 }
