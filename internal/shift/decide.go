@@ -2,6 +2,7 @@ package shift
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/norikae/norikae/internal/analysis"
@@ -130,11 +131,19 @@ func prepare(p Plan, s State, o Observation) Decision {
 		return Decision{Next: s, Adopt: live.Split}
 	}
 	s.Drifted = false
-	attached := true
-	for _, id := range p.Attach.IDs() {
-		attached = attached && live.Split.Has(id)
+	wanted, missing := p.Attach, []string(nil)
+	if p.KeepUndeclared { // what else there was may go
+		wanted = p.To()
 	}
-	if !live.Exists || !live.Conforms || !attached {
+	for _, id := range wanted.IDs() {
+		if !live.Split.Has(id) {
+			missing = append(missing, p.NameOf(id))
+		}
+	}
+	if p.KeepUndeclared && live.Exists && missing != nil {
+		return hold(p, s, o, "DestinationGone", "there is no record of "+strings.Join(missing, ", ")+" any more: create it again")
+	}
+	if !live.Exists || !live.Conforms || missing != nil {
 		return attempt(p, s, o, p.Attach, "Preparing", "attaching "+p.Describe(p.Attach))
 	}
 	if s.Reason == "Preparing" { // attached: the wait for health starts

@@ -235,3 +235,21 @@ func TestS23NoShiftStartsFromRecordsWhoseWeightsAreAll0(t *testing.T) {
 		}
 	}
 }
+
+func TestARecordThatIsGoneBeforeTheFirstStepIsNamed(t *testing.T) {
+	h := begin(t, twoSteps(func(s *Spec) { s.KeepUndeclared = true }), routeAt(split(100, 0)))
+	h.live.Split = traffic.Split{{ID: "a", Weight: 100}}
+	d := h.turn(time.Second)
+	if d.Write != nil || h.s.Phase != Preparing || !strings.Contains(h.s.Message, "no record of b") {
+		t.Errorf("%+v", d)
+	}
+	for range 20 {
+		h.turn(time.Minute)
+	}
+	if h.s.Phase != RolledBack || !strings.Contains(h.s.Message, "no record of b") {
+		t.Errorf("%+v", h.s)
+	}
+	h = begin(t, twoSteps(func(s *Spec) { s.KeepUndeclared = true }), routeAt(split(100, 0).With("undeclared")))
+	h.live.Split = split(100, 0)
+	h.until("at step 1", step(0))
+}
