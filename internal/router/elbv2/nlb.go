@@ -109,6 +109,18 @@ func (r *Rule) checkNetworkGroups(listener types.ProtocolEnum, live traffic.Spli
 	return nil
 }
 
+// uncounted warns of groups whose healthy targets are in no metric: HealthyHostCount "does
+// not include any Application Load Balancers registered as targets".
+func (r *Rule) uncounted(groups map[string]types.TargetGroup) []string {
+	var out []string
+	for _, id := range r.cfg.Destinations {
+		if groups[id].TargetType == types.TargetTypeEnumAlb {
+			out = append(out, fmt.Sprintf("%s has load balancers for targets, which AWS leaves out of HealthyHostCount: the built-in analysis would wait for it in vain; set analysis.builtin to false, and judge by analysis.metrics of those load balancers", id))
+		}
+	}
+	return out
+}
+
 func list(ps []types.ProtocolEnum) string {
 	words := make([]string, len(ps))
 	for i, p := range ps {

@@ -64,7 +64,7 @@ func (r *Rule) Preflight(ctx context.Context) (warnings []string, err error) {
 			warnings = append(warnings, fmt.Sprintf("%s matches every request that this route would, and comes first: the route gets no traffic", ruleName(by)))
 		}
 	}
-	warnings = append(warnings, r.leaving(live.Split)...)
+	warnings = append(append(warnings, r.uncounted(groups)...), r.leaving(live.Split)...)
 	return append(warnings, live.Notes...), nil
 }
 
