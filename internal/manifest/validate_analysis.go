@@ -10,6 +10,7 @@ import (
 
 	"github.com/norikae/norikae/api/v1alpha1"
 	"github.com/norikae/norikae/internal/analysis"
+	"github.com/norikae/norikae/internal/arn"
 )
 
 func (v *validator) analysis(a v1alpha1.Analysis) {
@@ -47,11 +48,29 @@ func (v *validator) judges(spec *v1alpha1.TrafficShiftSpec) {
 	measured := slices.ContainsFunc(spec.Destinations, func(d v1alpha1.Destination) bool { return d.LoadBalancerARN != "" })
 	asked := spec.Analysis.Builtin
 	switch {
-	case measured || asked != nil && !*asked:
+	case asked != nil && !*asked:
+	case measured:
+		v.sameAccount(spec.Destinations)
 	case asked != nil:
 		v.bad(path+".builtin", "true", "Route 53 has no metrics of what it sends where: give every destination its loadBalancerARN, or set builtin: false")
 	case len(spec.Analysis.Metrics) == 0:
 		v.bad(path, "", "has nothing to judge by, because Route 53 has no metrics of what it sends where: add metrics, give every destination its loadBalancerARN, or say builtin: false to be judged by health checks alone")
+	}
+}
+
+// sameAccount: the load balancers that judge are of one account, as the credentials are.
+func (v *validator) sameAccount(ds []v1alpha1.Destination) {
+	first, of := "", ""
+	for i, d := range ds {
+		path := at("spec.destinations", i) + ".loadBalancerARN"
+		lb, err := arn.ParseLoadBalancer(d.LoadBalancerARN)
+		switch {
+		case err != nil: // told elsewhere
+		case first == "":
+			first, of = path, lb.Account
+		case lb.Account != of:
+			v.bad(path, quote(d.LoadBalancerARN), "is in account %s, but %s in %s: the metrics of all are read with the credentials of one; remove the lines of all destinations, and add analysis.metrics, which may each have an assumeRole", lb.Account, first, of)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ func (n *Name) checkBalancers(ctx context.Context, rd *reading) (warnings []stri
 		name, err := n.cfg.DNSNameOf(ctx, arn)
 		switch {
 		case errors.Is(err, fault.ErrNotFound):
-			return nil, fault.Terminal("LoadBalancerNotFound", fmt.Errorf("%s: %q does not exist; want the load balancer that the records of %q lead to (aws elbv2 describe-load-balancers): %w", at, arn, id, err))
+			return nil, fault.Terminal("LoadBalancerNotFound", fmt.Errorf("%s: %q does not exist in the account of the credentials (aws.profile, aws.assumeRole); want the load balancer that the records of %q lead to (aws elbv2 describe-load-balancers), or, where that is in another account, none: judge by analysis.metrics then: %w", at, arn, id, err))
 		case err != nil:
 			return nil, fmt.Errorf("%s: %w", at, err)
 		}
