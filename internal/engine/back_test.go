@@ -82,3 +82,58 @@ func TestLaw6NoCheckOfTheWayForwardKeepsARunFromGoingBack(t *testing.T) {
 		})
 	}
 }
+
+// hanging is a judge whose source answers late once it is to.
+type hanging struct {
+	judge
+
+	from time.Time
+}
+
+func (h hanging) Analyze(ctx context.Context, req analysis.Request) analysis.Report {
+	if time.Now().After(h.from) {
+		<-ctx.Done()
+		return analysis.Report{Verdict: analysis.Error, Next: time.Now().Add(time.Minute)}
+	}
+	return h.judge.Analyze(ctx, req)
+}
+
+func TestLaw6GoingBackDoesNotWaitForASourceThatHangs(t *testing.T) {
+	for _, by := range []string{"a signal", "an interrupt"} {
+		t.Run(by, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, asked := newRoute(), time.Now().Add(13*time.Minute)
+				var went time.Time
+				hangs := asked // a call that is under way ends at its own bound
+				if by == "an interrupt" {
+					hangs = asked.Add(-20 * time.Second)
+				}
+				r.fail = func(call string, _ int) (error, error) {
+					if call == "Write" && time.Now().After(asked) {
+						went = time.Now()
+					}
+					return nil, nil
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				time.AfterFunc(time.Until(asked), func() {
+					if by == "an interrupt" {
+						cancel()
+						return
+					}
+					r.mu.Lock()
+					defer r.mu.Unlock()
+					r.mark.Signal = shift.Signal{Kind: shift.SignalAbort}
+				})
+				e := newEngine(t, r, "m/1/x", func(c *Config) { c.Analyzer = hanging{judge{window: 2 * time.Minute}, hangs} })
+				res, err := e.Run(ctx)
+				if err != nil || res.Phase != shift.RolledBack {
+					t.Fatalf("%+v, %v", res, err)
+				}
+				if late := went.Sub(asked); late > map[string]time.Duration{"a signal": 12 * time.Second, "an interrupt": time.Second}[by] { // a signal is heard at the next look
+					t.Errorf("went back after %s", late)
+				}
+			})
+		})
+	}
+}

@@ -63,6 +63,7 @@ func (r *Run) Step(ctx context.Context) (wait time.Duration) {
 	if ctx.Err() != nil {
 		r.interrupted = true
 	}
+	asker := ctx
 	ctx = context.WithoutCancel(ctx) // a rollback outlives the one who asked for it
 	now := time.Now()
 	if r.renewalDue(now) || r.courseUntold(now) {
@@ -82,7 +83,7 @@ func (r *Run) Step(ctx context.Context) (wait time.Duration) {
 		}
 	}
 	r.verified()
-	d := shift.Decide(r.plan, r.state, r.observation(ctx))
+	d := shift.Decide(r.plan, r.state, r.observation(ctx, asker))
 	return r.act(ctx, d)
 }
 
@@ -220,10 +221,12 @@ func (r *Run) unseen(split traffic.Split) bool {
 	return r.wrote != nil && r.wrote.Equal(split) && time.Since(r.wroteAt) < visibleWithin
 }
 
-// observation gathers what Decide wants in this state.
-func (r *Run) observation(ctx context.Context) shift.Observation {
+// observation gathers what Decide wants in this state. Who wants to go back does not wait
+// for what would only matter to go on; an interrupt ends the waiting for a source.
+func (r *Run) observation(ctx, asker context.Context) shift.Observation {
 	o := shift.Observation{Live: r.live, Signal: r.signal, Interrupted: r.interrupted}
-	if health, report := r.state.Wants(); r.live != nil {
+	back := r.signal.Kind == shift.SignalAbort || r.interrupted && r.plan.OnInterrupt != shift.Hold
+	if health, report := r.state.Wants(); r.live != nil && !back {
 		if health && r.live.Exists {
 			err := call(ctx, r, func(ctx context.Context) (err error) {
 				o.Health, err = r.e.Router.Health(ctx, r.plan.Gaining())
@@ -234,7 +237,10 @@ func (r *Run) observation(ctx context.Context) shift.Observation {
 			}
 		}
 		if report {
-			actx, cancel := context.WithTimeout(ctx, r.e.Timing.Call)
+			if r.interrupted {
+				asker = ctx
+			}
+			actx, cancel := context.WithTimeout(asker, r.e.Timing.Call)
 			rep := r.e.Analyzer.Analyze(actx, r.request(time.Now()))
 			cancel()
 			o.Report = &rep
