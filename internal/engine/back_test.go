@@ -65,6 +65,9 @@ func TestLaw6NoCheckOfTheWayForwardKeepsARunFromGoingBack(t *testing.T) {
 				if err != nil || c.back != (len(pv.Blockers) == 0) {
 					t.Errorf("the plan has the blockers %q, %v", pv.Blockers, err)
 				}
+				if c.back && (len(pv.Writes) != 1 || pv.Writes[0].Reason != "Rollback" || !pv.Writes[0].Split.Equal(ab(100, 0))) {
+					t.Errorf("it plans %+v", pv.Writes)
+				}
 				res, err := e.Run(t.Context())
 				if !c.back {
 					if err == nil || !strings.Contains(err.Error(), "b was deleted") || len(r.writes) > 0 || r.mark == nil {

@@ -38,6 +38,9 @@ func (e *Engine) Preview(ctx context.Context) (Preview, error) {
 		return pv, nil //nolint:nilerr // the blocker says it
 	}
 	p := start.Plan
+	if back {
+		start.State.Phase = shift.RollingBack // as its first turn will be
+	}
 	pv.From, pv.Settled = p.From, start.Kind == shift.StartSettled
 	pv.Writes = plannedWrites(p, start.State, live)
 	pv.Ideal, pv.MaxDuration = p.Ideal(), p.MaxDuration
