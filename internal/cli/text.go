@@ -23,7 +23,7 @@ func (n namer) name(id string) string {
 		name, _, _ := strings.Cut(tail, "/")
 		return name
 	}
-	return id
+	return clean(id)
 }
 
 // split is "blue 90 (90%), green 10 (10%)".

@@ -252,3 +252,10 @@ func TestAWarningIsPrintedOnce(t *testing.T) {
 		t.Errorf("exit code %d\n%s%s", code, out, errOut)
 	}
 }
+
+func TestASetIdentifierCannotWriteOnTheTerminal(t *testing.T) {
+	got := namer{}.split(traffic.Split{{ID: "x\x1b[2J\nlive green", Weight: 1}})
+	if want := "x [2J live green 1 (100%)"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
