@@ -9,6 +9,7 @@ import (
 	"github.com/norikae/norikae/internal/analysis"
 	"github.com/norikae/norikae/internal/engine"
 	"github.com/norikae/norikae/internal/shift"
+	"github.com/norikae/norikae/internal/traffic"
 )
 
 func TestPlansForPeople(t *testing.T) {
