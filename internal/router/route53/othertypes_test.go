@@ -72,3 +72,14 @@ func TestR4AnAddressThatIsNotShiftedIsTold(t *testing.T) {
 		})
 	}
 }
+
+func TestARecordWithTrafficThatIsNotDeclaredIsToldToLoseIt(t *testing.T) {
+	w := newWorld(t)
+	w.twins("blue", 50, "green", 0, "red", 50, "parked", 0)
+	warnings, err := w.open().Preflight(t.Context())
+	w.ok(err)
+	all := strings.Join(warnings, "\n")
+	if strings.Count(all, `"red" has the weight 50 and is not declared: it ends at weight 0`) != 1 || strings.Contains(all, "parked") {
+		t.Error(all)
+	}
+}

@@ -54,7 +54,7 @@ func (n *Name) Preflight(ctx context.Context) (warnings []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	warnings = append(append(warnings, n.registryWarnings(owners)...), n.leftAlone(rd)...)
+	warnings = append(append(warnings, n.registryWarnings(owners)...), append(n.leftAlone(rd), n.undeclared(rd)...)...)
 	return append(warnings, n.live(rd).Notes...), nil
 }
 
@@ -240,6 +240,17 @@ func (n *Name) leftAlone(rd *reading) []string {
 		if (p == weighted || isAddress(s.Type)) && !n.wants(s.Type) && !isRegistry(s) && !slices.Contains(done, s.Type) {
 			done = append(done, s.Type)
 			out = append(out, fmt.Sprintf("the %s %s records of %s are not shifted with the others (route.route53.types): clients that ask for %s stay where they are", p, s.Type, n.name, s.Type))
+		}
+	}
+	return out
+}
+
+// undeclared tells of records that lose their traffic because they are not declared.
+func (n *Name) undeclared(rd *reading) []string {
+	var out []string
+	for _, w := range rd.parts[0].split() {
+		if w.Weight > 0 && !slices.Contains(n.cfg.Destinations, w.ID) {
+			out = append(out, fmt.Sprintf("%q has the weight %d and is not declared: it ends at weight 0; declare it too if it is to keep a part of the traffic", w.ID, w.Weight))
 		}
 	}
 	return out
