@@ -97,6 +97,7 @@ func (e *Engine) Start(ctx context.Context) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	followed := mark // the shift that this run came to go on with
 	if mark != nil {
 		if live, mark, err = e.waitForLease(ctx, live, mark); err != nil {
 			return nil, err
@@ -105,6 +106,9 @@ func (e *Engine) Start(ctx context.Context) (*Run, error) {
 	warnings, unfit := e.Router.Preflight(ctx)
 	start, err := e.begin(ctx, live, mark)
 	switch {
+	case err == nil && followed != nil && mark == nil && start.Kind == shift.StartNew && !e.Replace:
+		return nil, fault.Terminal("Ended", fmt.Errorf("shift %q, which another run drove, ended while this run waited for it, at %s: nothing was written; look at how it ended, and run this again if it shall begin anew",
+			followed.Name, start.Plan.Describe(live.Split)))
 	case unfit != nil && err == nil && goesBack(start, mark):
 		warnings = append(warnings, "going back all the same: "+unfit.Error())
 	case unfit != nil:

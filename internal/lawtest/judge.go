@@ -73,8 +73,7 @@ func Judge(trace []Exchange, d Declared) []Violation {
 		j.from = d.From
 	}
 	r := newReader(d)
-	for i := range trace {
-		x := &trace[i]
+	for _, x := range inOrder(trace) {
 		j.x = x
 		a, ok := r.read(x)
 		if x.Caller == Operator || slices.Contains(d.Foreign, x.Caller) {
@@ -97,6 +96,24 @@ func Judge(trace []Exchange, d Declared) []Violation {
 	}
 	j.end()
 	return j.broken
+}
+
+// inOrder is a trace in the order of answers, but that writes of weights by ELB stand where
+// they began: another process may be told of their effect before their own answer comes,
+// and what their writer knew it knew before.
+func inOrder(trace []Exchange) []*Exchange {
+	out := make([]*Exchange, len(trace))
+	for i := range trace {
+		out[i] = &trace[i]
+	}
+	at := func(x *Exchange) time.Time {
+		if x.OK() && slices.Contains([]string{"ModifyRule", "ModifyListener", "CreateRule"}, x.Operation) {
+			return x.Begun
+		}
+		return x.Done
+	}
+	slices.SortStableFunc(out, func(a, b *Exchange) int { return at(a).Compare(at(b)) })
+	return out
 }
 
 // judge is what the trace has shown so far.

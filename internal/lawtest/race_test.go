@@ -53,6 +53,15 @@ func TestTwoProcessesRaceForOneRoute(t *testing.T) {
 	}
 }
 
+// A process is told of another's write before that write's own answer came.
+func TestAReadThatOverlapsWithAWriteIsNotHeldAgainstTheWriter(t *testing.T) {
+	inWorldOf(t, OnNLB, LabPace(), nil, func(l *lab) {
+		if broken := l.race(0xfa65a5, 1181*time.Millisecond, 133*time.Millisecond); broken != "" {
+			t.Error(broken)
+		}
+	})
+}
+
 // race tells what went wrong.
 func (l *lab) race(seed uint64, apart, most time.Duration) string {
 	l.slow(seed, most)
