@@ -52,7 +52,7 @@ test: test-deps vet $(GOTESTSUM) ## Vet and test everything, with the race detec
 # time, in less than half a gigabyte.
 .PHONY: sweep
 sweep: ## The laws on every kind of route, crash and fault sweeps in full, without the race detector (make test strides).
-	@GOGC=800 NORIKAE_SWEEP=full $(GO) test -count=1 -timeout=21m ./internal/lawtest
+	@GOGC=800 NORIKAE_SWEEP=full $(GO) test -count=1 -timeout=25m ./internal/lawtest
 
 .PHONY: vet
 vet:

@@ -89,6 +89,20 @@ func buildRoute(ctx context.Context, env Environment, ts *v1alpha1.TrafficShift)
 	return Parts{Spec: spec, Router: router}, b, nil
 }
 
+// inLab refuses a lab's timing outside of one: left over in a shell, it would let steps on
+// the real AWS be judged before their data is there.
+func inLab(env Environment) error {
+	if env.Endpoint != "" || env.Getenv("AWS_ENDPOINT_URL") != "" || env.Getenv("AWS_ENDPOINT_URL_CLOUDWATCH") != "" {
+		return nil
+	}
+	for _, name := range []string{manifest.EnvSettle, manifest.EnvPeriod, manifest.EnvDelay, manifest.EnvAliasTTL} {
+		if v := env.Getenv(name); v != "" {
+			return fmt.Errorf("environment variable %s = %q is a lab's, and AWS_ENDPOINT_URL, which leads there, is not set: unset it (for the real AWS, analysis.timing in the manifest overrides timing), or enter the lab with eval \"$(norikae lab env)\"", name, v)
+		}
+	}
+	return nil
+}
+
 // builder makes one client per place and one source per client, so that metrics of the
 // same place share calls and those of different places share nothing.
 type builder struct {

@@ -156,6 +156,7 @@ func (l *Lab) setTargetFault(name string, f fault.Target) {
 		err = l.plane.synth.Set(name, synth.Behaviour{ErrorRate: f.FailRate, Latency: f.Latency, SlowRate: f.SlowRate})
 	} else if c := l.Cluster(name); c != nil {
 		c.SetLatency(f.Latency)
+		c.SetResets(l.cfg.World == WorldNLB)
 		err = errors.Join(c.SetFailRate(f.FailRate), c.SetSlowRate(cmp.Or(f.SlowRate, 1)))
 	}
 	if err != nil {

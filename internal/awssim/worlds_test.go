@@ -23,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/norikae/norikae/internal/awssim"
+	"github.com/norikae/norikae/internal/awssim/fault"
 )
 
 // world starts a lab with one of its worlds.
@@ -265,5 +266,24 @@ func createCluster(name string) *eks.CreateClusterInput {
 	return &eks.CreateClusterInput{
 		Name: &name, RoleArn: aws.String("arn:aws:iam::000000000000:role/eks"),
 		ResourcesVpcConfig: &ekstypes.VpcConfigRequest{SubnetIds: []string{"subnet-0a", "subnet-0b"}},
+	}
+}
+
+func TestTargetsThatFailBehindAnNLBResetTheirConnections(t *testing.T) {
+	t.Parallel()
+	f := world(t, awssim.WorldNLB, nil)
+	w := f.World()
+	if status, _ := f.get(t, http.MethodGet, w.URL+"/", ""); status != http.StatusOK {
+		t.Fatalf("%d", status)
+	}
+	if _, err := f.Faults().Add(fault.Rule{Kind: fault.TargetFailure, TargetGroup: "blue", FailRate: 1}); err != nil {
+		t.Fatal(err)
+	}
+	status, text := f.get(t, http.MethodGet, w.URL+"/", "")
+	if status != 0 || !strings.Contains(text, "reset") {
+		t.Errorf("%d %s", status, text)
+	}
+	if got := f.Counters().Flows.Listeners[0].Resets; got == 0 {
+		t.Error("the load balancer saw no reset")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -107,7 +108,16 @@ every role, unless it was started with --authz.`,
   norikae lab env --shell fish | source
   norikae lab env -o json | jq -r .env.AWS_ENDPOINT_URL`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			defer func() {
+				if err != nil && !asJSON(cmd) { // what eval gets must fail too
+					_, told := fmt.Fprintln(cmd.OutOrStdout(), "false")
+					err = errors.Join(err, told)
+				}
+			}()
+			if name == "bash" || name == "zsh" {
+				name = "sh"
+			}
 			sh, ok := shells()[name]
 			if !ok {
 				return fmt.Errorf("--shell %q is not one of %s", name, strings.Join(slices.Sorted(maps.Keys(shells())), ", "))

@@ -199,3 +199,14 @@ func iamOf(w awssim.World) *iam.Client {
 		Region: w.Region, BaseEndpoint: &w.Endpoint, Credentials: credentials.NewStaticCredentialsProvider("FAKEKEYOFTHELAB", "fake-secret-of-the-lab", ""),
 	})
 }
+
+func TestWhatEvalGetsFailsWhenThereIsNoLab(t *testing.T) {
+	var out strings.Builder
+	cmd := New(func(string) string { return "" })
+	cmd.SetArgs([]string{"env", "--endpoint", "http://127.0.0.1:1", "--shell", "bash"})
+	cmd.SetOut(&out)
+	cmd.SetErr(io.Discard)
+	if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.HasPrefix(out.String(), "false\n") {
+		t.Errorf("error %v, stdout %q", err, out.String())
+	}
+}

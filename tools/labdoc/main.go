@@ -108,7 +108,7 @@ var meanings = map[fault.Kind]string{
 	fault.WeightsDelay:     "changes of the control plane reach the load balancers' traffic `duration` late",
 	fault.MetricDelay:      "metric data can be read `duration` later than otherwise",
 	fault.MetricMissing:    "metrics whose name matches the glob `name` lose their data",
-	fault.TargetFailure:    "targets of the group named `targetGroup` answer the share `failRate` (0–1) with 500, and answer `latency` late (the share `slowRate` of them; without it, all)",
+	fault.TargetFailure:    "targets of the group named `targetGroup` answer the share `failRate` (0–1) with 500 (in the world `nlb` they reset the connection, which is all that an NLB can see), and answer `latency` late (the share `slowRate` of them; without it, all)",
 	fault.Lose:             "the load balancer counts, but never forwards, the next `count` requests or connections",
 	fault.PropagationDelay: "changes of Route 53 stay PENDING, and unanswered by DNS, for `duration` more",
 	fault.HealthCheck:      "Route 53 health checks whose ID matches the glob `name` are unhealthy",

@@ -34,7 +34,7 @@ type Rule struct {
 	Duration    time.Duration // latency, stale-read, all delays, index-lag; up to MaxDuration
 	Name        string        // metric-missing, health-check, cluster-failure: glob of names, e.g. HTTPCode_*
 	TargetGroup string        // target: name of a target group
-	FailRate    float64       // target: share of requests answered 500, 0–1
+	FailRate    float64       // target: share of requests answered 500 (behind an NLB: reset), 0–1
 	Latency     time.Duration // target: added to each answer, or to the share SlowRate; up to MaxDuration
 	SlowRate    float64       // target: share of answers that Latency is added to, 0–1; 0: all
 	Count       int           // lose: 1–1,000,000; short-pages: 1–1000

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -57,6 +58,10 @@ func (t *target) handler() http.Handler {
 		}
 		if fails {
 			t.failed.Add(1)
+			if t.cluster.resets.Load() {
+				reset(w)
+				return
+			}
 			http.Error(w, "this request fails on purpose", http.StatusInternalServerError)
 			return
 		}
@@ -90,6 +95,18 @@ func (t *target) echo(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answerJSON(w, echo{identity: t.identity(), Method: r.Method, Host: r.Host, URI: r.RequestURI, Header: r.Header, Body: string(body)})
+}
+
+// reset the connection of a request.
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler) // as near as it gets
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // so that closing it is a reset
+	}
+	_ = conn.Close() // the client is told no more either way
 }
 
 func answerJSON(w http.ResponseWriter, v any) {

@@ -41,6 +41,7 @@ type Cluster struct {
 	fail, slow spread
 	latency    atomic.Int64 // time.Duration
 	unhealthy  atomic.Bool
+	resets     atomic.Bool // requests that fail are reset, not answered
 }
 
 // Counters of a cluster: exact, and they only grow.
@@ -131,6 +132,10 @@ func (c *Cluster) SetFailRate(rate float64) error {
 	}
 	return nil
 }
+
+// SetResets makes requests that fail reset their connection instead of answering 500: all
+// that a network load balancer can see of a failure.
+func (c *Cluster) SetResets(on bool) { c.resets.Store(on) }
 
 // SetSlowRate makes SetLatency's delay apply to a share (0–1) of the requests, evenly
 // spread; it is 1 at first.

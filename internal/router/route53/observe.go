@@ -53,8 +53,11 @@ func sameWeights(a, b traffic.Split) bool {
 
 // notes for people about what else the records do.
 func (n *Name) notes(rd *reading) []string {
-	out := []string{fmt.Sprintf(
-		"DNS weights count per answer, not per request: a resolver keeps an answer for its TTL (%s here), some keep it longer, and clients stay with connections that they have; traffic follows later, and only roughly", n.lagOf(rd))}
+	out := []string{
+		fmt.Sprintf(
+			"DNS weights count per answer, not per request: a resolver keeps an answer for its TTL (%s here), some keep it longer, and clients stay with connections that they have; traffic follows later, and only roughly", n.lagOf(rd)),
+		"a change takes up to a minute until all of Route 53's servers have it (INSYNC), at every step; the planned times do not count that",
+	}
 	unchecked := false
 	for _, p := range rd.parts {
 		for _, s := range p.sets {
