@@ -158,7 +158,7 @@ func hintFor(err error) string {
 	case errors.Is(err, fault.ErrDenied):
 		return "Check who you are with `aws sts get-caller-identity`, and spec.aws of the manifest (profile, assumeRole)."
 	case errors.Is(err, fault.ErrNotFound):
-		return "Check the ARNs in the manifest, the region and the account."
+		return "Check the ARNs and IDs in the manifest, the region and the account."
 	case errors.Is(err, fault.ErrConflict):
 		return "Somebody else was faster, or drives a shift on this route: `norikae status` shows who."
 	case unreachable(err):

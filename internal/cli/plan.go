@@ -66,7 +66,12 @@ func blocked(blockers []string) string {
 	if len(blockers) == 1 {
 		return "a shift would refuse to start: " + clean(blockers[0])
 	}
-	return fmt.Sprintf("a shift would refuse to start, for %d reasons:\n  - %s", len(blockers), clean(strings.Join(blockers, "\n  - ")))
+	text := fmt.Sprintf("a shift would refuse to start, for %d reasons:", len(blockers))
+	var b strings.Builder
+	for _, blocker := range blockers {
+		b.WriteString("\n  - " + clean(blocker))
+	}
+	return text + b.String()
 }
 
 func (s *session) printPreview(d declared, pv engine.Preview) error {
@@ -80,7 +85,7 @@ func (s *session) printPreview(d declared, pv engine.Preview) error {
 func previewText(spec shift.Spec, names namer, pv engine.Preview) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "shift %q on %s\n\n", spec.Name, clean(pv.Route))
-	rows := [][]string{{"live", liveText(names, pv.Live)}}
+	rows := [][]string{{"live", liveText(spec, names, pv.Live)}}
 	if !pv.From.Equal(pv.Live.Split) {
 		rows = append(rows, []string{"from", names.split(pv.From)})
 	}

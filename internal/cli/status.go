@@ -41,7 +41,7 @@ func (s *session) statusCommand() *cobra.Command {
 func statusText(spec shift.Spec, names namer, st Status, now time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "shift %q on %s\n\n", spec.Name, clean(st.Route))
-	rows := [][]string{{"live", liveText(names, st.Live)}, {"to", names.split(st.To)}}
+	rows := [][]string{{"live", liveText(spec, names, st.Live)}, {"to", names.split(st.To)}}
 	switch m := st.Mark; {
 	case st.Settled:
 		rows = append(rows, []string{"state", "settled: the declared weights are live and no shift is unfinished"})
@@ -60,7 +60,10 @@ func statusText(spec shift.Spec, names namer, st Status, now time.Time) string {
 }
 
 // liveText is what the route does now.
-func liveText(names namer, l shift.Live) string {
+func liveText(spec shift.Spec, names namer, l shift.Live) string {
+	if !l.Exists && spec.KeepUndeclared { // records, which nobody here creates
+		return "no weighted records there"
+	}
 	if !l.Exists {
 		return "no such rule yet; " + serves(names, l.Split)
 	}

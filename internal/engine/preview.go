@@ -42,7 +42,9 @@ func (e *Engine) Preview(ctx context.Context) (Preview, error) {
 		start.State.Phase = shift.RollingBack // as its first turn will be
 	}
 	pv.From, pv.Settled = p.From, start.Kind == shift.StartSettled
-	pv.Writes = plannedWrites(p, start.State, live)
+	if live.Exists || !p.KeepUndeclared { // records are never created
+		pv.Writes = plannedWrites(p, start.State, live)
+	}
 	pv.Ideal, pv.MaxDuration = p.Ideal(), p.MaxDuration
 	if pv.Settled || len(pv.Blockers) > 0 {
 		return pv, nil
@@ -65,7 +67,7 @@ func (e *Engine) Preview(ctx context.Context) (Preview, error) {
 // advice for people. That the route may be written is not among what can be checked:
 // reading needs other permissions, and asking IAM would need even more.
 func (e *Engine) advice(ctx context.Context) []string {
-	out := []string{"not verified: the permission to write the route and its tags; the first write will tell, before any share moves"}
+	out := []string{"not verified: the permission to write the route and the shift's mark on it; the first write will tell, before any share moves"}
 	a, ok := e.Router.(Adviser)
 	if !ok {
 		return out

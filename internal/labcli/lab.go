@@ -39,6 +39,7 @@ credentials, unless it is told otherwise, and nothing in it leaves this machine.
   norikae lab load --duration 2m &
   norikae shift -f shift.yaml`,
 		Args: cobra.NoArgs,
+		RunE: help,
 	}
 	cmd.PersistentFlags().StringVar(&c.endpoint, "endpoint", "", "`URL` of the lab (default: AWS_ENDPOINT_URL, which norikae lab up prints)")
 	cmd.AddCommand(c.up(), c.env(), c.get("world", "world", "Show the lab's ARNs and URLs as JSON"),
@@ -46,6 +47,10 @@ credentials, unless it is told otherwise, and nothing in it leaves this machine.
 		c.calls(), c.faults(), c.manifest(), c.load())
 	return cmd
 }
+
+// help is what a command with subcommands does by itself. That it does something lets
+// cobra refuse words that are none of its subcommands.
+func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
 type labCommand struct {
 	getenv   func(string) string
@@ -174,7 +179,7 @@ func oneFault(_ *cobra.Command, args []string) error {
 
 func (c *labCommand) faults() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "fault", Short: "Inject faults into a running lab", Args: cobra.NoArgs,
+		Use: "fault", Short: "Inject faults into a running lab", Args: cobra.NoArgs, RunE: help,
 		Long: "Injects faults into a running lab. Kinds: " + kinds() + ".",
 		Example: `  norikae lab fault add '{"kind":"target","targetGroup":"green","failRate":0.05}'
   norikae lab fault add '{"kind":"propagation-delay","duration":"30s"}'

@@ -101,6 +101,9 @@ blue-green, the listener of nlb, or the records of route53.`,
   norikae lab manifest --to blue --step-weight 25 | norikae plan -f -`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if s.StepWeight < 1 || s.StepWeight > 100 {
+				return fmt.Errorf("--step-weight %d is not in 1–100", s.StepWeight)
+			}
 			w, err := c.world(cmd.Context())
 			if err != nil {
 				return err
