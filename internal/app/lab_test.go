@@ -3,7 +3,21 @@ package app
 import (
 	"strings"
 	"testing"
+
+	"github.com/norikae/norikae/internal/router/elbv2"
+	"github.com/norikae/norikae/internal/router/route53"
 )
+
+func TestAPublicMarkDoesNotNameTheMachine(t *testing.T) {
+	id := "build-host-7.internal-abcd"
+	public := Parts{Router: &route53.Name{}}
+	if got := public.machine(id); strings.Contains(got, "build") || got != public.machine(id) || got == public.machine(id+"x") {
+		t.Errorf("in a TXT record it is %q", got)
+	}
+	if got := (Parts{Router: &elbv2.Rule{}}).machine(id); got != id {
+		t.Errorf("in tags it is %q", got)
+	}
+}
 
 func TestALabsTimingIsRefusedOnTheRealAWS(t *testing.T) {
 	for name, tc := range map[string]struct {

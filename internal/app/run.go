@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +14,7 @@ import (
 	"github.com/norikae/norikae/api/v1alpha1"
 	"github.com/norikae/norikae/internal/cli"
 	"github.com/norikae/norikae/internal/engine"
+	"github.com/norikae/norikae/internal/router/route53"
 	"github.com/norikae/norikae/internal/shift"
 	"github.com/norikae/norikae/internal/store/file"
 )
@@ -63,7 +66,7 @@ func (r *run) Run(ctx context.Context, o cli.RunOptions) (res engine.Result, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	e, err := engine.New(r.config(engine.Config{
-		Owner: fmt.Sprintf("%s/%d/%s", id, os.Getpid(), strings.ToLower(rand.Text()[:8])),
+		Owner: fmt.Sprintf("%s/%d/%s", r.parts.machine(id), os.Getpid(), strings.ToLower(rand.Text()[:8])),
 		Store: store, Recorder: o.Recorder, Replace: o.Replace,
 	}))
 	if err != nil {
@@ -79,6 +82,16 @@ func (r *run) Run(ctx context.Context, o cli.RunOptions) (res engine.Result, err
 		}
 	}()
 	return e.Run(ctx)
+}
+
+// machine is how a machine is named in the lease. A TXT record can be read by everybody:
+// there the machine's name is only a number, the same in each run.
+func (p Parts) machine(id string) string {
+	if _, public := p.Router.(*route53.Name); !public {
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	return "machine-" + hex.EncodeToString(sum[:6])
 }
 
 func (r *run) config(c engine.Config) engine.Config {
