@@ -102,6 +102,9 @@ func (c Comparison) Compare(now, old, before Counts, level float64) Outcome {
 	if old.trials() > 0 && old.trials() < now.Requests/4 {
 		test = old.Add(before)
 	}
+	if c.chance(n, n, test) >= level && c.chance(n, n, Counts{}) < level {
+		test = Counts{} // so few that they could not tell even if everything failed
+	}
 	switch p := c.chance(math.Round(now.Errors), n, test); {
 	case p < level:
 		return Worse

@@ -213,3 +213,24 @@ func TestAnEqualSideIsRarelyRolledBackAndABrokenOneAlways(t *testing.T) {
 		}
 	}
 }
+
+// One good request before the shift says nothing: it must not keep a new side that fails
+// every request from going back.
+func TestAReferenceThatCannotSpeakIsNotWaitedFor(t *testing.T) {
+	c := DefaultComparison()
+	for what, tc := range map[string]struct {
+		now, old, before Counts
+		want             Outcome
+	}{
+		"all of 100 fail, one went well before": {Counts{100, 100}, Counts{}, Counts{1, 0}, Worse},
+		"all of 100 fail, one goes well beside": {Counts{100, 100}, Counts{1, 0}, Counts{}, Worse},
+		"all of 1 fails, one went well before":  {Counts{1, 1}, Counts{}, Counts{1, 0}, Doubtful},
+		"one of 5 fails, three went well":       {Counts{5, 1}, Counts{}, Counts{3, 0}, Doubtful},
+		"all of 100 fail, and so did the one":   {Counts{100, 100}, Counts{}, Counts{1, 1}, NotWorse},
+		"none of 100 fails":                     {Counts{100, 0}, Counts{}, Counts{1, 0}, NotWorse},
+	} {
+		if got := c.Compare(tc.now, tc.old, tc.before, c.level(1)); got != tc.want {
+			t.Errorf("%s: %v, want %v", what, got, tc.want)
+		}
+	}
+}
