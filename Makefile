@@ -6,6 +6,10 @@ DEMO_FLAGS  ?=
 PACKAGES    ?= ./...
 RACE        ?= -race
 TEST_FLAGS  ?= -timeout=15m
+# everything: every prefix of the journal on every kind of route, too (half an hour).
+SWEEP         ?= full
+SWEEP_TIMEOUT ?= 25m
+SWEEP_TESTS   ?= .
 BENCH       ?= .
 BENCH_FLAGS ?= -count=1
 
@@ -52,7 +56,7 @@ test: test-deps vet $(GOTESTSUM) ## Vet and test everything, with the race detec
 # time, in less than half a gigabyte.
 .PHONY: sweep
 sweep: ## The laws on every kind of route, crash and fault sweeps in full, without the race detector (make test strides).
-	@GOGC=800 NORIKAE_SWEEP=full $(GO) test -count=1 -timeout=25m ./internal/lawtest
+	@GOGC=800 NORIKAE_SWEEP=$(SWEEP) $(GO) test -count=1 -timeout=$(SWEEP_TIMEOUT) -run '$(SWEEP_TESTS)' ./internal/lawtest
 
 .PHONY: vet
 vet:

@@ -157,6 +157,8 @@ func TestCrashSweepWithEveryPrefixOfTheJournal(t *testing.T) {
 // depend on the ground.
 func othersStride() int {
 	switch {
+	case everything():
+		return 1
 	case full():
 		return 41
 	case raceEnabled:

@@ -6,7 +6,10 @@ import (
 )
 
 // full: sweeps leave nothing out (make sweep, which CI runs without the race detector).
-func full() bool { return os.Getenv("NORIKAE_SWEEP") == "full" }
+func full() bool { return os.Getenv("NORIKAE_SWEEP") == "full" || everything() }
+
+// everything: not even what full sweeps stride for time (make sweep SWEEP=everything).
+func everything() bool { return os.Getenv("NORIKAE_SWEEP") == "everything" }
 
 // stride of a sweep: 1 in a full one, plain without the race detector, race with it.
 func stride(plain, race int) int {
