@@ -12,8 +12,10 @@ import (
 // unlikely is the chance below which a deviation is no chance.
 const unlikely = 1e-6
 
-// least answers of a step, so that its share says something.
-const least = 400
+// least answers of a step, so that its share says something: of a hundred, those of the
+// step before or after (25 points off) are further away than unlikely. How fast they come
+// is up to the machine; how many there are over the whole shift is held by enoughDraws.
+const least = 100
 
 // outcome of one new connection, or of one question: who answered.
 type outcome struct {
