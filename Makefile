@@ -23,6 +23,13 @@ GOTESTSUM  := $(TOOLS)/gotestsum
 DEADCODE   := $(TOOLS)/deadcode
 BENCHSTAT  := $(TOOLS)/benchstat
 
+# A real Kubernetes control plane, built from test/kube and kept the same way.
+KUBE_VERSION := $(shell awk '$$1 == "k8s.io/kubernetes" { print $$2 }' test/kube/go.mod)
+KUBE_HASH    := $(shell (cat test/kube/go.mod test/kube/go.sum test/kube/main.go; $(GO) env GOVERSION GOARCH) | (sha256sum 2>/dev/null || shasum -a 256) | cut -c1-16)
+KUBE         := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/norikae/kube/$(KUBE_HASH)
+KUBE_STAMP   := -X k8s.io/component-base/version.gitVersion=$(KUBE_VERSION) -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=$(word 2,$(subst ., ,$(KUBE_VERSION)))
+export KUBEBUILDER_ASSETS ?= $(KUBE)
+
 # Stamp the commit into the binary where git can read it, else build all the same.
 VERSION     ?=
 BUILD_FLAGS := -trimpath $(shell git status --porcelain >/dev/null 2>&1 || echo -buildvcs=false) $(if $(VERSION),-ldflags='-X main.version=$(VERSION)')
@@ -49,7 +56,7 @@ build: ## Build bin/norikae.
 	CGO_ENABLED=0 $(GO) build $(BUILD_FLAGS) -o bin/norikae ./cmd/norikae
 
 .PHONY: test
-test: test-deps vet $(GOTESTSUM) ## Vet and test everything, with the race detector.
+test: test-deps vet $(GOTESTSUM) $(KUBE)/kube ## Vet and test everything, with the race detector.
 	@CGO_ENABLED=1 $(GOTESTSUM) --format=pkgname-and-test-fails --hide-summary=skipped -- $(RACE) $(TEST_FLAGS) $(PACKAGES)
 
 # More than 10,000 small worlds, one after the other: with GOGC so high they take half the
@@ -57,6 +64,17 @@ test: test-deps vet $(GOTESTSUM) ## Vet and test everything, with the race detec
 .PHONY: sweep
 sweep: ## The laws on every kind of route, crash and fault sweeps in full, without the race detector (make test strides).
 	@GOGC=800 NORIKAE_SWEEP=$(SWEEP) $(GO) test -count=1 -timeout=$(SWEEP_TIMEOUT) -run '$(SWEEP_TESTS)' ./internal/lawtest
+
+# Programs that are one file, named by links. Minutes when it is built, seconds never again.
+.PHONY: kube-assets
+kube-assets: $(KUBE)/kube ## Build etcd, kube-apiserver and kubectl for the tests, and print where they are.
+	@echo $(KUBE)
+
+$(KUBE)/kube:
+	@echo "building Kubernetes $(KUBE_VERSION) from test/kube (once; about 8 minutes on 2 cores)" >&2
+	@mkdir -p $(@D)
+	@cd test/kube && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w $(KUBE_STAMP)' -o $@.$$$$ . && mv $@.$$$$ $@
+	@for p in etcd kube-apiserver kube-controller-manager kube-scheduler kubectl; do ln -sf kube $(@D)/$$p; done
 
 .PHONY: vet
 vet:
