@@ -7,6 +7,9 @@ import (
 )
 
 // Duration is a time.Duration written as "90s", "10m" or "1h30m".
+//
+// +kubebuilder:validation:Type=string
+// +kubebuilder:validation:MaxLength=32
 type Duration struct{ time.Duration }
 
 // MarshalJSON writes the duration as text.

@@ -1,8 +1,12 @@
 // Package v1alpha1 holds the kinds of the API group norikae.dev. They are the file
 // format of the command line too.
+//
+// +kubebuilder:object:generate=true
+// +groupName=norikae.dev
 package v1alpha1
 
 //go:generate go run ../../tools/docgen -types . -out ../../docs/trafficshift.md
+//go:generate go run -modfile=../../go.gen.mod sigs.k8s.io/controller-tools/cmd/controller-gen object paths=. crd output:crd:dir=../../config/crd
 
 // GroupVersion is the apiVersion of every kind in this package.
 const GroupVersion = "norikae.dev/v1alpha1"
