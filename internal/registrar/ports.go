@@ -43,26 +43,3 @@ type Prober interface {
 	// what a person should look at.
 	Probe(ctx context.Context, c registry.Cluster) error
 }
-
-// Options of one pass.
-type Options struct {
-	// DryRun writes nothing: what would be written is sent to the API server for validation
-	// only.
-	DryRun bool
-}
-
-// Outcome is an action and how it went.
-type Outcome struct {
-	registry.Action
-	// Written: the API server took it. An Action that has nothing to do is not.
-	Written bool
-	Err     error // why it was not; its State is Unwritten then
-}
-
-// Result of one pass.
-type Result struct {
-	Scopes   []registry.ScopeResult
-	Outcomes []Outcome // by ARN
-	// Stopped says why nothing was written; "": nothing stood against it.
-	Stopped, StoppedReason string
-}
