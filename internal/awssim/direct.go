@@ -17,10 +17,14 @@ func (l *Lab) AddCluster(ctx context.Context, n eks.NewCluster) (arn string, err
 	return arn, err
 }
 
-// Do carries out a call of EKS in an account and a region as AWS itself would: out of the
-// faults' reach, without credentials, and not logged.
-func (l *Lab) Do(ctx context.Context, account, region, operation string, p wire.Params) (wire.Struct, error) {
-	out, err := l.eks.Serve(ctx, &wire.Request{Service: "eks", Operation: operation, Params: p, Region: region, AccountID: account})
+// Do carries out a call of a service, EKS or ELBv2 by its signing name, in an account and
+// a region as AWS itself would: out of the faults' reach, without credentials, not logged.
+func (l *Lab) Do(ctx context.Context, service, account, region, operation string, p wire.Params) (wire.Struct, error) {
+	s := map[string]wire.Service{"eks": l.eks, "elasticloadbalancing": l.elb}[service]
+	if s == nil {
+		return nil, fmt.Errorf("%s of %s: this service is not done directly", operation, service)
+	}
+	out, err := s.Serve(ctx, &wire.Request{Service: service, Operation: operation, Params: p, Region: region, AccountID: account})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", operation, err)
 	}
