@@ -107,20 +107,27 @@ func (s *Service) newEntry(x *cluster, principalARN string, now time.Time) *acce
 	return e
 }
 
-// bootstrap makes who created the cluster its administrator: a role rather than its
-// session, though the path of the role is not known then.
-func (c *cluster) bootstrap(s *Service, principalARN string) {
+// asRole is the role of a principal that is a session of it, though the path of the role
+// is not known then; any other principal is itself.
+func asRole(principalARN string) string {
 	if part := strings.Split(principalARN, ":"); len(part) == 6 && part[2] == "sts" {
 		if seg := strings.Split(part[5], "/"); len(seg) == 3 && seg[0] == "assumed-role" {
-			principalARN = "arn:" + part[1] + ":iam::" + part[4] + ":role/" + seg[1]
+			return "arn:" + part[1] + ":iam::" + part[4] + ":role/" + seg[1]
 		}
 	}
-	if kind, _ := principal(principalARN); kind == "" {
+	return principalARN
+}
+
+// bootstrap gives who created the cluster an access entry as its administrator, unless
+// that was declined or the cluster knows no entries.
+func (c *cluster) bootstrap(s *Service, now time.Time) {
+	kind, _ := principal(c.creator)
+	if kind == "" || !c.settings.bootstrapAdmin || c.settings.authMode == configMap || c.entries[c.creator] != nil {
 		return
 	}
-	e := s.newEntry(c, principalARN, c.created)
+	e := s.newEntry(c, c.creator, now)
 	arn := c.world.policyARN("AmazonEKSClusterAdminPolicy")
-	e.policies = map[string]*associatedPolicy{arn: {arn: arn, scope: "cluster", created: c.created, modified: c.created}}
+	e.policies = map[string]*associatedPolicy{arn: {arn: arn, scope: "cluster", created: now, modified: now}}
 }
 
 func (c *call) createAccessEntry() (wire.Struct, error) {

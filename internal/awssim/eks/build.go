@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 
 	"github.com/norikae/norikae/internal/awssim/wire"
 )
@@ -76,9 +77,8 @@ func (s *Service) add(n NewCluster) (*cluster, error) {
 	}
 	x.tags = maps.Clone(n.Tags)
 	s.found(x)
-	if x.settings.authMode != configMap {
-		x.bootstrap(s, s.cfg.Caller(r))
-	}
+	x.creator = asRole(s.cfg.Caller(r))
+	x.bootstrap(s, c.now)
 	if s.cfg.ControlPlane == nil {
 		x.ready(s, nil)
 	} else {
@@ -92,15 +92,30 @@ func (s *Service) add(n NewCluster) (*cluster, error) {
 func (s *Service) SetEndpoint(arn string, e Endpoint) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, w := range s.worlds {
-		for _, x := range w.settled(s.now()) {
-			if x.arn == arn {
-				x.serveAt(e)
-				return nil
-			}
-		}
+	x := s.byARN(arn)
+	if x == nil {
+		return fmt.Errorf("setting an endpoint: there is no cluster %s", arn)
 	}
-	return fmt.Errorf("setting an endpoint: there is no cluster %s", arn)
+	x.serveAt(e)
+	return nil
+}
+
+// byARN finds a cluster as it is now; nil: there is none. The caller holds s.mu.
+func (s *Service) byARN(arn string) *cluster {
+	part := strings.SplitN(arn, ":", 6)
+	if len(part) != 6 {
+		return nil
+	}
+	name, ok := strings.CutPrefix(part[5], "cluster/")
+	w := s.worlds[worldKey{part[4], part[3]}]
+	if !ok || w == nil || w.clusters[name] == nil {
+		return nil
+	}
+	w.clusters[name].settle(s.now())
+	if x := w.clusters[name]; x != nil && x.arn == arn {
+		return x
+	}
+	return nil
 }
 
 func anyList(texts []string) []any {

@@ -29,6 +29,7 @@ type cluster struct {
 	id        string // 32 hex digits that its URLs have in common
 	token     string // clientRequestToken of its creation
 	created   time.Time
+	creator   string // ARN of the role or user that created it
 	roleARN   string
 	version   string
 	settings  settings
@@ -110,9 +111,8 @@ func (c *call) createCluster() (wire.Struct, error) {
 		return nil, wire.Errorf("ResourceLimitExceededException", "Cluster limit exceeded: %d in this account and region", c.s.cfg.Clusters)
 	}
 	c.s.found(x)
-	if x.settings.authMode != configMap && x.settings.bootstrapAdmin {
-		x.bootstrap(c.s, c.s.cfg.Caller(c.r))
-	}
+	x.creator = asRole(c.s.cfg.Caller(c.r))
+	x.bootstrap(c.s, c.now)
 	x.task = c.newTask(x.arn, c.s.cfg.CreateDelay, func(err error) { x.ready(c.s, err) })
 	c.s.start(x, x.task)
 	return c.answer(x), nil
@@ -128,14 +128,15 @@ func (s *Service) found(x *cluster) {
 
 // ready makes a cluster that was being created ACTIVE, or FAILED.
 func (c *cluster) ready(s *Service, err error) {
+	if err == nil && s.cfg.ControlPlane == nil {
+		c.endpoint = c.madeUpEndpoint()
+		c.ca, err = c.madeUpCA()
+	}
 	if err != nil {
 		c.fail(err)
 		return
 	}
 	c.status = active
-	if s.cfg.ControlPlane == nil {
-		c.endpoint, c.ca = c.madeUpEndpoint(), s.ca
-	}
 }
 
 func (c *cluster) fail(err error) { c.status, c.issue = failed, err.Error() }

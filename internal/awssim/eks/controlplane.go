@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/pem"
 	"fmt"
 	"math/big"
@@ -112,10 +111,10 @@ func (s *Service) background(t *task, work func() (good func(), err error)) {
 	})
 }
 
-// newCA makes a certificate authority out of a seed, as base64 of PEM. It is valid for
-// any time that a test may have, and the same for the same seed.
-func newCA(seed uint64) (string, error) {
-	sum := sha256.Sum256(binary.BigEndian.AppendUint64([]byte("norikae lab cluster CA "), seed))
+// madeUpCA makes a cluster's certificate authority out of its id, as base64 of PEM. It is
+// valid for any time that a test may have, and the same for the same id.
+func (c *cluster) madeUpCA() (string, error) {
+	sum := sha256.Sum256([]byte("norikae lab cluster CA " + c.id))
 	key := ed25519.NewKeyFromSeed(sum[:])
 	tmpl := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
@@ -129,11 +128,11 @@ func newCA(seed uint64) (string, error) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
 	if err != nil {
-		return "", fmt.Errorf("making the clusters' certificate authority: %w", err)
+		return "", fmt.Errorf("making the cluster's certificate authority: %w", err)
 	}
 	var b strings.Builder
 	if err := pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: der}); err != nil {
-		return "", fmt.Errorf("encoding the clusters' certificate authority: %w", err)
+		return "", fmt.Errorf("encoding the cluster's certificate authority: %w", err)
 	}
 	return base64.StdEncoding.EncodeToString([]byte(b.String())), nil
 }

@@ -18,7 +18,7 @@ import (
 
 // Config of a Service. The zero value works: no delays, made-up endpoints, any subnet.
 type Config struct {
-	// Seed of identifiers, endpoints and the certificate authority: with the sequence of
+	// Seed of identifiers, endpoints and certificate authorities: with the sequence of
 	// served calls it determines them.
 	Seed uint64
 	Now  func() time.Time // default time.Now
@@ -59,7 +59,6 @@ type Service struct {
 	cfg      Config
 	serve    map[string]handler
 	versions []version // ascending
-	ca       string    // of all clusters whose endpoint is made up; base64 of PEM
 
 	ctx     context.Context // ends with the service
 	stop    context.CancelFunc
@@ -97,12 +96,8 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	ca, err := newCA(cfg.Seed)
-	if err != nil {
-		return nil, err
-	}
 	s := &Service{
-		cfg: cfg, serve: operations().Handlers(), versions: versions, ca: ca,
+		cfg: cfg, serve: operations().Handlers(), versions: versions,
 		rand:   rand.New(rand.NewPCG(cfg.Seed, 0x656b73)), //nolint:gosec // G404: identifiers, not secrets
 		worlds: map[worldKey]*world{},
 	}

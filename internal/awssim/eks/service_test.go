@@ -324,8 +324,8 @@ func TestTheCertificateAuthorityOfAClusterCanChange(t *testing.T) {
 	arn := l.add(t, "blue")
 	l.add(t, "green")
 	before := *l.cluster(t, "green").CertificateAuthority.Data
-	if *l.cluster(t, "blue").CertificateAuthority.Data != before {
-		t.Error("clusters do not share a certificate authority")
+	if *l.cluster(t, "blue").CertificateAuthority.Data == before {
+		t.Error("clusters share a certificate authority")
 	}
 	if err := l.service.SetEndpoint(arn, eks.Endpoint{URL: "https://127.0.0.1:2", CA: []byte("new")}); err != nil {
 		t.Fatal(err)

@@ -272,7 +272,11 @@ func (c *call) updateAuthentication(x *cluster) (wire.Struct, error) {
 		return nil, invalidParameter("Unsupported authentication mode update from %s to %s", old, mode)
 	}
 	u := c.newUpdate(x, "AccessConfigUpdate", param("AuthenticationMode", mode))
-	return c.updateCluster(x, u, func() { x.settings.authMode = mode }), nil
+	ends := c.due(c.s.cfg.UpdateDelay)
+	return c.updateCluster(x, u, func() {
+		x.settings.authMode = mode
+		x.bootstrap(c.s, ends) // who was its administrator without an entry has one now
+	}), nil
 }
 
 func (c *call) updateProtection(x *cluster) (wire.Struct, error) {
