@@ -30,6 +30,14 @@ KUBE         := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/norikae/kube/$(KUBE_HASH)
 KUBE_STAMP   := -X k8s.io/component-base/version.gitVersion=$(KUBE_VERSION) -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=$(word 2,$(subst ., ,$(KUBE_VERSION)))
 export KUBEBUILDER_ASSETS ?= $(KUBE)
 
+# Argo CD, built from test/argocd and kept the same way, by the Go that its go.mod names.
+ARGOCD_VERSION := $(shell awk '$$1 == "github.com/argoproj/argo-cd/v3" { print $$2 }' test/argocd/go.mod)
+ARGOCD_GO      := GOTOOLCHAIN=go$(shell awk '$$1 == "go" { print $$2 }' test/argocd/go.mod) CGO_ENABLED=0 $(GO)
+ARGOCD_HASH    := $(shell (cat test/argocd/go.mod test/argocd/go.sum test/argocd/redis.sh; $(GO) env GOARCH) | (sha256sum 2>/dev/null || shasum -a 256) | cut -c1-16)
+ARGOCD         := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/norikae/argocd/$(ARGOCD_HASH)
+ARGOCD_STAMP   := -X github.com/argoproj/argo-cd/v3/common.version=$(ARGOCD_VERSION:v%=%)
+export ARGOCD_ASSETS ?= $(ARGOCD)
+
 # Stamp the commit into the binary where git can read it, else build all the same.
 VERSION     ?=
 BUILD_FLAGS := -trimpath $(shell git status --porcelain >/dev/null 2>&1 || echo -buildvcs=false) $(if $(VERSION),-ldflags='-X main.version=$(VERSION)')
@@ -75,6 +83,25 @@ $(KUBE)/kube:
 	@mkdir -p $(@D)
 	@cd test/kube && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w $(KUBE_STAMP)' -o $@.$$$$ . && mv $@.$$$$ $@
 	@for p in etcd kube-apiserver kube-controller-manager kube-scheduler kubectl; do ln -sf kube $(@D)/$$p; done
+
+# One program named by links, as its image has them; its CRDs; and the redis it needs.
+.PHONY: argocd-assets
+argocd-assets: $(ARGOCD)/argocd $(ARGOCD)/redis-server ## Build Argo CD for make e2e, and print where it is.
+	@echo $(ARGOCD)
+
+$(ARGOCD)/argocd:
+	@echo "building Argo CD $(ARGOCD_VERSION) from test/argocd (once; about 8 minutes on 2 cores)" >&2
+	@mkdir -p $(@D)/crds
+	@cd test/argocd && $(ARGOCD_GO) build -trimpath -buildvcs=false -ldflags='-s -w $(ARGOCD_STAMP)' -o $@.$$$$ github.com/argoproj/argo-cd/v3/cmd && \
+	module=$$($(ARGOCD_GO) list -m -f '{{.Dir}}' github.com/argoproj/argo-cd/v3) && \
+	install -m 644 "$$module"/manifests/crds/*-crd.yaml $(@D)/crds && \
+	install -m 755 "$$module"/hack/git-verify-wrapper.sh $(@D) && \
+	for p in repo-server application-controller applicationset-controller server k8s-auth git-ask-pass; do ln -sf argocd $(@D)/argocd-$$p || exit 1; done && \
+	mv $@.$$$$ $@
+
+$(ARGOCD)/redis-server:
+	@mkdir -p $(@D)
+	@test/argocd/redis.sh $@
 
 .PHONY: vet
 vet:
