@@ -41,9 +41,12 @@ type Action struct {
 	Reason  string // one word, stable
 	Message string // for a person: what is wrong and what to do; "" when all is well
 	Do      Do
-	Entry   *Entry       // the Secret there is; nil: none
-	Want    Registration // the Secret as it will be, for Create, Update, Adopt and Replace
-	Created time.Time    // of the cluster, for the mark
+	Entry   *Entry // the Secret there is; nil: none
+	// Want is what is declared, for Create, Update, Adopt and Replace: its labels and
+	// annotations are only ours. Who writes them merges: of the Secret's own, those in
+	// Entry.Applied that are not here go, all others stay; Applied becomes Want's keys.
+	Want    Registration
+	Created time.Time // of the cluster, for the mark
 	// MissingSince and UnselectedSince as they will be, for every Do but Create and Delete.
 	MissingSince, UnselectedSince time.Time
 	// Effect tells what ApplicationSets will do because of it; "" when they will do nothing.
