@@ -45,7 +45,10 @@ type Action struct {
 	// Want is what is declared, for Create, Update, Adopt and Replace: its labels and
 	// annotations are only ours. Who writes them merges: of the Secret's own, those in
 	// Entry.Applied that are not here go, all others stay; Applied becomes Want's keys.
-	Want    Registration
+	Want Registration
+	// Uses is the permission of Entry.Allow that is used up, to be taken off the Secret with
+	// the write; "": none.
+	Uses    string
 	Created time.Time // of the cluster, for the mark
 	// MissingSince and UnselectedSince as they will be, for every Do but Create and Delete.
 	MissingSince, UnselectedSince time.Time
@@ -79,7 +82,10 @@ type Input struct {
 	ApplicationSetsErr error
 	Traffic            map[string]Traffic // by ARN: answers to AskTraffic
 	Probes             map[string]error   // by ARN: answers to AskProbe; nil: it answers
-	Now                time.Time
+	// Deleted is when Secrets of this set were deleted because their clusters were gone, as
+	// far as is remembered; what is older than the grace does not matter.
+	Deleted []time.Time
+	Now     time.Time
 }
 
 // Plan is what a pass is going to do.
@@ -87,7 +93,9 @@ type Plan struct {
 	Actions []Action // sorted by ARN; one for each selected cluster and each of our Secrets
 	// Ask has to be answered, and Decide called again; then Actions are final.
 	Ask []Asked
-	// Stopped says why nothing may be written, and what to do; "": nothing stands against it.
+	// Stopped says why nothing is written, and what to do; "": nothing stands against it.
+	// Of a stopped plan only Mark is left, and only where a cluster that was missing is there
+	// after all: else the time that it has been missing would go on.
 	Stopped       string
 	StoppedReason string // one word, stable
 }
