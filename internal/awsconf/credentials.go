@@ -61,8 +61,12 @@ func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return got, nil
 }
 
-// assume wraps a role's credentials. base is what the role is assumed with.
-func assume(base aws.Config, role AssumeRole) *credentials {
+// defaultIn is where a TrafficShift names the role.
+const defaultIn = "aws.assumeRole"
+
+// assume wraps a role's credentials. base is what the role is assumed with, in the field
+// that names it.
+func assume(base aws.Config, role AssumeRole, in string) *credentials {
 	name := role.SessionName
 	if name == "" {
 		name = defaultSessionName
@@ -76,26 +80,35 @@ func assume(base aws.Config, role AssumeRole) *credentials {
 	})
 	return &credentials{
 		source: aws.NewCredentialsCache(provider, refreshEarly),
-		hint:   fmt.Sprintf("check that the caller may assume %s (aws.assumeRole in the manifest), and the role's trust policy and external ID", role.RoleARN),
+		hint:   fmt.Sprintf("check that the caller may assume %s (%s in the manifest), and the role's trust policy and external ID", role.RoleARN, in),
 	}
 }
 
-func (a AssumeRole) validate() error {
+// account of the role; "" without one.
+func (a AssumeRole) account() string {
+	n, err := arn.Parse(a.RoleARN)
+	if err != nil {
+		return ""
+	}
+	return n.Account
+}
+
+func (a AssumeRole) validate(in string) error {
 	if a == (AssumeRole{}) {
 		return nil
 	}
 	n, err := arn.Parse(a.RoleARN)
 	if err != nil || n.Service != "iam" || !regexp.MustCompile(`^role/.+`).MatchString(n.Resource) {
 		return fault.Terminal("InvalidRole", fmt.Errorf(
-			"aws.assumeRole.roleARN: %q is not a role's ARN; want arn:PARTITION:iam::ACCOUNT:role/NAME", a.RoleARN))
+			"%s.roleARN: %q is not a role's ARN; want arn:PARTITION:iam::ACCOUNT:role/NAME", in, a.RoleARN))
 	}
 	if a.SessionName != "" && !regexp.MustCompile(`^[\w+=,.@-]{2,64}$`).MatchString(a.SessionName) {
 		return fault.Terminal("InvalidRole", fmt.Errorf(
-			"aws.assumeRole.sessionName: %q is not 2–64 letters, digits and _+=,.@-", a.SessionName))
+			"%s.sessionName: %q is not 2–64 letters, digits and _+=,.@-", in, a.SessionName))
 	}
 	if n := len(a.ExternalID); a.ExternalID != "" && (n < 2 || n > 1224) {
 		return fault.Terminal("InvalidRole", fmt.Errorf(
-			"aws.assumeRole.externalID has %d characters; want 2–1224", n))
+			"%s.externalID has %d characters; want 2–1224", in, n))
 	}
 	return nil
 }

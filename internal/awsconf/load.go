@@ -5,6 +5,7 @@
 package awsconf
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,9 +33,11 @@ const (
 
 // Options of a configuration. The zero value is the environment's default chain.
 type Options struct {
-	Region     string // default: the environment's or the profile's
-	Profile    string // of the shared configuration files; default AWS_PROFILE
-	AssumeRole AssumeRole
+	Region string // default: the environment's or the profile's
+	// DefaultRegion is taken where Region, environment and profile name none.
+	DefaultRegion string
+	Profile       string // of the shared configuration files; default AWS_PROFILE
+	AssumeRole    AssumeRole
 	// Endpoint overrides every service's URL, for simulators and private endpoints;
 	// default: AWS_ENDPOINT_URL and its relatives.
 	Endpoint string
@@ -43,6 +46,11 @@ type Options struct {
 	Credentials aws.CredentialsProvider
 	// HTTPClient replaces the transport; for tests.
 	HTTPClient aws.HTTPClient
+	// Limits that other configurations share; nil: its own.
+	Limits *Limits
+	// In is the field of the user's file that AssumeRole was read from, for errors; default
+	// aws.assumeRole, as of a TrafficShift. Another kind of file has no aws.profile.
+	In string
 }
 
 // AssumeRole names a role to assume; an empty RoleARN: none.
@@ -56,7 +64,7 @@ type AssumeRole struct {
 // ones are found before anything else is done, and returns a configuration that may be
 // used for as long as a shift takes.
 func Load(ctx context.Context, o Options) (aws.Config, error) {
-	if err := o.AssumeRole.validate(); err != nil {
+	if err := o.AssumeRole.validate(cmp.Or(o.In, defaultIn)); err != nil {
 		return aws.Config{}, err
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, o.loadOptions()...)
@@ -71,14 +79,20 @@ func Load(ctx context.Context, o Options) (aws.Config, error) {
 		return aws.Config{}, fault.Terminal("NoRegion", errors.New(
 			"no AWS region: set aws.region in the manifest, AWS_REGION in the environment, or region in the profile"))
 	}
-	cfg.APIOptions = append(cfg.APIOptions, deadline, newLimits().middleware)
+	limits := o.Limits
+	if limits == nil {
+		limits = NewLimits()
+	}
+	// STS is asked for a role with the caller's own credentials, all others with the role's.
+	own := append(slices.Clip(cfg.APIOptions), deadline, limits.of(""))
+	cfg.APIOptions = append(slices.Clip(cfg.APIOptions), deadline, limits.of(o.AssumeRole.account()))
 	creds := &credentials{source: cfg.Credentials, hint: o.hint()}
 	if o.AssumeRole.RoleARN != "" {
 		// The STS client keeps the base credentials; everybody else gets the role's.
 		base := cfg.Copy()
 		base.Credentials = creds
-		base.APIOptions = append(slices.Clip(base.APIOptions), creds.renew)
-		creds = assume(base, o.AssumeRole)
+		base.APIOptions = append(own, creds.renew)
+		creds = assume(base, o.AssumeRole, cmp.Or(o.In, defaultIn))
 	}
 	cfg.Credentials = creds
 	cfg.APIOptions = append(slices.Clip(cfg.APIOptions), creds.renew)
@@ -101,6 +115,9 @@ func (o Options) loadOptions() []func(*config.LoadOptions) error {
 	}
 	if o.Region != "" {
 		opts = append(opts, config.WithRegion(o.Region))
+	}
+	if o.DefaultRegion != "" {
+		opts = append(opts, config.WithDefaultRegion(o.DefaultRegion))
 	}
 	if o.Profile != "" {
 		opts = append(opts, config.WithSharedConfigProfile(o.Profile))
@@ -142,6 +159,9 @@ func explainLoad(o Options, err error) error {
 func (o Options) hint() string {
 	if o.Profile != "" {
 		return fmt.Sprintf("check the profile %q (aws.profile in the manifest), or sign in again", o.Profile)
+	}
+	if o.In != "" {
+		return "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; in a pod, give its service account a role by Pod Identity or IRSA"
 	}
 	return "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or aws.profile in the manifest"
 }
