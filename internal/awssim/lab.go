@@ -84,6 +84,10 @@ type Config struct {
 	// JWKS fetches the key set of an issuer of web identities (an https URL); nil: no
 	// issuer can be reached.
 	JWKS func(ctx context.Context, issuer string) ([]byte, error)
+	// Kubernetes is a folder with the programs etcd, kube-apiserver and
+	// kube-controller-manager: then every EKS cluster has a real API server on this machine,
+	// and at most kubeapi.MaxServers run. "": their endpoints are made up.
+	Kubernetes string
 	// MaxSession caps the lifetime of temporary credentials, below AWS's 15 minutes too;
 	// 0: as they are asked for.
 	MaxSession time.Duration
@@ -117,6 +121,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.World == WorldFleet && c.Fleet == 0 {
 		c.Fleet = 20
+		if c.Kubernetes != "" {
+			c.Fleet = len(fleetAccounts())
+		}
 	}
 	if c.World == WorldRoute53 && c.DNS == "" && c.DataPlane != PlaneSynth {
 		c.DNS = "127.0.0.1:0"
@@ -162,6 +169,9 @@ func (c Config) validate() error {
 		return wrong("fleet", "%d clusters are not in 0–10000", c.Fleet)
 	case c.Fleet > 0 && c.World != WorldFleet:
 		return wrong("fleet", "%d clusters are for the world %s, this one is %q", c.Fleet, WorldFleet, c.World)
+	}
+	if err := c.validateKubernetes(); err != nil {
+		return err
 	}
 	for _, d := range []struct {
 		field string
@@ -371,6 +381,9 @@ func (l *Lab) Close() error {
 	l.mu.Unlock()
 	l.serving.Wait()
 	l.services.close()
+	if l.kube != nil {
+		errs = append(errs, l.kube.Close())
+	}
 	if l.dns != nil {
 		errs = append(errs, l.dns.Close())
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/norikae/norikae/internal/awssim/elbv2"
 	"github.com/norikae/norikae/internal/awssim/fault"
 	"github.com/norikae/norikae/internal/awssim/iam"
+	"github.com/norikae/norikae/internal/awssim/kubeapi"
 	"github.com/norikae/norikae/internal/awssim/model"
 	"github.com/norikae/norikae/internal/awssim/route53"
 	"github.com/norikae/norikae/internal/awssim/sts"
@@ -30,6 +31,7 @@ type services struct {
 	iam     *iam.Service
 	sts     *sts.Service
 	tagging *tagging.Service
+	kube    *kubeapi.ControlPlane // nil: the clusters' endpoints are made up
 }
 
 // newRoute53 comes before the data plane, whose made-up traffic follows DNS.
@@ -57,9 +59,14 @@ func (l *Lab) newServices() (err error) {
 	})
 	l.ec2 = ec2.New(ec2.Config{Seed: cfg.Seed, Now: now, Delay: cfg.ClusterDelay / 5, MaxPageSize: cfg.MaxPageSize})
 	l.iam = iam.New(iam.Config{Seed: cfg.Seed, Now: now})
-	l.sts = sts.New(sts.Config{Seed: cfg.Seed, Now: now, IAM: l.iam, Authz: cfg.Authz, MaxSession: cfg.MaxSession, JWKS: cfg.JWKS})
+	l.sts = sts.New(sts.Config{Seed: cfg.Seed, Now: now, IAM: l.iam, Authz: cfg.Authz, MaxSession: cfg.MaxSession, JWKS: l.jwks()})
+	plane, err := l.newControlPlane()
+	if err != nil {
+		return err
+	}
 	l.eks, err = eks.New(eks.Config{
-		Seed: cfg.Seed, Now: now, CreateDelay: cfg.ClusterDelay, UpdateDelay: cfg.ClusterDelay, DeleteDelay: cfg.ClusterDelay,
+		ControlPlane: plane,
+		Seed:         cfg.Seed, Now: now, CreateDelay: cfg.ClusterDelay, UpdateDelay: cfg.ClusterDelay, DeleteDelay: cfg.ClusterDelay,
 		InnerDelay: cfg.ClusterDelay / 2, MoreDelay: l.faults.ClusterDelay, Fail: l.failCluster, Caller: l.principal, Subnet: l.subnet, MaxPageSize: min(cfg.MaxPageSize, 100), Clusters: max(cfg.Fleet, 100),
 	})
 	if err != nil {

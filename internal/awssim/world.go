@@ -51,8 +51,9 @@ type World struct {
 	Accounts        []string           `json:"accounts,omitempty"`     // of the world fleet
 	Regions         []string           `json:"regions,omitempty"`
 	Clusters        int                `json:"clusters,omitempty"`
-	Env             []string           `json:"env"`      // see Lab.Env
-	EnvUnset        []string           `json:"envUnset"` // see Lab.EnvUnset
+	APIServers      []WorldAPIServer   `json:"apiServers,omitempty"` // of EKS clusters, by ARN
+	Env             []string           `json:"env"`                  // see Lab.Env
+	EnvUnset        []string           `json:"envUnset"`             // see Lab.EnvUnset
 }
 
 // WorldTargetGroup is a target group of a World. The toy cluster behind it, if the data
@@ -68,6 +69,13 @@ type WorldRecord struct {
 	SetIdentifier   string `json:"setIdentifier"`
 	LoadBalancerARN string `json:"loadBalancerARN"`
 	DNSName         string `json:"dnsName"`
+}
+
+// WorldAPIServer is the real API server of an EKS cluster.
+type WorldAPIServer struct {
+	ClusterARN string `json:"clusterARN"`
+	Endpoint   string `json:"endpoint"`
+	Kubeconfig string `json:"kubeconfig"` // file with which its administrator gets in
 }
 
 // world is a World and the clusters behind it.
@@ -100,6 +108,7 @@ func (l *Lab) World() World {
 	if l.dns != nil {
 		w.DNS = l.dns.Addr()
 	}
+	w.APIServers = l.apiServers()
 	if w.TargetGroups == nil {
 		w.TargetGroups = []WorldTargetGroup{} // in JSON: an empty list
 	}

@@ -44,6 +44,8 @@ type cluster struct {
 	started  bool   // by the ControlPlane
 	task     *task
 
+	rotations int // of the made-up certificate authority
+
 	// previous is the minor before the last update, which ended at upgraded; "": there
 	// is none to go back to.
 	previous string

@@ -40,6 +40,34 @@ type ControlPlane interface {
 	Stop(ctx context.Context, arn string) error
 }
 
+// Rotator is a ControlPlane that can change the certificate authority of an API server
+// that runs.
+type Rotator interface {
+	RotateCA(ctx context.Context, arn string) (Endpoint, error)
+}
+
+// RotateCA changes the certificate authority of a cluster, as AWS does near its expiry:
+// that of its API server, if the ControlPlane is a Rotator, or else the made-up one.
+func (s *Service) RotateCA(ctx context.Context, arn string) error {
+	if r, ok := s.cfg.ControlPlane.(Rotator); ok {
+		e, err := r.RotateCA(ctx, arn)
+		if err != nil {
+			return fmt.Errorf("EKS: %w", err)
+		}
+		return s.SetEndpoint(arn, e)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.byARN(arn)
+	if x == nil || x.endpoint == "" {
+		return fmt.Errorf("rotating a certificate authority: there is no cluster %s that has one", arn)
+	}
+	x.rotations++
+	var err error
+	x.ca, err = x.madeUpCA()
+	return err
+}
+
 func (c *cluster) info() ClusterInfo {
 	return ClusterInfo{
 		ARN: c.arn, Account: c.world.account, Region: c.world.region, Name: c.name, Version: c.version, Issuer: c.issuer(),
@@ -111,10 +139,11 @@ func (s *Service) background(t *task, work func() (good func(), err error)) {
 	})
 }
 
-// madeUpCA makes a cluster's certificate authority out of its id, as base64 of PEM. It is
-// valid for any time that a test may have, and the same for the same id.
+// madeUpCA makes a cluster's certificate authority out of its id and how often it was
+// rotated, as base64 of PEM. It is valid for any time that a test may have, and the same
+// for the same two.
 func (c *cluster) madeUpCA() (string, error) {
-	sum := sha256.Sum256([]byte("norikae lab cluster CA " + c.id))
+	sum := sha256.Sum256(fmt.Appendf(nil, "norikae lab cluster CA %s %d", c.id, c.rotations))
 	key := ed25519.NewKeyFromSeed(sum[:])
 	tmpl := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),

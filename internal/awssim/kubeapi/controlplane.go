@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -62,11 +63,14 @@ type clusterServer struct {
 	issuer string
 }
 
-var _ eks.ControlPlane = (*ControlPlane)(nil)
+var (
+	_ eks.ControlPlane = (*ControlPlane)(nil)
+	_ eks.Rotator      = (*ControlPlane)(nil)
+)
 
 // NewControlPlane returns a ControlPlane without any API server. Close ends it.
 func NewControlPlane(cfg PlaneConfig) (*ControlPlane, error) {
-	if err := CheckAssets(cfg.Assets, Config{ControllerManager: cfg.ControllerManager}.programs()...); err != nil {
+	if err := CheckAssets(cfg.Assets, cfg.ControllerManager); err != nil {
 		return nil, err
 	}
 	if cfg.Now == nil {
@@ -106,6 +110,20 @@ func (p *ControlPlane) Server(arn string) *Server {
 		return s.Server
 	}
 	return nil
+}
+
+// Running are the ARNs of the clusters whose API servers are ready, sorted.
+func (p *ControlPlane) Running() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var arns []string
+	for arn, s := range p.servers {
+		if s != nil {
+			arns = append(arns, arn)
+		}
+	}
+	slices.Sort(arns)
+	return arns
 }
 
 // Start implements eks.ControlPlane: the API server is ready, and its access policies are

@@ -67,7 +67,7 @@ type Server struct {
 // Run starts an API server, and returns when it is ready. Close ends it; ctx is for the
 // start alone.
 func Run(ctx context.Context, cfg Config) (*Server, error) {
-	if err := cfg.check(); err != nil {
+	if err := CheckAssets(cfg.Assets, cfg.ControllerManager); err != nil {
 		return nil, err
 	}
 	if cfg.Logger == nil {
@@ -86,25 +86,15 @@ func Run(ctx context.Context, cfg Config) (*Server, error) {
 	}
 }
 
-// Programs that the assets must have.
-func (c Config) programs() []string {
-	names := []string{"etcd", "kube-apiserver"}
-	if c.ControllerManager {
-		names = append(names, "kube-controller-manager")
-	}
-	return names
-}
-
-func (c Config) check() error { return CheckAssets(c.Assets, c.programs()...) }
-
-// CheckAssets wants a folder to have programs; those that every Server needs, if none are
-// named.
-func CheckAssets(dir string, programs ...string) error {
+// CheckAssets wants a folder to have what a Server runs, with a controller manager or
+// without.
+func CheckAssets(dir string, controllerManager bool) error {
 	if dir == "" {
 		return errors.New("the folder of Kubernetes' programs is not named; build them by `make kube-assets` and take what it prints")
 	}
-	if len(programs) == 0 {
-		programs = Config{}.programs()
+	programs := []string{"etcd", "kube-apiserver"}
+	if controllerManager {
+		programs = append(programs, "kube-controller-manager")
 	}
 	for _, name := range programs {
 		info, err := os.Stat(filepath.Join(dir, name))

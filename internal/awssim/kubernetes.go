@@ -1,0 +1,82 @@
+package awssim
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/norikae/norikae/internal/awssim/eks"
+	"github.com/norikae/norikae/internal/awssim/kubeapi"
+)
+
+// validateKubernetes refuses what a lab with real API servers cannot do.
+func (c Config) validateKubernetes() error {
+	switch {
+	case c.Kubernetes == "":
+		return nil
+	case c.Fleet > kubeapi.MaxServers:
+		return &ConfigError{"fleet", fmt.Errorf(
+			"%d clusters with real API servers are not in 0–%d: each takes about 450 MB of memory; take fewer clusters, or leave out Kubernetes", c.Fleet, kubeapi.MaxServers)}
+	case c.StateDir != "":
+		return &ConfigError{"kubernetes", fmt.Errorf(
+			"a state directory (%s) cannot bring API servers back: they would be empty, and elsewhere; leave out one of the two", c.StateDir)}
+	}
+	if err := kubeapi.CheckAssets(c.Kubernetes, true); err != nil {
+		return &ConfigError{"kubernetes", err}
+	}
+	return nil
+}
+
+// newControlPlane makes what runs the clusters' API servers; nil where they are made up.
+func (l *Lab) newControlPlane() (eks.ControlPlane, error) {
+	if l.cfg.Kubernetes == "" {
+		return nil, nil //nolint:nilnil // nil is how EKS is told to make endpoints up
+	}
+	plane, err := kubeapi.NewControlPlane(kubeapi.PlaneConfig{
+		Assets: l.cfg.Kubernetes, ControllerManager: true, STS: l.sts, Now: l.state.Now, Endpoint: l.Endpoint, Logger: l.cfg.Logger,
+		Access: func(arn string) (eks.Access, bool) { return l.eks.Access(arn) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the lab's Kubernetes: %w", err)
+	}
+	l.kube = plane
+	return plane, nil
+}
+
+// jwks finds the key set of a web identity's issuer: that of a cluster of the lab is its
+// API server's.
+func (l *Lab) jwks() func(ctx context.Context, issuer string) ([]byte, error) {
+	if l.cfg.Kubernetes == "" {
+		return l.cfg.JWKS
+	}
+	return func(ctx context.Context, issuer string) ([]byte, error) {
+		set, ok, err := l.kube.JWKS(ctx, issuer)
+		switch {
+		case ok:
+			return set, err
+		case l.cfg.JWKS != nil:
+			return l.cfg.JWKS(ctx, issuer)
+		default:
+			return nil, fmt.Errorf("no running cluster of the lab has the issuer %s", issuer)
+		}
+	}
+}
+
+// apiServers that run.
+func (l *Lab) apiServers() []WorldAPIServer {
+	if l.kube == nil {
+		return nil
+	}
+	var out []WorldAPIServer
+	for _, arn := range l.kube.Running() {
+		if s := l.kube.Server(arn); s != nil {
+			out = append(out, WorldAPIServer{ClusterARN: arn, Endpoint: s.Endpoint(), Kubeconfig: s.Kubeconfig()})
+		}
+	}
+	return out
+}
+
+// RotateCA changes the certificate authority of an EKS cluster, and what EKS says of it, as
+// AWS does near its expiry.
+func (l *Lab) RotateCA(ctx context.Context, clusterARN string) error {
+	return l.eks.RotateCA(ctx, clusterARN)
+}
