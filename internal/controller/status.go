@@ -228,21 +228,22 @@ func problem(o registrar.Outcome) bool {
 
 // problems are the first clusters by ARN that are not in order.
 func problems(res registrar.Result) []v1alpha1.ClusterProblem {
-	var list []v1alpha1.ClusterProblem
+	var outcomes []registrar.Outcome
 	for _, o := range res.Outcomes {
 		if problem(o) {
-			list = append(list, v1alpha1.ClusterProblem{
-				ARN: o.Cluster.ARN(), State: string(o.State), Reason: reasonOr(o.Reason, string(o.State)), Message: problemText(o),
-			})
+			outcomes = append(outcomes, o)
 		}
 	}
-	slices.SortFunc(list, func(a, b v1alpha1.ClusterProblem) int { return strings.Compare(a.ARN, b.ARN) })
+	slices.SortFunc(outcomes, func(a, b registrar.Outcome) int { return strings.Compare(a.Cluster.ARN(), b.Cluster.ARN()) })
+	var list []v1alpha1.ClusterProblem
 	left := maxProblemBytes
-	for i, p := range list {
+	for _, o := range outcomes[:min(len(outcomes), maxProblems)] {
+		p := v1alpha1.ClusterProblem{ARN: o.Cluster.ARN(), State: string(o.State), Reason: reasonOr(o.Reason, string(o.State)), Message: problemText(o)}
 		text, err := json.Marshal(p)
-		if left -= len(text) + 1; i == maxProblems || left < 0 || err != nil {
-			return list[:i]
+		if left -= len(text) + 1; left < 0 || err != nil {
+			break
 		}
+		list = append(list, p)
 	}
 	return list
 }
