@@ -60,8 +60,9 @@ type Config struct {
 	Logger *slog.Logger
 	// World is one of Worlds, or "" for an empty AWS.
 	World string
-	// Fleet is how many clusters the world fleet has; 0: 20.
-	Fleet int
+	// Fleet is how many clusters the world fleet has; 0: 20. They are dealt out over
+	// FleetAccounts accounts, 1–10, and FleetRegions regions, 1–8; 0: 3 of each.
+	Fleet, FleetAccounts, FleetRegions int
 
 	// Propagation is how long Route 53 changes are PENDING (AWS: up to 60 s), IndexLag how
 	// late the tagging service sees a change, ClusterDelay how long EKS clusters take to
@@ -122,7 +123,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.World == WorldFleet && c.Fleet == 0 {
 		c.Fleet = 20
 		if c.Kubernetes != "" {
-			c.Fleet = len(fleetAccounts())
+			c.Fleet = 3
 		}
 	}
 	if c.World == WorldRoute53 && c.DNS == "" && c.DataPlane != PlaneSynth {
@@ -167,6 +168,10 @@ func (c Config) validate() error {
 		return wrong("alias TTL", "%v is not a number of whole seconds in 0s–1h", c.AliasTTL)
 	case c.Fleet < 0 || c.Fleet > 10_000:
 		return wrong("fleet", "%d clusters are not in 0–10000", c.Fleet)
+	case c.FleetAccounts < 0 || c.FleetAccounts > 10:
+		return wrong("fleet's accounts", "%d are not in 1–10", c.FleetAccounts)
+	case c.FleetRegions < 0 || c.FleetRegions > len(fleetRegions()):
+		return wrong("fleet's regions", "%d are not in 1–%d", c.FleetRegions, len(fleetRegions()))
 	case c.Fleet > 0 && c.World != WorldFleet:
 		return wrong("fleet", "%d clusters are for the world %s, this one is %q", c.Fleet, WorldFleet, c.World)
 	}

@@ -21,7 +21,7 @@ const (
 	// WorldRoute53 has one ALB for each of two toy clusters, and a hosted zone whose name
 	// api.example.com has weighted A and AAAA aliases to them, blue (100) and green (0).
 	WorldRoute53 = "route53"
-	// WorldFleet has Config.Fleet EKS clusters over three accounts and three regions.
+	// WorldFleet has Config.Fleet EKS clusters over some accounts and regions.
 	WorldFleet = "fleet"
 )
 
@@ -120,7 +120,7 @@ func (l *Lab) World() World {
 // worldKey is what a state directory knows the world by.
 func (l *Lab) worldKey() string {
 	if l.cfg.World == WorldFleet {
-		return fmt.Sprintf("%s of %d", WorldFleet, l.cfg.Fleet)
+		return fmt.Sprintf("%s of %d in %d accounts and %d regions", WorldFleet, l.cfg.Fleet, l.cfg.FleetAccounts, l.cfg.FleetRegions)
 	}
 	return l.cfg.World
 }

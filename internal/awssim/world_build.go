@@ -1,6 +1,7 @@
 package awssim
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -205,15 +206,26 @@ func (l *Lab) dnsAPI(op string, p wire.Params) (wire.Struct, error) {
 	return out, nil
 }
 
-// The accounts and regions of the world fleet.
-func fleetAccounts() []string { return []string{Account, "111111111111", "222222222222"} }
+// fleetAccounts are the first n accounts of the world fleet: 000000000000, 111111111111 …
+func fleetAccounts(n int) []string {
+	accounts := make([]string, n)
+	for i := range accounts {
+		accounts[i] = strings.Repeat(strconv.Itoa(i), 12)
+	}
+	return accounts
+}
 
-func fleetRegions() []string { return []string{Region, "eu-west-1", "ap-northeast-1"} }
+func fleetRegions() []string {
+	return []string{
+		Region, "eu-west-1", "ap-northeast-1", "eu-central-1", "us-west-2", "ap-southeast-1", "ap-southeast-2", "sa-east-1",
+	}
+}
 
 // buildFleet deals the clusters out over the accounts and regions. Names repeat from
 // account to account, as they do in life.
 func (l *Lab) buildFleet(w *world) error {
-	w.Accounts, w.Regions, w.Clusters = fleetAccounts(), fleetRegions(), l.cfg.Fleet
+	w.Accounts, w.Clusters = fleetAccounts(cmp.Or(l.cfg.FleetAccounts, 3)), l.cfg.Fleet
+	w.Regions = fleetRegions()[:cmp.Or(l.cfg.FleetRegions, 3)]
 	for i := range l.cfg.Fleet {
 		account := w.Accounts[i%len(w.Accounts)]
 		region := w.Regions[i/len(w.Accounts)%len(w.Regions)]

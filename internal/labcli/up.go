@@ -39,7 +39,8 @@ in region us-east-1 of account 000000000000:
   route53     an Application Load Balancer for each of the two clusters, and a hosted
               zone whose name api.example.com has weighted records for both, blue (100)
               and green (0), which the lab's name server answers
-  fleet       EKS clusters in three accounts and three regions, with tags
+  fleet       EKS clusters in three accounts and three regions, or as many
+              as --accounts and --regions say, with tags
   ""          nothing
 
 Every role can be assumed and everybody may do everything, unless --authz: then calls
@@ -83,6 +84,8 @@ as those for envtest, with the controller manager beside them.`,
 	f.StringVar(&listen, "listen", listenDefault, "loopback address of the API; port 0 takes a free one")
 	f.StringVar(&cfg.World, "seed", awssim.WorldBlueGreen, "the world to begin with: "+strings.Join(awssim.Worlds(), ", ")+`, or "" for an empty AWS`)
 	f.IntVar(&cfg.Fleet, "clusters", 0, "how many clusters the world fleet has, 1–10000 (default 20; with --kubernetes 3)")
+	f.IntVar(&cfg.FleetAccounts, "accounts", 0, "how many accounts the world fleet has, 1–10 (default 3)")
+	f.IntVar(&cfg.FleetRegions, "regions", 0, "how many regions the world fleet has, 1–8 (default 3)")
 	f.StringVar(&cfg.StateDir, "state-dir", "", "keep the lab's resources in this `folder`, which is made (default: they end with the lab)")
 	f.StringVar(&cfg.Kubernetes, "kubernetes", "", "run a real API server for every EKS cluster, by the programs in this `folder`, such as $KUBEBUILDER_ASSETS (default: endpoints are made up)")
 	f.BoolVar(&cfg.Authz, "authz", false, "verify signatures and hold callers to IAM's policies")
@@ -124,7 +127,7 @@ func named(err error) error {
 		return err
 	}
 	flag, ok := map[string]string{
-		"world": "--seed", "fleet": "--clusters", "session": "--max-session", "name server": "--dns", "alias TTL": "--alias-ttl",
+		"world": "--seed", "fleet": "--clusters", "fleet's accounts": "--accounts", "fleet's regions": "--regions", "session": "--max-session", "name server": "--dns", "alias TTL": "--alias-ttl",
 		"propagation": "--propagation", "index lag": "--index-lag", "cluster delay": "--cluster-delay",
 		"metric period": "--metric-period", "metric delay": "--metric-delay", "kubernetes": "--kubernetes",
 	}[e.Field]
