@@ -32,7 +32,7 @@ func (l *Lab) newControlPlane() (eks.ControlPlane, error) {
 		return nil, nil //nolint:nilnil // nil is how EKS is told to make endpoints up
 	}
 	plane, err := kubeapi.NewControlPlane(kubeapi.PlaneConfig{
-		Assets: l.cfg.Kubernetes, ControllerManager: true, STS: l.sts, Now: l.state.Now, Endpoint: l.Endpoint, Logger: l.cfg.Logger,
+		Assets: l.cfg.Kubernetes, STS: l.sts, Now: l.state.Now, Endpoint: l.Endpoint, Logger: l.cfg.Logger,
 		Access: func(arn string) (eks.Access, bool) { return l.eks.Access(arn) },
 	})
 	if err != nil {

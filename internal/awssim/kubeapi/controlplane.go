@@ -29,9 +29,7 @@ const tokenTTL = time.Second
 
 // PlaneConfig is the configuration of a ControlPlane.
 type PlaneConfig struct {
-	Assets string // see Config
-	// ControllerManager of every cluster, as in Config.
-	ControllerManager bool
+	Assets string // see Config, with the controller manager: a cluster of EKS has one
 	// STS verifies who has made a token.
 	STS *sts.Service
 	// Access is what EKS says about who may enter a cluster.
@@ -70,7 +68,7 @@ var (
 
 // NewControlPlane returns a ControlPlane without any API server. Close ends it.
 func NewControlPlane(cfg PlaneConfig) (*ControlPlane, error) {
-	if err := CheckAssets(cfg.Assets, cfg.ControllerManager); err != nil {
+	if err := CheckAssets(cfg.Assets, true); err != nil {
 		return nil, err
 	}
 	if cfg.Now == nil {
@@ -173,13 +171,15 @@ func (p *ControlPlane) run(ctx context.Context, c eks.ClusterInfo, dir string) (
 		return nil, fmt.Errorf("waiting for other API servers to start: %w", ctx.Err())
 	}
 	s, err := Run(ctx, Config{
-		Assets: p.cfg.Assets, Dir: dir, ControllerManager: p.cfg.ControllerManager,
+		Assets: p.cfg.Assets, Dir: dir, ControllerManager: true,
 		Webhook: p.hook.of(c.ARN), TokenTTL: tokenTTL, Issuer: c.Issuer, Logger: p.cfg.Logger,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := installPolicies(ctx, s.api()); err != nil {
+	policies, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	if err := installPolicies(policies, s.api()); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

@@ -2,11 +2,13 @@ package kubeapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/norikae/norikae/internal/awssim/eks"
 )
@@ -64,7 +66,8 @@ func policyBinding(policy, namespace string) object {
 	}
 }
 
-// installPolicies makes the roles and the bindings of all access policies.
+// installPolicies makes the roles and the bindings of all access policies, and returns when
+// they have an effect.
 func installPolicies(ctx context.Context, api *client) error {
 	const path = "/apis/" + rbac + "/v1/"
 	for _, role := range policyRoles() {
@@ -77,7 +80,30 @@ func installPolicies(ctx context.Context, api *client) error {
 			return fmt.Errorf("the binding of the access policy %s: %w", policy, err)
 		}
 	}
+	for _, role := range []string{"view", "edit", "admin"} {
+		if err := waitForRules(ctx, api, path+"clusterroles/"+role); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// waitForRules waits until the controller manager has put a role together out of others.
+func waitForRules(ctx context.Context, api *client, path string) error {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var role struct{ Rules []json.RawMessage }
+		err := api.do(ctx, http.MethodGet, path, nil, &role)
+		if err == nil && len(role.Rules) > 0 {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for the rules of %s: %w", path, errors.Join(ctx.Err(), err))
+		}
+	}
 }
 
 // policyGroups are the groups that a user's access policies put it in. Bindings in
