@@ -20,7 +20,7 @@ func Classify(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if _, ok := errors.AsType[*credentialsError](err); ok {
+	if NoCredentials(err) {
 		return fmt.Errorf("%s: %w: %w", op, fault.ErrDenied, err)
 	}
 	api, ok := errors.AsType[smithy.APIError](err)
@@ -99,4 +99,11 @@ func deniedHint(code string) string {
 	default:
 		return "the caller's IAM policy does not allow this call"
 	}
+}
+
+// NoCredentials tells whether a call failed because it got no credentials, such as those
+// of a role that may not be assumed, as opposed to one that AWS refused.
+func NoCredentials(err error) bool {
+	_, ok := errors.AsType[*credentialsError](err)
+	return ok
 }
