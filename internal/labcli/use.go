@@ -80,23 +80,49 @@ type Shift struct {
 }
 
 // Render gives the manifest's text.
-func (s Shift) Render() (string, error) {
-	t, err := template.New("manifest").Parse(Manifest)
+func (s Shift) Render() (string, error) { return render(Manifest, s) }
+
+func render(manifest string, values any) (string, error) {
+	t, err := template.New("manifest").Parse(manifest)
 	if err != nil {
 		return "", fmt.Errorf("the lab's manifest: %w", err)
 	}
 	var b strings.Builder
-	err = t.Execute(&b, s)
+	err = t.Execute(&b, values)
 	return b.String(), err
 }
+
+// FleetManifest registers the clusters of the world fleet. Without --kubernetes their
+// endpoints are made up, so that nothing there can be reached.
+const FleetManifest = `apiVersion: norikae.dev/v1alpha1
+kind: ClusterSet
+metadata: {name: fleet, namespace: argocd}
+spec:
+  sources:
+  - eks:
+      regions:{{range .Regions}}
+      - {{.}}{{end}}
+      accounts:{{range .Accounts}}
+      - roleARN: arn:aws:iam::{{.}}:role/discovery{{end}}
+      selector:
+        matchTags: {norikae.dev/fleet: lab}
+  template:
+    labels: {environment: "{{"{{ .Tags.environment }}"}}", cell: "{{"{{ .Tags.cell }}"}}", region: "{{"{{ .Region }}"}}"}
+    targetGroups: {none: true} # the lab's fleet has no load balancers
+  interval: 10s
+  refreshInterval: 1m
+  deletion: {policy: Delete, grace: 1m}
+  probe: {enabled: {{gt (len .APIServers) 0}}}
+`
 
 func (c *labCommand) manifest() *cobra.Command {
 	s := Shift{StepWeight: 10, StepInterval: 4 * time.Second, Bake: 5 * time.Second}
 	cmd := &cobra.Command{
 		Use:   "manifest",
-		Short: "Print a TrafficShift that moves the lab's traffic",
+		Short: "Print a TrafficShift that moves the lab's traffic, or a ClusterSet of its fleet",
 		Long: `Prints a TrafficShift that moves all traffic of the lab's world to one side: the rule of
-blue-green, the listener of nlb, or the records of route53.`,
+blue-green, the listener of nlb, or the records of route53. For the world fleet, prints a
+ClusterSet of all its clusters; the other flags have no meaning there.`,
 		Example: `  norikae lab manifest > shift.yaml
   norikae lab manifest --to blue --step-weight 25 | norikae plan -f -`,
 		Args: cobra.NoArgs,
@@ -104,8 +130,11 @@ blue-green, the listener of nlb, or the records of route53.`,
 			if s.StepWeight < 1 || s.StepWeight > 100 {
 				return fmt.Errorf("--step-weight %d is not in 1–100", s.StepWeight)
 			}
-			w, err := c.world(cmd.Context())
-			if err != nil {
+			w, err := c.anyWorld(cmd.Context())
+			if err == nil && w.World == awssim.WorldFleet {
+				return fleetManifest(cmd, w)
+			}
+			if w, err = c.world(cmd.Context()); err != nil {
 				return err
 			}
 			var names []string
@@ -132,6 +161,14 @@ blue-green, the listener of nlb, or the records of route53.`,
 	f.DurationVar(&s.StepInterval, "step-interval", s.StepInterval, "least time of a step")
 	f.DurationVar(&s.Bake, "bake", s.Bake, "time at the last weights with rollback armed")
 	return cmd
+}
+
+func fleetManifest(cmd *cobra.Command, w awssim.World) error {
+	text, err := render(FleetManifest, w)
+	if err == nil {
+		_, err = io.WriteString(cmd.OutOrStdout(), text)
+	}
+	return err
 }
 
 func (c *labCommand) load() *cobra.Command {
