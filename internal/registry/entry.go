@@ -28,6 +28,9 @@ type Entry struct {
 // Ours tells whether it carries a set's mark.
 func (e Entry) Ours() bool { return e.Owner != Owner{} }
 
+// AllowKey is the annotation in which a person allows it, comma-separated.
+const AllowKey = "norikae.dev/allow"
+
 // What a person may allow.
 const (
 	AllowRelabel = "relabel" // labels that an ApplicationSet selects by may change

@@ -65,17 +65,17 @@ func ParseText(source string) (*Text, error) {
 		if strings.Contains(err.Error(), "bad character") && strings.Contains(source, ".Tags.") {
 			hint = `; a tag whose key is not one word is {{ index .Tags "the-key" }}`
 		}
-		return nil, fmt.Errorf("template %q: %s%s", source, plain(err), hint)
+		return nil, fmt.Errorf("template %#q: %s%s", source, plain(err), hint)
 	}
 	t := &Text{source: source, tmpl: tmpl}
 	if tmpl.Tree != nil {
 		w := walk{text: t}
 		if w.node(tmpl.Root); w.err != nil {
-			return nil, fmt.Errorf("template %q: %w", source, w.err)
+			return nil, fmt.Errorf("template %#q: %w", source, w.err)
 		}
 	}
 	if len(tmpl.Templates()) > 1 {
-		return nil, fmt.Errorf("template %q: define is not there: a text is one template", source)
+		return nil, fmt.Errorf("template %#q: define is not there: a text is one template", source)
 	}
 	if err := t.try(); err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func (t *Text) try() error {
 		err = tmpl.Execute(&bounded{}, viewOf(Cluster{ID: sample, Version: "1.36", VPC: "vpc-0a1b2c3d", Endpoint: "https://sample.eks.example"}))
 	}
 	if err != nil {
-		return fmt.Errorf("template %q: %s", t.source, plain(err))
+		return fmt.Errorf("template %#q: %s", t.source, plain(err))
 	}
 	return nil
 }
@@ -117,17 +117,17 @@ func (t *Text) Render(c Cluster) (string, error) {
 		return "", nil
 	}
 	if t.beyondID && c.Status == "" {
-		return "", fmt.Errorf("template %q: of a cluster that EKS does not have, only .%s are known", t.source, strings.Join(idFields, ", ."))
+		return "", fmt.Errorf("template %#q: of a cluster that EKS does not have, only .%s are known", t.source, strings.Join(idFields, ", ."))
 	}
 	var out bounded
 	if err := t.tmpl.Execute(&out, viewOf(c)); err != nil {
 		if _, key, ok := strings.Cut(err.Error(), "map has no entry for key "); ok {
 			err = missingTag(key)
 		}
-		return "", fmt.Errorf("template %q: %s", t.source, plain(err))
+		return "", fmt.Errorf("template %#q: %s", t.source, plain(err))
 	}
 	if !utf8.Valid(out.b) {
-		return "", fmt.Errorf("template %q: the result is not UTF-8", t.source)
+		return "", fmt.Errorf("template %#q: the result is not UTF-8", t.source)
 	}
 	return string(out.b), nil
 }

@@ -1,0 +1,157 @@
+package registry
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+var errNoTargetGroups = errors.New("template.targetGroups does not say which target groups are a cluster's (none: true, if no load balancer sends them any)")
+
+// due is a Secret whose cluster has been gone for the grace.
+type due struct {
+	action  int // index of pass.actions
+	cluster Cluster
+	since   time.Time
+}
+
+// vanish decides about a Secret whose cluster is gone: it is noted first, and deleted only
+// when AWS says the same the grace later.
+func (p *pass) vanish(a *Action, c Cluster) {
+	since := a.Entry.MissingSince
+	if since.IsZero() || since.After(p.Now) { // another's clock may be ahead
+		since = p.Now
+		a.MissingSince = p.Now
+	}
+	del := p.Set.Deletion
+	gone := fmt.Sprintf("AWS says since %s that there is no such cluster", since.UTC().Format(time.RFC3339))
+	if a.State == Held {
+		gone = a.Message + fmt.Sprintf("noticed at %s", since.UTC().Format(time.RFC3339))
+	}
+	switch {
+	case !del.Delete:
+		a.Message = gone + "; its Secret stays (spec.deletion.policy is Retain): `norikae clusters retire` it"
+	default:
+		a.Message = gone + fmt.Sprintf("; its Secret is deleted when that is so at %s still", since.Add(del.Grace).UTC().Format(time.RFC3339))
+		if p.Now.Sub(since) >= del.Grace {
+			p.due = append(p.due, due{len(p.actions), c, since})
+		}
+	}
+}
+
+// remove has Secrets deleted that are due, the oldest first, unless something stands
+// against it.
+func (p *pass) remove() {
+	slices.SortFunc(p.due, func(a, b due) int {
+		return cmp.Or(a.since.Compare(b.since), strings.Compare(a.cluster.ARN(), b.cluster.ARN()))
+	})
+	allowed, live := p.allowedDeletions(), p.live()
+	for _, d := range p.due {
+		a := &p.actions[d.action]
+		if live < p.Set.Deletion.KeepLast {
+			a.blocked("KeepLast", "only %d registered clusters are there, and spec.deletion.keepLast is %d", live, p.Set.Deletion.KeepLast)
+			continue
+		}
+		if allowed <= 0 {
+			a.blocked("Limit", "no more Secrets are deleted within %s than spec.deletion.maxPercent allows", p.Set.Deletion.Grace)
+			continue
+		}
+		t, ok := p.traffic(d.cluster)
+		switch {
+		case !ok:
+			a.blocked("Asking", "whether it gets traffic is being asked")
+		case t.Err != nil:
+			a.blocked("TrafficUnknown", "whether it gets traffic cannot be known%s", because(t.Err))
+		case len(t.Routes) > 0:
+			a.blocked("CarriesTraffic", "it gets traffic from %s; move that away first", some(t.Routes))
+		default:
+			allowed--
+			a.Do = Delete
+			a.Effect = p.loses(a.Entry.Labels, nil, false)
+		}
+	}
+}
+
+// blocked says why a Secret that is due is not deleted.
+func (a *Action) blocked(reason, format string, args ...any) {
+	a.Reason = reason
+	before, _, _ := strings.Cut(a.Message, "; its Secret is deleted")
+	a.Message = before + "; its Secret stays: " + fmt.Sprintf(format, args...)
+}
+
+// live counts the set's Secrets whose clusters are there, and stay.
+func (p *pass) live() int {
+	arns := map[string]bool{} // of two Secrets of one cluster, one counts
+	for _, e := range p.own {
+		s := p.Snapshot.Sightings[e.Cluster.ARN()]
+		if s.Presence == Present && s.Cluster.Status != Deleting && s.Cluster.Status != Failed && !madeAnew(*e, s.Cluster) {
+			arns[e.Cluster.ARN()] = true
+		}
+	}
+	return len(arns)
+}
+
+// atOnce is how many may vanish within the grace: a share, but always one.
+func (p *pass) atOnce() int { return max(1, len(p.own)*p.Set.Deletion.MaxPercent/100) }
+
+// allowedDeletions is how many more may be deleted within the grace.
+func (p *pass) allowedDeletions() int {
+	n := p.atOnce()
+	for _, at := range p.Deleted {
+		if p.recent(at) {
+			n--
+		}
+	}
+	return n
+}
+
+// recent tells whether something was within the last grace; a time to come is, too.
+func (p *pass) recent(t time.Time) bool {
+	return !t.IsZero() && p.Now.Sub(t) < p.Set.Deletion.Grace
+}
+
+// limit stops everything when too many vanish at once.
+func (p *pass) limit() Plan {
+	var names []string
+	for _, a := range p.actions {
+		if p.recent(a.MissingSince) || p.recent(a.UnselectedSince) {
+			names = append(names, a.Cluster.Name)
+		}
+	}
+	if len(names) <= p.atOnce() {
+		return Plan{Actions: p.actions, Ask: p.asked}
+	}
+	slices.Sort(names)
+	plan := Plan{Actions: p.actions, StoppedReason: "BlastRadius"}
+	plan.Stopped = clip(fmt.Sprintf("%d of %d clusters vanished within %s, and at most %d may (spec.deletion.maxPercent %d): %s. Nothing is written. "+
+		"Look at the selectors, the tags, the accounts and the roles; if it is meant, `norikae clusters retire` each, or raise spec.deletion.maxPercent for as long",
+		len(names), len(p.own), p.Set.Deletion.Grace, p.atOnce(), p.Set.Deletion.MaxPercent, some(names)))
+	for i := range plan.Actions {
+		plan.Actions[i].stop()
+	}
+	return plan
+}
+
+// stop an action: only that a cluster is there after all is noted still.
+func (a *Action) stop() {
+	if a.Do == "" {
+		return
+	}
+	back := a.Entry != nil && a.Do != Adopt && !a.Entry.MissingSince.IsZero() && a.MissingSince.IsZero()
+	if a.State == Registered {
+		a.is(Unwritten, "Stopped", "what is declared would have been written (%s), but the set is stopped", a.Do)
+	}
+	a.Do, a.Want, a.Uses, a.Effect = "", Registration{}, "", ""
+	if a.Entry == nil {
+		return
+	}
+	a.UnselectedSince = a.Entry.UnselectedSince
+	if back {
+		a.Do = Mark
+		return
+	}
+	a.MissingSince = a.Entry.MissingSince
+}
