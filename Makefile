@@ -10,6 +10,8 @@ TEST_FLAGS  ?= -timeout=15m
 SWEEP         ?= full
 SWEEP_TIMEOUT ?= 25m
 SWEEP_TESTS   ?= .
+E2E_FLAGS    ?= -timeout=10m
+E2E_PACKAGES ?= ./internal/e2e/argocd
 BENCH       ?= .
 BENCH_FLAGS ?= -count=1
 
@@ -103,9 +105,14 @@ $(ARGOCD)/redis-server:
 	@mkdir -p $(@D)
 	@test/argocd/redis.sh $@
 
+# Nothing here is simulated but AWS. The rest of internal/e2e is what make test runs.
+.PHONY: e2e
+e2e: $(KUBE)/kube $(ARGOCD)/argocd $(ARGOCD)/redis-server ## Run a real Argo CD on real API servers, from the lab's clusters to their workloads (Linux).
+	@$(GO) test -tags=e2e -count=1 -p=1 -v $(E2E_FLAGS) $(E2E_PACKAGES)
+
 .PHONY: vet
 vet:
-	@$(GO) vet $(PACKAGES)
+	@$(GO) vet -tags=e2e $(PACKAGES)
 
 # A test that is silently left out proves nothing: name everything that is missing.
 .PHONY: test-deps
@@ -145,7 +152,7 @@ bench: $(if $(OLD),$(BENCHSTAT)) ## Measure what is promised (BENCH=regexp; OLD=
 lint: $(GOLANGCI) $(GOFUMPT) ## Lint; formatting is part of it.
 	@unformatted=$$(find . -name '*.go' -not -path './.*' -exec $(GOFUMPT) -l {} +) || exit 1; \
 	if [ -n "$$unformatted" ]; then echo "not formatted; run make fmt:" >&2; echo "$$unformatted" >&2; exit 1; fi
-	@$(GOLANGCI) run $(PACKAGES)
+	@$(GOLANGCI) run --build-tags=e2e $(PACKAGES)
 
 .PHONY: fmt
 fmt: $(GOLANGCI) ## Format the Go files as make lint wants them.
@@ -153,7 +160,7 @@ fmt: $(GOLANGCI) ## Format the Go files as make lint wants them.
 
 .PHONY: deadcode
 deadcode: $(DEADCODE) ## List functions that neither a command nor a test reaches.
-	@$(DEADCODE) -test $(PACKAGES)
+	@$(DEADCODE) -test -tags=e2e $(PACKAGES)
 
 .PHONY: vulncheck
 vulncheck: ## Look for known vulnerabilities (asks vuln.go.dev; CI does not run it).
