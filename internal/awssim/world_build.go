@@ -3,10 +3,12 @@ package awssim
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/norikae/norikae/internal/awssim/eks"
@@ -226,17 +228,24 @@ func fleetRegions() []string {
 func (l *Lab) buildFleet(w *world) error {
 	w.Accounts, w.Clusters = fleetAccounts(cmp.Or(l.cfg.FleetAccounts, 3)), l.cfg.Fleet
 	w.Regions = fleetRegions()[:cmp.Or(l.cfg.FleetRegions, 3)]
+	errs := make([]error, l.cfg.Fleet)
+	var starting sync.WaitGroup
 	for i := range l.cfg.Fleet {
-		account := w.Accounts[i%len(w.Accounts)]
-		region := w.Regions[i/len(w.Accounts)%len(w.Regions)]
 		n := i / (len(w.Accounts) * len(w.Regions))
-		_, err := l.eks.AddCluster(l.ctx, eks.NewCluster{
-			Account: account, Region: region, Name: fmt.Sprintf("fleet-%04d", n+1),
+		cluster := eks.NewCluster{
+			Account: w.Accounts[i%len(w.Accounts)], Region: w.Regions[i/len(w.Accounts)%len(w.Regions)], Name: fmt.Sprintf("fleet-%04d", n+1),
 			Tags: map[string]string{"norikae.dev/fleet": "lab", "environment": []string{"production", "staging"}[n%2], "cell": strconv.Itoa(n%5 + 1)},
-		})
-		if err != nil {
-			return fmt.Errorf("adding cluster %d: %w", i+1, err)
 		}
+		add := func() { _, errs[i] = l.eks.AddCluster(l.ctx, cluster) }
+		if l.kube == nil {
+			add() // in order: identifiers come out the same each time
+		} else {
+			starting.Go(add) // it takes seconds
+		}
+	}
+	starting.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
 	}
 	for _, account := range w.Accounts {
 		for _, region := range w.Regions {
