@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -105,6 +106,9 @@ func TestUpRefusesByTheNameOfTheFlag(t *testing.T) {
 		"a name server's port that is bad": {[]string{"--dns", "127.0.0.1:99999"}, "--dns: "},
 		"records that nobody answers":      {[]string{"--seed", "route53", "--dns", ""}, `--dns "": the world route53 needs a name server`},
 		"a state directory that is a file": {[]string{"--state-dir", "up_test.go"}, "state directory"},
+		"more API servers than fit":        {[]string{"--seed", "fleet", "--clusters", "1000", "--kubernetes", "."}, "--clusters: 1000 clusters with real API servers are not in 0–8"},
+		"API servers that would come back": {[]string{"--state-dir", "x", "--kubernetes", "."}, "--kubernetes: a state directory (x) cannot bring API servers back"},
+		"a folder without their programs":  {[]string{"--kubernetes", "."}, "--kubernetes: Kubernetes' programs: etcd is not in ."},
 		"a fault that is none":             {[]string{"--fault", `{"kind":"x"}`}, `--fault {"kind":"x"}: kind: "x" is not one of`},
 		"an address of another machine":    {[]string{"--listen", "192.0.2.1:1"}, "--listen 192.0.2.1:1: "},
 	} {
@@ -115,6 +119,16 @@ func TestUpRefusesByTheNameOfTheFlag(t *testing.T) {
 			}
 		})
 	}
+}
+
+// kubeAssets is the folder of Kubernetes' programs.
+func kubeAssets(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("KUBEBUILDER_ASSETS")
+	if dir == "" {
+		t.Fatal("KUBEBUILDER_ASSETS is not set, and this test runs a real API server: export KUBEBUILDER_ASSETS=$(make -s kube-assets), or run it by make test")
+	}
+	return dir
 }
 
 func TestUpAnnouncesWhatEachWorldNeeds(t *testing.T) {
@@ -131,6 +145,9 @@ func TestUpAnnouncesWhatEachWorldNeeds(t *testing.T) {
 		"fleet": {[]string{"--seed", "fleet", "--clusters", "9"}, []string{
 			"# Its 9 clusters are in the regions us-east-1, eu-west-1, ap-northeast-1.", "# Account 000000000000:  aws eks list-clusters --region us-east-1\n",
 			`(eval "$(norikae lab env --role-arn arn:aws:iam::111111111111:role/discovery)"; aws eks list-clusters --region us-east-1)`, "arn:aws:iam::222222222222:role",
+		}},
+		"a fleet with API servers": {[]string{"--seed", "fleet", "--clusters", "1", "--kubernetes", kubeAssets(t)}, []string{
+			"# API server of arn:aws:eks:us-east-1:000000000000:cluster/fleet-0001: kubectl --kubeconfig /",
 		}},
 		"a fleet with authorization": {[]string{"--seed", "fleet", "--authz"}, []string{
 			"# Account 222222222222:  aws sts assume-role --role-session-name lab --role-arn arn:aws:iam::222222222222:role/discovery",
