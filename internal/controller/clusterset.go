@@ -57,6 +57,8 @@ type ClusterSets struct {
 	Concurrency int
 	Log         *slog.Logger
 	Now         func() time.Time // default time.Now
+
+	spacing, debounce time.Duration // for tests, which are in a hurry
 }
 
 // clusterSets reconciles them.
@@ -75,6 +77,9 @@ func newClusterSets(c ClusterSets) *clusterSets {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.spacing == 0 {
+		c.spacing, c.debounce = spacing, debounce
 	}
 	return &clusterSets{ClusterSets: c, memories: memories{sets: map[types.NamespacedName]*memory{}}}
 }
@@ -98,7 +103,7 @@ func (r *clusterSets) Reconcile(ctx context.Context, req reconcile.Request) (rec
 		mem.ended = time.Time{} // once it is neither, a pass is due
 		return reconcile.Result{}, r.tell(ctx, cs, mem, f, nil)
 	}
-	if wait := r.memories.due(mem, cs, r.Writes.ours, r.Now(), spacing); wait > 0 {
+	if wait := r.memories.due(mem, cs, r.Writes.ours, r.Now(), r.spacing); wait > 0 {
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
 	return r.pass(ctx, cs, set, mem, f)

@@ -13,9 +13,9 @@ package controller
 // no Secret outside of Argo CD's namespace can be read.
 //
 // +kubebuilder:rbac:groups=norikae.dev,resources=clustersets,verbs=get;list;watch
-// +kubebuilder:rbac:groups=norikae.dev,resources=clustersets/status,verbs=update;patch
+// +kubebuilder:rbac:groups=norikae.dev,resources=clustersets/status,verbs=patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;update;patch;delete,namespace=argocd
-// +kubebuilder:rbac:groups=argoproj.io,resources=applicationsets,verbs=get;list;watch,namespace=argocd
-// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;create;update,namespace=norikae-system
-// +kubebuilder:rbac:groups="",resources=events,verbs=create;patch,namespace=norikae-system
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;patch;delete,namespace=argocd
+// +kubebuilder:rbac:groups=argoproj.io,resources=applicationsets,verbs=list,namespace=argocd
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;create;update,namespace=norikae
+// +kubebuilder:rbac:groups="",resources=events,verbs=create;patch,namespace=norikae

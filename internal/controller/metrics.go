@@ -3,6 +3,7 @@ package controller
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,9 +15,9 @@ import (
 
 // Metrics of ClusterSets; docs/controller.md lists them. The zero value cannot be used.
 type Metrics struct {
-	clusters, stopped        *prometheus.GaugeVec
-	duration                 *prometheus.HistogramVec
-	passes, writes, awsCalls *prometheus.CounterVec
+	clusters, stopped *prometheus.GaugeVec
+	duration          *prometheus.HistogramVec
+	passes, writes    *prometheus.CounterVec
 }
 
 // How a pass ended, for the metric.
@@ -27,8 +28,9 @@ const (
 	resultError   = "error" // no result at all
 )
 
-// NewMetrics makes the metrics and registers them.
-func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
+// NewMetrics makes the metrics and registers them. The requests that were sent to AWS so far
+// are by service:Operation, such as eks:ListClusters.
+func NewMetrics(r prometheus.Registerer, awsCalls func() map[string]uint64) (*Metrics, error) {
 	const prefix = "norikae_clusterset_"
 	set := []string{"namespace", "name"}
 	with := func(label string) []string { return []string{"namespace", "name", label} }
@@ -40,11 +42,11 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 			Name: prefix + "pass_duration_seconds", Help: "How long passes took.",
 			Buckets: []float64{.1, .3, 1, 3, 10, 30, 100, 300, 900}, // up to the longest that a pass may take
 		}, set),
-		passes:   prometheus.NewCounterVec(prometheus.CounterOpts(opts("pass_total", "Passes by how they ended: ok, partial, stopped, error.")), with("result")),
-		writes:   prometheus.NewCounterVec(prometheus.CounterOpts(opts("secret_writes_total", "Writes of cluster Secrets that the API server took.")), with("do")),
-		awsCalls: prometheus.NewCounterVec(prometheus.CounterOpts(opts("aws_calls_total", "Requests to AWS, retries included.")), []string{"service", "operation"}),
+		passes: prometheus.NewCounterVec(prometheus.CounterOpts(opts("pass_total", "Passes by how they ended: ok, partial, stopped, error.")), with("result")),
+		writes: prometheus.NewCounterVec(prometheus.CounterOpts(opts("secret_writes_total", "Writes of cluster Secrets that the API server took.")), with("do")),
 	}
-	for _, c := range []prometheus.Collector{m.clusters, m.stopped, m.duration, m.passes, m.writes, m.awsCalls} {
+	calls := counted{prometheus.NewDesc(prefix+"aws_calls_total", "Requests to AWS, retries included.", []string{"service", "operation"}, nil), awsCalls}
+	for _, c := range []prometheus.Collector{m.clusters, m.stopped, m.duration, m.passes, m.writes, calls} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
 		}
@@ -52,9 +54,21 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 	return m, nil
 }
 
-// AWSCall counts a request to AWS.
-func (m *Metrics) AWSCall(service, operation string) {
-	m.awsCalls.WithLabelValues(service, operation).Inc()
+// counted collects what somebody else counts.
+type counted struct {
+	desc  *prometheus.Desc
+	calls func() map[string]uint64
+}
+
+// Describe the metric.
+func (c counted) Describe(ch chan<- *prometheus.Desc) { ch <- c.desc }
+
+// Collect it.
+func (c counted) Collect(ch chan<- prometheus.Metric) {
+	for name, n := range c.calls() {
+		service, operation, _ := strings.Cut(name, ":")
+		ch <- prometheus.MustNewConstMetric(c.desc, prometheus.CounterValue, float64(n), service, operation)
+	}
 }
 
 func (m *Metrics) pass(set types.NamespacedName, took time.Duration, res registrar.Result, err error) {

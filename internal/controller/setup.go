@@ -90,7 +90,7 @@ func (r *clusterSets) touch(ctx context.Context, q queue, v version, versions ..
 	}
 	for set := range sets {
 		r.memories.touch(set, v)
-		q.AddAfter(reconcile.Request{NamespacedName: set}, debounce)
+		q.AddAfter(reconcile.Request{NamespacedName: set}, r.debounce)
 	}
 }
 
@@ -121,7 +121,7 @@ func (r *clusterSets) changes() handler.EventHandler {
 		}
 		for _, set := range sets {
 			r.memories.wake(set)
-			q.AddAfter(reconcile.Request{NamespacedName: set}, debounce)
+			q.AddAfter(reconcile.Request{NamespacedName: set}, r.debounce)
 		}
 	}}
 }

@@ -1,0 +1,272 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/norikae/norikae/api/v1alpha1"
+	"github.com/norikae/norikae/internal/kubetest"
+	"github.com/norikae/norikae/internal/registry"
+)
+
+var readSets = rbacv1.PolicyRule{APIGroups: []string{"norikae.dev"}, Resources: []string{"clustersets"}, Verbs: []string{"get", "list", "watch"}}
+
+func clusterSecret(c *kubetest.Cluster, name string, labels map[string]string) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: name, Labels: labels}, StringData: map[string]string{"server": "https://" + name}}
+}
+
+// long is a spec whose interval no test waits for.
+func long(cs *v1alpha1.ClusterSet) { cs.Spec.Interval.Duration = time.Hour }
+
+func TestSomebodyElsesWriteWakesASetAndOurOwnDoesNot(t *testing.T) {
+	t.Parallel()
+	c := kube.Cluster(t)
+	s := &script{}
+	s.say(answered(outcome("a", registry.Registered)), nil)
+	r := start(t, c, s)
+	mine := clusterSecret(c, "mine", map[string]string{mark: "fleet"})
+	// The first pass makes a Secret, as the registrar does.
+	s.doing(func(ctx context.Context) error {
+		if s.count() > 1 {
+			return nil
+		}
+		return r.client.Create(ctx, mine)
+	})
+	newSet(t, c, "fleet", long)
+	eventually(t, "first pass", func() bool { return s.count() == 1 && mine.UID != "" })
+	other := clusterSecret(c, "mine2", map[string]string{mark: "fleet"})
+	for _, write := range []struct {
+		what  string
+		do    func() error
+		wakes bool
+	}{
+		{"our update", func() error { return r.client.Update(t.Context(), mine) }, false},
+		{"our patch", func() error {
+			was := mine.DeepCopy()
+			mine.Annotations = map[string]string{"by": "us"}
+			return r.client.Patch(t.Context(), mine, client.MergeFrom(was))
+		}, false},
+		{"an edit by hand", func() error {
+			mine.Annotations = map[string]string{"by": "hand"}
+			return c.Client.Update(t.Context(), mine)
+		}, true},
+		{"our deletion", func() error { return r.client.Delete(t.Context(), mine) }, false},
+		{"a Secret made by hand with our mark", func() error { return c.Client.Create(t.Context(), other) }, true},
+		{"one that loses the mark", func() error {
+			other.Labels = nil
+			return c.Client.Update(t.Context(), other)
+		}, true},
+		{"a foreign Secret that appears", func() error { return c.Client.Create(t.Context(), clusterSecret(c, "foreign", nil)) }, true},
+		{"a deletion by hand", func() error { return c.Client.Delete(t.Context(), other) }, true},
+	} {
+		before := s.count()
+		if err := write.do(); err != nil {
+			t.Fatalf("%s: %v", write.what, err)
+		}
+		if write.wakes {
+			eventually(t, "pass after "+write.what, func() bool { return s.count() > before })
+		}
+		if !write.wakes {
+			// Long enough for a pass that a write of ours would cause: the last one was just now.
+			time.Sleep(2 * quick)
+			if s.count() != before {
+				t.Errorf("%s caused a pass", write.what)
+			}
+		}
+	}
+	r.stop()
+}
+
+func TestAWSWakesSets(t *testing.T) {
+	t.Parallel()
+	c := kube.Cluster(t)
+	s := &script{}
+	s.say(answered(), nil)
+	r := start(t, c, s)
+	one := newSet(t, c, "one", long)
+	newSet(t, c, "two", long)
+	eventually(t, "first passes", func() bool { return s.count() == 2 })
+	r.changes <- event.GenericEvent{Object: one}
+	eventually(t, "pass of one", func() bool { return s.count() == 3 })
+	r.changes <- event.GenericEvent{Object: &v1alpha1.ClusterSet{}}
+	eventually(t, "passes of both", func() bool { return s.count() == 5 })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.passes[2].Name != "one" {
+		t.Errorf("the passes were %v", s.passes)
+	}
+}
+
+func TestOneSetHasOnePassAtATimeAndSetsDoNotWaitForOneAnother(t *testing.T) {
+	t.Parallel()
+	c := kube.Cluster(t)
+	s := &script{}
+	s.say(answered(), nil)
+	release := make(chan struct{})
+	s.doing(func(ctx context.Context) error {
+		select {
+		case <-release:
+		case <-ctx.Done():
+		}
+		return ctx.Err()
+	})
+	start(t, c, s)
+	one := newSet(t, c, "one")
+	newSet(t, c, "two")
+	eventually(t, "passes of both at the same time", func() bool { return s.count() == 2 })
+	edit(t, c, one, func(cs *v1alpha1.ClusterSet) { cs.Spec.Interval.Duration = time.Minute })
+	if err := c.Client.Create(t.Context(), clusterSecret(c, "foreign", nil)); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * quick) // for a second pass that must not come
+	if s.count() != 2 {
+		t.Errorf("%d passes while the first two run", s.count())
+	}
+	close(release)
+	eventually(t, "passes after them", func() bool { return s.count() >= 4 })
+}
+
+func TestTheWriteUnderWayEndsWhenTheControllerStops(t *testing.T) {
+	t.Parallel()
+	c := kube.Cluster(t)
+	s := &script{}
+	s.say(answered(), nil)
+	r := start(t, c, s)
+	slow := slowClient{Client: c.Client, began: make(chan struct{}), stopped: make(chan struct{})}
+	var first, second error
+	s.doing(func(ctx context.Context) error {
+		w := r.writes.Client(slow)
+		go func() {
+			<-ctx.Done()
+			close(slow.stopped)
+		}()
+		first = w.Create(ctx, clusterSecret(c, "under-way", nil))
+		second = w.Create(ctx, clusterSecret(c, "next", nil))
+		return ctx.Err()
+	})
+	cs := newSet(t, c, "fleet", long)
+	<-slow.began
+	r.stop()
+	if first != nil || !errors.Is(second, context.Canceled) {
+		t.Errorf("the write under way gave %v, the next one %v", first, second)
+	}
+	var list corev1.SecretList
+	if err := c.Client.List(t.Context(), &list, client.InNamespace(c.Namespace)); err != nil || len(list.Items) != 1 || list.Items[0].Name != "under-way" {
+		t.Errorf("%v, %v", list.Items, err)
+	}
+	if status := statusOf(t, c, cs); len(status.Conditions) > 0 {
+		t.Errorf("the pass that was stopped left %s", conditionsOf(status))
+	}
+}
+
+// slowClient creates when the controller has been stopped.
+type slowClient struct {
+	client.Client
+
+	began, stopped chan struct{}
+}
+
+func (s slowClient) Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error {
+	close(s.began)
+	<-s.stopped
+	return s.Client.Create(ctx, obj, opts...)
+}
+
+func TestAnotherReplicaTakesOver(t *testing.T) {
+	t.Parallel()
+	c := kube.Cluster(t)
+	s := &script{}
+	var atOnce, most atomic.Int32
+	s.say(answered(created("a")), nil)
+	s.doing(func(context.Context) error {
+		most.Store(max(most.Load(), atOnce.Add(1)))
+		time.Sleep(50 * time.Millisecond)
+		atOnce.Add(-1)
+		return nil
+	})
+	elected := func(o *manager.Options) {
+		o.LeaderElection, o.LeaderElectionID, o.LeaderElectionNamespace, o.LeaderElectionReleaseOnCancel = true, "norikae", c.Namespace, true
+		retry := 200 * time.Millisecond
+		o.RetryPeriod = &retry
+	}
+	first := start(t, c, s, elected)
+	cs := newSet(t, c, "fleet", long)
+	eventually(t, "pass", func() bool { return readyReason(statusOf(t, c, cs)) == ReasonSucceeded })
+	second := start(t, c, s, elected)
+	eventually(t, "events", func() bool { return len(eventsAbout(t, c, "fleet")) == 2 })
+	first.stop()
+	s.say(answered(outcome("a", registry.Registered)), nil)
+	before := time.Now()
+	eventually(t, "pass of the second", func() bool { return s.count() == 2 })
+	if took := time.Since(before); took > 10*time.Second {
+		t.Errorf("it took over after %s", took)
+	}
+	second.stop()
+	if said := eventsAbout(t, c, "fleet"); len(said) != 2 || most.Load() != 1 {
+		t.Errorf("%d passes at once; events: %q", most.Load(), said)
+	}
+}
+
+func TestEventsReachTheAPIServer(t *testing.T) {
+	t.Parallel()
+	c := kube.Cluster(t)
+	s := &script{}
+	s.say(answered(created("a"), created("b"), created("c"), outcome("d", registry.Conflict)), nil)
+	start(t, c, s)
+	newSet(t, c, "fleet", long)
+	var said []string
+	eventually(t, "5 events", func() bool {
+		said = eventsAbout(t, c, "fleet")
+		return len(said) == 5
+	})
+	for _, want := range []string{
+		`Created: created the cluster Secret of "a", ` + id("a").ARN(), `Created: created the cluster Secret of "c", `,
+		"Because: cluster " + id("d").ARN() + " is Conflict: d is Conflict", "ClustersNotInOrder: 1 not in order (1 Conflict)",
+	} {
+		if !strings.Contains(strings.Join(said, "\n"), want) {
+			t.Errorf("no %q among %q", want, said)
+		}
+	}
+	if out, ok := c.Kubectl(t, "", "describe", "clusterset", "fleet"); !ok || !strings.Contains(out, "created the cluster Secret of") {
+		t.Errorf("kubectl describe says %s", out)
+	}
+	if out, ok := c.Kubectl(t, "", "get", "clustersets"); !ok || !strings.Contains(out, "False") {
+		t.Errorf("kubectl get says %s", out)
+	}
+}
+
+func TestWhatTheControllerNeedsIsNamed(t *testing.T) {
+	if err := (ClusterSets{}).validate(); err == nil || !strings.Contains(err.Error(), "Compile, Pass and Owner") {
+		t.Errorf("%v", err)
+	}
+	if err := SetUp(nil, ClusterSets{Compile: compile, Pass: (&script{}).pass, Owner: ownerOf}); err == nil || !strings.Contains(err.Error(), "Client, Live") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestOldWritesAreForgotten(t *testing.T) {
+	w := &Writes{}
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() { w.add(version{"u", string(rune('a' + i))}) })
+	}
+	group.Wait()
+	w.made[version{"old", "1"}] = time.Now().Add(-2 * forgetAfter)
+	w.pruned = time.Time{}
+	w.add(version{"u", "new"})
+	if w.ours(version{"old", "1"}) || !w.ours(version{"u", "a"}) || w.ours(version{"u", ""}) || len(w.made) != 9 {
+		t.Errorf("%v", w.made)
+	}
+}
