@@ -32,6 +32,13 @@ KUBE         := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/norikae/kube/$(KUBE_HASH)
 KUBE_STAMP   := -X k8s.io/component-base/version.gitVersion=$(KUBE_VERSION) -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=$(word 2,$(subst ., ,$(KUBE_VERSION)))
 export KUBEBUILDER_ASSETS ?= $(KUBE)
 
+# helm, built from test/helm and kept the same way; it checks and renders the chart in tests.
+HELM_VERSION := $(shell awk '$$1 == "helm.sh/helm/v3" { print $$2 }' test/helm/go.mod)
+HELM_HASH    := $(shell (cat test/helm/go.mod test/helm/go.sum; $(GO) env GOVERSION GOARCH) | (sha256sum 2>/dev/null || shasum -a 256) | cut -c1-16)
+HELM         := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/norikae/helm/$(HELM_HASH)/helm
+HELM_STAMP   := -X helm.sh/helm/v3/internal/version.version=$(HELM_VERSION) $(foreach p,pkg/lint/rules pkg/chartutil,-X helm.sh/helm/v3/$(p).k8sVersionMajor=1 -X helm.sh/helm/v3/$(p).k8sVersionMinor=$(word 2,$(subst ., ,$(KUBE_VERSION))))
+export NORIKAE_HELM ?= $(HELM)
+
 # Argo CD, built from test/argocd and kept the same way, by the Go that its go.mod names.
 ARGOCD_VERSION := $(shell awk '$$1 == "github.com/argoproj/argo-cd/v3" { print $$2 }' test/argocd/go.mod)
 ARGOCD_GO      := GOTOOLCHAIN=go$(shell awk '$$1 == "go" { print $$2 }' test/argocd/go.mod) CGO_ENABLED=0 $(GO)
@@ -66,7 +73,7 @@ build: ## Build bin/norikae.
 	CGO_ENABLED=0 $(GO) build $(BUILD_FLAGS) -o bin/norikae ./cmd/norikae
 
 .PHONY: test
-test: test-deps vet $(GOTESTSUM) $(KUBE)/kube ## Vet and test everything, with the race detector.
+test: test-deps vet $(GOTESTSUM) $(KUBE)/kube $(HELM) ## Vet and test everything, with the race detector.
 	@CGO_ENABLED=1 $(GOTESTSUM) --format=pkgname-and-test-fails --hide-summary=skipped -- $(RACE) $(TEST_FLAGS) $(PACKAGES)
 
 # More than 10,000 small worlds, one after the other: with GOGC so high they take half the
@@ -85,6 +92,15 @@ $(KUBE)/kube:
 	@mkdir -p $(@D)
 	@cd test/kube && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w $(KUBE_STAMP)' -o $@.$$$$ . && mv $@.$$$$ $@
 	@for p in etcd kube-apiserver kube-controller-manager kube-scheduler kubectl; do ln -sf kube $(@D)/$$p; done
+
+.PHONY: helm
+helm: $(HELM) ## Build helm for the tests of the chart, and print where it is.
+	@echo $(HELM)
+
+$(HELM):
+	@echo "building helm $(HELM_VERSION) from test/helm (once; about 2 minutes on 2 cores)" >&2
+	@mkdir -p $(@D)
+	@cd test/helm && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w $(HELM_STAMP)' -o $@.$$$$ helm.sh/helm/v3/cmd/helm && mv $@.$$$$ $@
 
 # One program named by links, as its image has them; its CRDs; and the redis it needs.
 .PHONY: argocd-assets
