@@ -136,18 +136,20 @@ func TestAMarkIsWholeOrItIsNone(t *testing.T) {
 		t.Fatalf("a whole mark is read as %+v", e)
 	}
 	for name, change := range map[string]func(s *corev1.Secret){
-		"another manages it":                  func(s *corev1.Secret) { s.Labels[LabelManagedBy] = "Helm" },
-		"nobody manages it":                   func(s *corev1.Secret) { delete(s.Labels, LabelManagedBy) },
-		"the set's name is not there":         func(s *corev1.Secret) { delete(s.Labels, LabelSet) },
-		"the set's namespace is not there":    func(s *corev1.Secret) { delete(s.Labels, LabelSetNamespace) },
-		"the set's annotation is not there":   func(s *corev1.Secret) { delete(s.Annotations, AnnotationSet) },
-		"the label names another set":         func(s *corev1.Secret) { s.Labels[LabelSet] = "some" },
-		"the annotation names another set":    func(s *corev1.Secret) { s.Annotations[AnnotationSet] = "fleet/some" },
-		"the ARN is not there":                func(s *corev1.Secret) { delete(s.Annotations, AnnotationARN) },
-		"the ARN is broken":                   func(s *corev1.Secret) { s.Annotations[AnnotationARN] = "arn:aws:eks:us-east-1:1:cluster/blue" },
-		"the ARN is of something else":        func(s *corev1.Secret) { s.Annotations[AnnotationARN] = "arn:aws:iam::111122223333:role/blue" },
-		"it is not a cluster's":               func(s *corev1.Secret) { s.Labels[LabelSecretType] = "repository" },
-		"it is made by hand":                  func(s *corev1.Secret) { s.Labels, s.Annotations = map[string]string{LabelSecretType: SecretTypeCluster}, nil },
+		"another manages it":                func(s *corev1.Secret) { s.Labels[LabelManagedBy] = "Helm" },
+		"nobody manages it":                 func(s *corev1.Secret) { delete(s.Labels, LabelManagedBy) },
+		"the set's name is not there":       func(s *corev1.Secret) { delete(s.Labels, LabelSet) },
+		"the set's namespace is not there":  func(s *corev1.Secret) { delete(s.Labels, LabelSetNamespace) },
+		"the set's annotation is not there": func(s *corev1.Secret) { delete(s.Annotations, AnnotationSet) },
+		"the label names another set":       func(s *corev1.Secret) { s.Labels[LabelSet] = "some" },
+		"the annotation names another set":  func(s *corev1.Secret) { s.Annotations[AnnotationSet] = "fleet/some" },
+		"the ARN is not there":              func(s *corev1.Secret) { delete(s.Annotations, AnnotationARN) },
+		"the ARN is broken":                 func(s *corev1.Secret) { s.Annotations[AnnotationARN] = "arn:aws:eks:us-east-1:1:cluster/blue" },
+		"the ARN is of something else":      func(s *corev1.Secret) { s.Annotations[AnnotationARN] = "arn:aws:iam::111122223333:role/blue" },
+		"it is not a cluster's":             func(s *corev1.Secret) { s.Labels[LabelSecretType] = "repository" },
+		"it is made by hand": func(s *corev1.Secret) {
+			s.Labels, s.Annotations = map[string]string{LabelSecretType: SecretTypeCluster}, nil
+		},
 		"the labels are there but no other":   func(s *corev1.Secret) { s.Annotations = nil },
 		"only the annotations were copied":    func(s *corev1.Secret) { s.Labels = map[string]string{LabelSecretType: SecretTypeCluster} },
 		"the set has an empty name":           func(s *corev1.Secret) { s.Labels[LabelSet], s.Annotations[AnnotationSet] = "", "fleet/" },

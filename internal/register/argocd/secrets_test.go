@@ -35,8 +35,8 @@ var (
 func declared() registry.Registration {
 	return registry.Registration{
 		ClusterName: "blue-us-east-1", Server: "https://blue.eks.example",
-		Config:      `{"awsAuthConfig":{"clusterName":"blue"},"tlsClientConfig":{"insecure":false,"caData":"QUFB"}}`,
-		Project:     "web", Shard: "3", Namespaces: "a,b",
+		Config:  `{"awsAuthConfig":{"clusterName":"blue"},"tlsClientConfig":{"insecure":false,"caData":"QUFB"}}`,
+		Project: "web", Shard: "3", Namespaces: "a,b",
 		Labels:      map[string]string{"env": "prod", "tier": "web"},
 		Annotations: map[string]string{"example.com/owner": "team-a"},
 	}
@@ -461,4 +461,3 @@ func TestANamespaceThatIsNotThereIsNamed(t *testing.T) {
 		t.Error("no namespace was taken")
 	}
 }
-
