@@ -48,6 +48,8 @@ type ControlPlane struct {
 	hook  *webhook
 	slots chan struct{} // of starts
 
+	stopping sync.WaitGroup
+
 	mu      sync.Mutex
 	closed  bool
 	made    int // folders
@@ -186,13 +188,20 @@ func (p *ControlPlane) run(ctx context.Context, c eks.ClusterInfo, dir string) (
 }
 
 // Stop implements eks.ControlPlane. What the cluster had is gone; the logs stay until
-// Close.
-func (p *ControlPlane) Stop(_ context.Context, arn string) error {
+// Close, which ends what Stop has begun when ctx ends.
+func (p *ControlPlane) Stop(ctx context.Context, arn string) error {
 	s := p.Server(arn)
 	if s == nil {
 		return nil
 	}
-	err := s.Close() // bounded by the grace of each program
+	ended := make(chan error, 1)
+	p.stopping.Go(func() { ended <- s.Close() })
+	var err error
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		return fmt.Errorf("stopping an API server: %w", ctx.Err())
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.servers[arn] != nil && p.servers[arn].Server == s {
@@ -253,6 +262,7 @@ func (p *ControlPlane) Close() error {
 		all.Go(func() { errs[i] = s.Close() })
 	}
 	all.Wait()
+	p.stopping.Wait()
 	if err := errors.Join(append(errs, p.hook.close(), os.RemoveAll(p.dir))...); err != nil {
 		return fmt.Errorf("closing the control planes: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -344,6 +345,30 @@ func TestAClusterIsActiveWhenItsAPIServerAnswersAndEndsWithIt(t *testing.T) {
 	}
 	if status := c.enter(t, "green", labKey()).can(t, "/api/v1/namespaces/kept"); status != http.StatusNotFound {
 		t.Errorf("what the cluster of before had is %d", status)
+	}
+	c.testCrash(t, arn)
+}
+
+// testCrash ends green's API server behind EKS's back.
+func (c *cloud) testCrash(t *testing.T, arn string) {
+	t.Helper()
+	s := c.plane.Server(arn)
+	pids := s.pids()
+	if err := syscall.Kill(pids[1], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); !strings.Contains(c.log.String(), "kube-apiserver: signal: killed"); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the log does not tell:\n%s", c.log)
+		}
+	}
+	if x := c.describe(t, "green"); x.Status != types.ClusterStatusActive || *x.Endpoint != s.Endpoint() {
+		t.Errorf("a cluster that cannot be reached is %s at %s", x.Status, *x.Endpoint)
+	}
+	wiretest.Must(c.DeleteCluster(t.Context(), &awseks.DeleteClusterInput{Name: aws.String("green")}))(t)
+	c.until(t, "green", "gone")
+	if left := alive(pids); len(left) > 0 {
+		t.Errorf("of a deleted cluster %v run", left)
 	}
 }
 

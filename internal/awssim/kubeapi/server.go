@@ -56,6 +56,8 @@ type Server struct {
 	admin      pair
 	accountKey []byte
 
+	rotating sync.Mutex
+
 	mu       sync.Mutex
 	ca       []byte // PEM
 	client   *client
@@ -308,21 +310,24 @@ func (s *Server) waitReady(ctx context.Context) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	var last error
+	s.mu.Lock()
+	api, programs := s.client, slices.Clone(s.programs)
+	s.mu.Unlock()
 	for {
-		for _, p := range s.programs {
+		for _, p := range programs {
 			select {
 			case <-p.done:
 				return p.failure()
 			default:
 			}
 		}
-		if last = s.client.ready(ctx); last == nil {
+		if last = api.ready(ctx); last == nil {
 			return nil
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			tail := s.programs[len(s.programs)-1].tail()
+			tail := programs[len(programs)-1].tail()
 			return fmt.Errorf("waiting until the API server is ready: %w: %w; its log ends with:\n%s", ctx.Err(), last, tail)
 		}
 	}
@@ -355,6 +360,8 @@ func (s *Server) api() *client {
 // RotateCA gives the running API server a certificate of a new authority, and returns when
 // it serves with it. Clients that believe the old one no longer get in.
 func (s *Server) RotateCA(ctx context.Context) error {
+	s.rotating.Lock()
+	defer s.rotating.Unlock()
 	if err := s.certify(); err != nil {
 		return err
 	}
