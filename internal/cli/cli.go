@@ -20,6 +20,8 @@ type Deps struct {
 	// Open connects a valid manifest to where its traffic is decided. The Run is
 	// closed by the command line if it is an io.Closer.
 	Open func(ctx context.Context, ts *v1alpha1.TrafficShift, o OpenOptions) (Run, error)
+	// Fleets connects ClusterSets to their AWS and Argo CD.
+	Fleets func(ctx context.Context, o FleetOptions) ([]Fleet, error)
 	// Commands are added as they are (lab, demo).
 	Commands []*cobra.Command
 	Version  string                      // default: that of the build
@@ -134,7 +136,7 @@ func (s *session) root() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	for _, c := range []*cobra.Command{
 		s.planCommand(), s.shiftCommand(), s.statusCommand(), s.approveCommand(), s.promoteCommand(),
-		s.abortCommand(), s.resumeCommand(), s.versionCommand(), completionCommand(),
+		s.abortCommand(), s.resumeCommand(), s.clustersCommand(), s.migrateCommand(), s.versionCommand(), completionCommand(),
 	} {
 		root.AddCommand(c)
 	}

@@ -90,7 +90,7 @@ func TestWrongUsageIsExplained(t *testing.T) {
 		errOut string
 	}{
 		"an unknown command":           {[]string{"shfit", "-f", "x"}, "", nil, "error: there is no command \"shfit\"\nDid you mean `norikae shift`?\n"},
-		"a command like no other":      {[]string{"frobnicate"}, "", nil, "error: there is no command \"frobnicate\"\nThe commands are abort, approve, completion, plan, promote, resume, shift, status, version; see `norikae --help`.\n"},
+		"a command like no other":      {[]string{"frobnicate"}, "", nil, "error: there is no command \"frobnicate\"\nThe commands are abort, approve, clusters, completion, migrate, plan, promote, resume, shift, status, version; see `norikae --help`.\n"},
 		"an unknown flag":              {[]string{"shift", "--repalce"}, "", nil, "error: norikae shift has no flag --repalce\nDid you mean --replace? See `norikae shift --help`.\n"},
 		"a flag like no other":         {[]string{"plan", "--zzzzzzzz"}, "", nil, "error: norikae plan has no flag --zzzzzzzz\nSee `norikae plan --help`.\n"},
 		"a short flag":                 {[]string{"plan", "-x"}, "", nil, "error: norikae plan has no flag -x\nSee `norikae plan --help`.\n"},
