@@ -68,8 +68,11 @@ func TestTheAWSCLIWorksAgainstTheLab(t *testing.T) {
 	if _, errs, ok := f.aws(t, "cloudwatch", "describe-alarms"); ok || !strings.Contains(errs, "(NotSimulated)") {
 		t.Errorf("an operation that is not there: %s", errs)
 	}
-	if _, errs, ok := f.aws(t, "sqs", "list-queues"); ok || !strings.Contains(errs, "NotSimulated") {
+	if _, errs, ok := f.aws(t, "sns", "list-topics"); ok || !strings.Contains(errs, "NotSimulated") {
 		t.Errorf("a service that is not there: %s", errs)
+	}
+	if _, errs, ok := f.aws(t, "sqs", "list-queues"); ok || !strings.Contains(errs, "NotSimulated") {
+		t.Errorf("a protocol that is not there: %s", errs)
 	}
 	if _, errs, ok := f.aws(t, "lambda", "list-functions"); ok || !strings.Contains(errs, "NotSimulated") {
 		t.Errorf("a REST service that is not there: %s", errs)

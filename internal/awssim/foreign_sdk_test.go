@@ -34,6 +34,7 @@ func TestTheSDKDrivesEveryOperation(t *testing.T) {
 	f.sdkNames(t)
 	f.sdkClusters(t)
 	f.sdkNetwork(t)
+	f.sdkQueues(t)
 	f.checkDriven(t, "aws-sdk-go-v2")
 }
 

@@ -50,13 +50,16 @@ func (f fixture) checkDriven(t *testing.T, client string) {
 
 // A client that leaves something out proves less than it could.
 func TestEveryOperationIsDrivenByBothClients(t *testing.T) {
-	// What Debian 12's awscli, 2.9.19, does not know yet.
+	// What Debian 12's awscli, 2.9.19, does not know yet; SQS it speaks in the query
+	// protocol, which the lab does not have there.
 	unknown := map[string][]string{"awscli": {
 		"elbv2 DescribeListenerAttributes", "elbv2 ModifyListenerAttributes",
 		"eks AssociateAccessPolicy", "eks CreateAccessEntry", "eks CreatePodIdentityAssociation", "eks DeleteAccessEntry",
 		"eks DeletePodIdentityAssociation", "eks DescribeAccessEntry", "eks DescribeClusterVersions", "eks DescribePodIdentityAssociation",
 		"eks DisassociateAccessPolicy", "eks ListAccessEntries", "eks ListAccessPolicies", "eks ListAssociatedAccessPolicies",
 		"eks ListPodIdentityAssociations", "eks UpdateAccessEntry", "eks UpdatePodIdentityAssociation",
+		"sqs CreateQueue", "sqs DeleteMessage", "sqs DeleteMessageBatch", "sqs DeleteQueue", "sqs GetQueueAttributes", "sqs GetQueueUrl",
+		"sqs ListQueues", "sqs PurgeQueue", "sqs ReceiveMessage", "sqs SendMessage",
 	}}
 	for _, client := range []string{"aws-sdk-go-v2", "awscli"} {
 		text, err := os.ReadFile(filepath.Join("testdata", "driven", client+".txt"))

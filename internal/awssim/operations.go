@@ -7,6 +7,7 @@ import (
 	"github.com/norikae/norikae/internal/awssim/elbv2"
 	"github.com/norikae/norikae/internal/awssim/iam"
 	"github.com/norikae/norikae/internal/awssim/route53"
+	"github.com/norikae/norikae/internal/awssim/sqs"
 	"github.com/norikae/norikae/internal/awssim/sts"
 	"github.com/norikae/norikae/internal/awssim/tagging"
 	"github.com/norikae/norikae/internal/awssim/wire"
@@ -14,7 +15,7 @@ import (
 
 // Operation is what a reader of the lab's documentation needs to know of one API call.
 type Operation struct {
-	Service string `json:"service"` // sts, iam, elbv2, cloudwatch, route53, eks, ec2, tagging
+	Service string `json:"service"` // sts, iam, elbv2, cloudwatch, route53, eks, ec2, tagging, sqs
 	wire.Operation
 }
 
@@ -35,5 +36,6 @@ func Operations() []Operation {
 	add("eks", eks.Operations())
 	add("ec2", ec2.Operations())
 	add("tagging", tagging.Operations())
+	add("sqs", sqs.Operations())
 	return out
 }

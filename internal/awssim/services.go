@@ -16,6 +16,7 @@ import (
 	"github.com/norikae/norikae/internal/awssim/kubeapi"
 	"github.com/norikae/norikae/internal/awssim/model"
 	"github.com/norikae/norikae/internal/awssim/route53"
+	"github.com/norikae/norikae/internal/awssim/sqs"
 	"github.com/norikae/norikae/internal/awssim/sts"
 	"github.com/norikae/norikae/internal/awssim/tagging"
 	"github.com/norikae/norikae/internal/awssim/wire"
@@ -31,6 +32,7 @@ type services struct {
 	iam     *iam.Service
 	sts     *sts.Service
 	tagging *tagging.Service
+	sqs     *sqs.Service
 	kube    *kubeapi.ControlPlane // nil: the clusters' endpoints are made up
 }
 
@@ -59,6 +61,7 @@ func (l *Lab) newServices() (err error) {
 	})
 	l.ec2 = ec2.New(ec2.Config{Seed: cfg.Seed, Now: now, Delay: cfg.ClusterDelay / 5, MaxPageSize: cfg.MaxPageSize})
 	l.iam = iam.New(iam.Config{Seed: cfg.Seed, Now: now})
+	l.sqs = sqs.New(sqs.Config{Seed: cfg.Seed, Now: now, MaxPageSize: cfg.MaxPageSize})
 	l.sts = sts.New(sts.Config{Seed: cfg.Seed, Now: now, IAM: l.iam, Authz: cfg.Authz, MaxSession: cfg.MaxSession, JWKS: l.jwks()})
 	plane, err := l.newControlPlane()
 	if err != nil {
@@ -102,17 +105,22 @@ func (l *Lab) register() *wire.Mux {
 		r.Service = fault.NewReads(kept(r.Service), l.faults, time.Now)
 		mux.Register(r)
 	}
-	metrics := l.metrics.Registration() // data are not kept
-	metrics.Service = fault.NewReads(metrics.Service, l.faults, time.Now)
-	mux.Register(metrics)
+	for _, r := range []wire.Registration{l.metrics.Registration(), l.sqs.Registration()} { // data and messages are not kept
+		r.Service = fault.NewReads(r.Service, l.faults, time.Now)
+		mux.Register(r)
+	}
 	return mux
 }
 
-// observe notes every call, and lets the index of tags look for what it changed.
+// observe notes every call, lets the index of tags look for what it changed, and tells
+// the queues for events.
 func (l *Lab) observe(c wire.Call) {
 	l.calls.observe(c)
 	if c.Effect && !fault.IsRead(c.Request.Operation) {
 		l.tagging.Observe(c.Request.AccountID, c.Request.Region)
+		if event, ok := eventOf(c); ok {
+			l.sqs.Send(EventsTag, event)
+		}
 	}
 }
 

@@ -59,7 +59,7 @@ var (
 	clients  = []string{"aws-sdk-go-v2", "awscli"}
 	services = map[string]string{
 		"sts": "STS", "iam": "IAM", "elbv2": "Elastic Load Balancing v2", "cloudwatch": "CloudWatch", "route53": "Route 53", "eks": "EKS",
-		"tagging": "Resource Groups Tagging", "ec2": "EC2",
+		"tagging": "Resource Groups Tagging", "ec2": "EC2", "sqs": "SQS",
 	}
 )
 

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ type service struct {
 // operation tells what a call needs.
 type operation struct {
 	open      bool                 // needs nothing
+	action    string               // where it has another name; "": the operation's
 	resources func(*call) []string // nil: the action knows no resources
 	also      func(*call) []check  // further actions, such as iam:PassRole; may be nil
 }
@@ -38,7 +40,7 @@ func (o operation) checks(c *call, prefix, name string) []check {
 	if len(resources) == 0 {
 		resources = []string{"*"}
 	}
-	out := []check{{action: prefix + ":" + name, resources: resources}}
+	out := []check{{action: prefix + ":" + cmp.Or(o.action, name), resources: resources}}
 	if o.also != nil {
 		out = append(out, o.also(c)...)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/norikae/norikae/internal/awssim/elbv2"
 	"github.com/norikae/norikae/internal/awssim/iam"
 	"github.com/norikae/norikae/internal/awssim/route53"
+	"github.com/norikae/norikae/internal/awssim/sqs"
 	"github.com/norikae/norikae/internal/awssim/sts"
 	"github.com/norikae/norikae/internal/awssim/tagging"
 	"github.com/norikae/norikae/internal/awssim/wire"
@@ -29,6 +30,7 @@ func TestEveryOperationThatIsSimulatedIsKnown(t *testing.T) {
 	services := map[string][]wire.Operation{
 		"elasticloadbalancing": elbv2.Operations(), "route53": route53.Operations(), "monitoring": cloudwatch.Operations(), "eks": eks.Operations(),
 		"tagging": tagging.Operations(), "sts": sts.Operations(), "iam": iam.Operations(), "ec2": ec2.Operations(),
+		"sqs": sqs.Operations(),
 	}
 	for _, name := range slices.Sorted(maps.Keys(services)) {
 		for _, op := range services[name] {

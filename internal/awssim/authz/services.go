@@ -17,6 +17,7 @@ func services() map[string]service {
 		"sts":                  sts(),
 		"iam":                  iam(),
 		"ec2":                  ec2(),
+		"sqs":                  sqs(),
 	}
 }
 
@@ -178,6 +179,19 @@ func tagging() service {
 		"elasticloadbalancing": "RemoveTags", "ec2": "DeleteTags", "eks": "UntagResource", "route53": "ChangeTagsForResource",
 	})}
 	return service{prefix: "tag", operations: ops}
+}
+
+func sqs() service {
+	named := func(c *call) []string { return []string{c.arn("sqs", c.p.Str("QueueName"))} }
+	// queue by its URL, …/ACCOUNT/NAME.
+	queue := func(c *call) []string {
+		p := strings.Split(c.p.Str("QueueUrl"), "/")
+		return []string{c.arn("sqs", p[len(p)-1])}
+	}
+	ops := join(plain("ListQueues"), on(named, "CreateQueue", "GetQueueUrl"),
+		on(queue, "DeleteMessage", "DeleteQueue", "GetQueueAttributes", "PurgeQueue", "ReceiveMessage", "SendMessage"))
+	ops["DeleteMessageBatch"] = operation{action: "DeleteMessage", resources: queue} // batches have no actions of their own
+	return service{prefix: "sqs", operations: ops}
 }
 
 func sts() service {

@@ -41,6 +41,7 @@ func dialects() []dialect {
 			service: "ec2", throttling: "RequestLimitExceeded", throttleStatus: http.StatusServiceUnavailable,
 			denied: "UnauthorizedOperation", expired: "RequestExpired", expiredStatus: http.StatusBadRequest, failure: "InternalError",
 		},
+		{service: "sqs", throttling: "RequestThrottled"},
 	}
 }
 

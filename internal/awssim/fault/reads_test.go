@@ -80,6 +80,7 @@ func TestEveryServiceFailsInItsOwnWords(t *testing.T) {
 		"eks.DescribeCluster":               "ThrottlingException AccessDeniedException ExpiredTokenException ServerException",
 		"tagging.GetResources":              "ThrottledException AccessDeniedException ExpiredTokenException InternalServiceException",
 		"ec2.DescribeVpcs":                  "RequestLimitExceeded UnauthorizedOperation RequestExpired InternalError",
+		"sqs.ReceiveMessage":                "RequestThrottled AccessDenied ExpiredToken InternalFailure",
 		"iam.GetRole":                       "Throttling AccessDenied ExpiredToken InternalFailure",
 		"elasticloadbalancing.DescribeTags": "Throttling AccessDenied ExpiredToken InternalFailure",
 	} {

@@ -23,7 +23,7 @@ type Rule struct {
 	Kind Kind
 
 	// Faults of API calls: which calls.
-	Service     string   // signing name (elasticloadbalancing, monitoring, sts, route53, eks, tagging, iam, ec2) or elbv2, cloudwatch; may be a glob; "": any
+	Service     string   // signing name (elasticloadbalancing, monitoring, sts, route53, eks, tagging, iam, ec2, sqs) or elbv2, cloudwatch; may be a glob; "": any
 	Operation   string   // e.g. ModifyRule; may be a glob; "": any
 	Skip        int      // matching calls that are let pass first
 	Times       int      // calls that are hit after that; 0: all
