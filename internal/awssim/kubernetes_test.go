@@ -102,7 +102,7 @@ func TestWhoeverHasTheLabsKeysEntersTheFleetsRealAPIServers(t *testing.T) {
 func TestALabWithRealAPIServersRefuses(t *testing.T) {
 	programs := t.TempDir()
 	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager"} {
-		if err := os.WriteFile(filepath.Join(programs, name), nil, 0o700); err != nil { //nolint:gosec // only its mode is looked at
+		if err := os.WriteFile(filepath.Join(programs, name), nil, 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -113,7 +113,7 @@ func TestALabWithRealAPIServersRefuses(t *testing.T) {
 		"a large fleet":         {func(c *awssim.Config) { c.World, c.Fleet = awssim.WorldFleet, 1000 }, "fleet", "1000 clusters with real API servers are not in 0–8: each takes about 450 MB"},
 		"one cluster too many":  {func(c *awssim.Config) { c.World, c.Fleet = awssim.WorldFleet, kubeapi.MaxServers+1 }, "fleet", "9 clusters"},
 		"a state directory":     {func(c *awssim.Config) { c.StateDir = t.TempDir() }, "kubernetes", "leave out one of the two"},
-		"a folder without them": {func(c *awssim.Config) { c.Kubernetes = t.TempDir() }, "kubernetes", "etcd is not in"},
+		"a folder without them": {func(c *awssim.Config) { c.Kubernetes = t.TempDir() }, "kubernetes", "the program etcd of Kubernetes is not in"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := awssim.Config{Kubernetes: programs}

@@ -108,7 +108,7 @@ func TestUpRefusesByTheNameOfTheFlag(t *testing.T) {
 		"a state directory that is a file": {[]string{"--state-dir", "up_test.go"}, "state directory"},
 		"more API servers than fit":        {[]string{"--seed", "fleet", "--clusters", "1000", "--kubernetes", "."}, "--clusters: 1000 clusters with real API servers are not in 0–8"},
 		"API servers that would come back": {[]string{"--state-dir", "x", "--kubernetes", "."}, "--kubernetes: a state directory (x) cannot bring API servers back"},
-		"a folder without their programs":  {[]string{"--kubernetes", "."}, "--kubernetes: Kubernetes' programs: etcd is not in ."},
+		"a folder without their programs":  {[]string{"--kubernetes", "."}, "--kubernetes: the program etcd of Kubernetes is not in ."},
 		"a fault that is none":             {[]string{"--fault", `{"kind":"x"}`}, `--fault {"kind":"x"}: kind: "x" is not one of`},
 		"an address of another machine":    {[]string{"--listen", "192.0.2.1:1"}, "--listen 192.0.2.1:1: "},
 	} {

@@ -377,7 +377,7 @@ func broken(t *testing.T, apiServer string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, script := range map[string]string{"etcd": "exec sleep 60", "kube-apiserver": apiServer, "kube-controller-manager": "exit 9"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\nPATH=/usr/bin:/bin\n"+script+"\n"), 0o700); err != nil { //nolint:gosec // it is run
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\nPATH=/usr/bin:/bin\n"+script+"\n"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}

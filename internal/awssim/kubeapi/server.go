@@ -104,7 +104,7 @@ func CheckAssets(dir string, controllerManager bool) error {
 			err = errors.New("it is not a program")
 		}
 		if err != nil {
-			return fmt.Errorf("Kubernetes' programs: %s is not in %s: %w; build them by `make kube-assets` and take the folder that it prints", name, dir, err)
+			return fmt.Errorf("the program %s of Kubernetes is not in %s: %w; build them by `make kube-assets` and take the folder that it prints", name, dir, err)
 		}
 	}
 	return nil

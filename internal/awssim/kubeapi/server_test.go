@@ -136,10 +136,10 @@ func TestAServerNeedsItsPrograms(t *testing.T) {
 		want string
 	}{
 		"no folder":                  {Config{}, "is not named"},
-		"an empty folder":            {Config{Assets: empty}, "etcd is not in " + empty},
+		"an empty folder":            {Config{Assets: empty}, "the program etcd of Kubernetes is not in " + empty},
 		"files that are not run":     {Config{Assets: plain}, "it is not a program"},
-		"without the controllers'":   {Config{Assets: half, ControllerManager: true}, "kube-controller-manager is not in " + half},
-		"a folder that is not there": {Config{Assets: filepath.Join(empty, "x")}, "etcd is not in"},
+		"without the controllers'":   {Config{Assets: half, ControllerManager: true}, "the program kube-controller-manager of Kubernetes is not in " + half},
+		"a folder that is not there": {Config{Assets: filepath.Join(empty, "x")}, "the program etcd of Kubernetes is not in"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := Run(t.Context(), tc.cfg); err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "make kube-assets") {
@@ -158,7 +158,7 @@ func TestProgramsDieWithTheProcessThatHasStartedThem(t *testing.T) {
 		return
 	}
 	t.Parallel()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$") //nolint:gosec // it is this very test
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), holder+"="+broken(t, "exec sleep 60"))
 	out, err := cmd.StdoutPipe()
 	if err == nil {

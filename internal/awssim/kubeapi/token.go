@@ -23,8 +23,8 @@ import (
 
 // What a token is made of, as sigs.k8s.io/aws-iam-authenticator has it.
 const (
-	tokenPrefix   = "k8s-aws-v1."
-	maxTokenSize  = 4096 // bytes
+	tokenPrefix   = "k8s-aws-v1." //nolint:gosec // G101: every token begins so
+	maxTokenSize  = 4096          // bytes
 	tokenLife     = 15 * time.Minute
 	maxExpires    = 900 // seconds, of X-Amz-Expires
 	clusterHeader = "x-k8s-aws-id"
@@ -32,7 +32,7 @@ const (
 )
 
 // errNoToken is of bearer tokens that are none of EKS's, such as service accounts'.
-var errNoToken = errors.New("it is no token of EKS: it does not begin with " + tokenPrefix)
+var errNoToken = errors.New("it does not begin with " + tokenPrefix + " as tokens of EKS do")
 
 // tokenParameters are the ones that the URL in a token may have, in lower case.
 func tokenParameters() []string {
@@ -225,7 +225,7 @@ func (v *verifier) ask(ctx context.Context, u *url.URL, cluster string) (identit
 	}
 	var out struct {
 		GetCallerIdentityResponse struct {
-			GetCallerIdentityResult struct{ Account, Arn, UserId string } //nolint:revive // UserId is the member's name
+			GetCallerIdentityResult struct{ Account, Arn, UserId string }
 		}
 	}
 	if err := json.Unmarshal(w.body.Bytes(), &out); err != nil {

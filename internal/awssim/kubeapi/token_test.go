@@ -299,7 +299,7 @@ func TestSessionsAreRefusedThatHaveEndedOrLackTheirToken(t *testing.T) {
 // Whatever is done to a token, it is let in only as it was made.
 func TestNoChangedTokenIsLetIn(t *testing.T) {
 	v, _ := newTestVerifier()
-	whole := good().presign(t)
+	whole, ctx := good().presign(t), t.Context()
 	rapid.Check(t, func(t *rapid.T) {
 		b := []byte(whole)
 		at := rapid.IntRange(0, len(b)-1).Draw(t, "at")
@@ -313,7 +313,7 @@ func TestNoChangedTokenIsLetIn(t *testing.T) {
 		case "cut":
 			b = b[:at]
 		}
-		id, err := v.verify(context.Background(), wrap(string(b)), clusterARN("green"))
+		id, err := v.verify(ctx, wrap(string(b)), clusterARN("green"))
 		if err != nil {
 			return
 		}
@@ -340,7 +340,7 @@ func FuzzTokensAreRefusedWithoutPanic(f *testing.F) {
 	f.Add(wrap("https://sts.us-east-1.amazonaws.com/?Action=GetCallerIdentity&X-Amz-SignedHeaders=host%3Bx-k8s-aws-id&X-Amz-Expires=60&X-Amz-Date=20260101T000000Z"))
 	f.Add(tokenPrefix)
 	f.Fuzz(func(t *testing.T, token string) {
-		if id, err := v.verify(context.Background(), token, clusterARN("green")); err == nil {
+		if id, err := v.verify(t.Context(), token, clusterARN("green")); err == nil {
 			t.Errorf("%q is let in as %+v", token, id)
 		}
 	})

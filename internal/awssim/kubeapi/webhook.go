@@ -120,7 +120,7 @@ func (h *webhook) review(ctx context.Context, cluster arn, token string) reviewS
 		u, err = h.userOf(ctx, cluster, id)
 	}
 	if err != nil {
-		h.logger.Warn("a token was refused", "cluster", cluster.text, "identity", id.ARN, "reason", err)
+		h.logger.WarnContext(ctx, "a token was refused", "cluster", cluster.text, "identity", id.ARN, "reason", err)
 		return reviewStatus{Error: "Unauthorized"}
 	}
 	return reviewStatus{Authenticated: true, User: &u}
