@@ -4,6 +4,7 @@ package argocd
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/yaml"
@@ -90,9 +92,13 @@ func (c *cluster) create(t *testing.T, text []byte) {
 		case len(u.Object) == 0:
 			continue
 		}
-		if err := c.Create(t.Context(), u); err != nil {
-			t.Fatalf("creating the %s %s: %v", u.GetKind(), u.GetName(), err)
-		}
+		eventually(t, "the kind "+u.GetKind()+" is served", func() error {
+			err := c.Create(t.Context(), u)
+			if err != nil && !meta.IsNoMatchError(err) {
+				t.Fatalf("creating the %s %s: %v", u.GetKind(), u.GetName(), err)
+			}
+			return err
+		})
 	}
 }
 
@@ -140,7 +146,7 @@ func (c *cluster) installCRDs(t *testing.T, dir string) {
 			return fmt.Errorf("listing: %w", err)
 		}
 		for i := range l.Items {
-			if conditionOf(&l.Items[i], "Established") != "True" {
+			if conditionOf(&l.Items[i], "Established").status != "True" {
 				return fmt.Errorf("%s is not", l.Items[i].GetName())
 			}
 		}
@@ -148,19 +154,43 @@ func (c *cluster) installCRDs(t *testing.T, dir string) {
 	})
 }
 
-// conditionOf an object: the status of the condition of that type, "" when it has none.
-func conditionOf(u *unstructured.Unstructured, kind string) string {
+// condition of an object: type, status, reason and message.
+type condition struct{ kind, status, reason, message string }
+
+func conditionsOf(u *unstructured.Unstructured) (out []condition) {
 	list, _, _ := unstructured.NestedSlice(u.Object, "status", "conditions")
 	for _, item := range list {
-		if c, ok := item.(map[string]any); ok && c["type"] == kind {
-			return fmt.Sprint(c["status"])
+		get := func(key string) string {
+			s, _, _ := unstructured.NestedString(item.(map[string]any), key) //nolint:forcetypeassert // every API server's schema says so
+			return s
+		}
+		out = append(out, condition{get("type"), get("status"), get("reason"), get("message")})
+	}
+	return out
+}
+
+// conditionOf an object; the zero condition when it has none of that type.
+func conditionOf(u *unstructured.Unstructured, kind string) condition {
+	for _, c := range conditionsOf(u) {
+		if c.kind == kind {
+			return c
 		}
 	}
-	return ""
+	return condition{}
 }
 
 // text at a path of an object, "" when there is none.
 func text(u *unstructured.Unstructured, path ...string) string {
 	s, _, _ := unstructured.NestedString(u.Object, path...)
 	return s
+}
+
+// decoded is a value of a Secret.
+func decoded(t *testing.T, u *unstructured.Unstructured, key string) string {
+	t.Helper()
+	b, err := base64.StdEncoding.DecodeString(text(u, "data", key))
+	if err != nil {
+		t.Fatalf("the Secret %s: %s: %v", u.GetName(), key, err)
+	}
+	return string(b)
 }

@@ -3,13 +3,11 @@
 package argocd
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -32,30 +30,24 @@ type lab struct {
 
 func startLab(t *testing.T) *lab {
 	t.Helper()
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), os.Getenv(binaryVar),
-		"lab", "up", "--seed=", "--authz", "--kubernetes", os.Getenv(kubeVar), "--listen=127.0.0.1:0", "--dns=", "-o", "json")
-	cmd.Env = []string{"HOME=" + t.TempDir()}
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	out, err := cmd.StdoutPipe()
+	var p *program
+	t.Cleanup(func() { // after it was stopped
+		if p != nil && p.cmd.ProcessState.ExitCode() != 0 {
+			t.Errorf("the lab ended badly: %s\n%s", p.cmd.ProcessState, p.tail())
+		}
+	})
+	out, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("the lab ended badly: %v", err)
-		}
-		if t.Failed() {
-			t.Logf("the lab said:\n%s", errs.String())
-		}
-	})
+	defer out.Close()
+	dir := t.TempDir()
+	p = startPrinting(t, in, dir, []string{"HOME=" + dir}, os.Getenv(binaryVar),
+		"lab", "up", "--seed=", "--authz", "--kubernetes", os.Getenv(kubeVar), "--listen=127.0.0.1:0", "--dns=", "-o", "json")
+	in.Close()
 	l := &lab{}
 	if err := json.NewDecoder(out).Decode(&l.World); err != nil {
-		t.Fatalf("what the lab prints: %v\n%s", err, errs.String())
+		t.Fatalf("what the lab prints: %v\n%s", err, p.tail())
 	}
 	return l
 }
@@ -102,26 +94,30 @@ func do[In, Out any, Opt any](t *testing.T, op func(context.Context, *In, ...Opt
 	return out
 }
 
-// createRole that somebody may assume and whose one policy allows what a document says;
-// "": nothing. It returns its ARN.
+// root of the account.
+func (l *lab) root() string { return "arn:aws:iam::" + l.Account + ":root" }
+
+// createRole that somebody may assume, and return its ARN. policy says what it may do; "":
+// nothing.
 func (l *lab) createRole(t *testing.T, name, trusted, policy string) string {
 	t.Helper()
-	c := iam.NewFromConfig(l.admin(l.Region))
-	arn := do(t, c.CreateRole, &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: aws.String(trust(trusted, "Allow"))}).Role.Arn
+	trust := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":%q},"Action":["sts:AssumeRole","sts:TagSession"]}]}`, trusted)
+	arn := do(t, iam.NewFromConfig(l.admin(l.Region)).CreateRole, &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: &trust}).Role.Arn
 	if policy != "" {
-		do(t, c.PutRolePolicy, &iam.PutRolePolicyInput{RoleName: &name, PolicyName: aws.String("may"), PolicyDocument: &policy})
+		l.putPolicy(t, name, "may", policy)
 	}
 	return *arn
 }
 
-// trustRole says whether somebody may assume a role: Allow or Deny.
-func (l *lab) trustRole(t *testing.T, name, trusted, effect string) {
+// putPolicy on a role; "" takes it away.
+func (l *lab) putPolicy(t *testing.T, role, name, policy string) {
 	t.Helper()
-	do(t, iam.NewFromConfig(l.admin(l.Region)).UpdateAssumeRolePolicy, &iam.UpdateAssumeRolePolicyInput{RoleName: &name, PolicyDocument: aws.String(trust(trusted, effect))})
-}
-
-func trust(principal, effect string) string {
-	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":%q,"Principal":{"AWS":%q},"Action":["sts:AssumeRole","sts:TagSession"]}]}`, effect, principal)
+	c := iam.NewFromConfig(l.admin(l.Region))
+	if policy == "" {
+		do(t, c.DeleteRolePolicy, &iam.DeleteRolePolicyInput{RoleName: &role, PolicyName: &name})
+		return
+	}
+	do(t, c.PutRolePolicy, &iam.PutRolePolicyInput{RoleName: &role, PolicyName: &name, PolicyDocument: &policy})
 }
 
 // session of a role, as the variables that AWS clients read. There is no file and no
@@ -143,9 +139,8 @@ type eksCluster struct {
 	lab               *lab
 }
 
-// createCluster as a user does, gives a role all rights in it, and waits until it is
-// ACTIVE.
-func (l *lab) createCluster(t *testing.T, region, name, admin string, tags map[string]string) *eksCluster {
+// createCluster as a user does, and wait until it is ACTIVE.
+func (l *lab) createCluster(t *testing.T, region, name string, tags map[string]string) *eksCluster {
 	t.Helper()
 	c := eks.NewFromConfig(l.admin(region))
 	made := do(t, c.CreateCluster, &eks.CreateClusterInput{
@@ -153,20 +148,12 @@ func (l *lab) createCluster(t *testing.T, region, name, admin string, tags map[s
 		ResourcesVpcConfig: &ekstypes.VpcConfigRequest{SubnetIds: []string{"subnet-0a", "subnet-0b"}},
 		AccessConfig:       &ekstypes.CreateAccessConfigRequest{AuthenticationMode: ekstypes.AuthenticationModeApi},
 	}).Cluster
-	if made.Status != ekstypes.ClusterStatusCreating {
-		t.Errorf("the new cluster %s is %s", name, made.Status)
-	}
-	if err := eks.NewClusterActiveWaiter(c, func(o *eks.ClusterActiveWaiterOptions) {
+	often := func(o *eks.ClusterActiveWaiterOptions) {
 		o.MinDelay, o.MaxDelay = 100*time.Millisecond, 200*time.Millisecond
-	}).
-		Wait(t.Context(), &eks.DescribeClusterInput{Name: &name}, patience); err != nil {
+	}
+	if err := eks.NewClusterActiveWaiter(c, often).Wait(t.Context(), &eks.DescribeClusterInput{Name: &name}, patience); err != nil {
 		t.Fatalf("waiting for the cluster %s: %v", name, err)
 	}
-	do(t, c.CreateAccessEntry, &eks.CreateAccessEntryInput{ClusterName: &name, PrincipalArn: &admin})
-	do(t, c.AssociateAccessPolicy, &eks.AssociateAccessPolicyInput{
-		ClusterName: &name, PrincipalArn: &admin, PolicyArn: aws.String("arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"),
-		AccessScope: &ekstypes.AccessScope{Type: ekstypes.AccessScopeTypeCluster},
-	})
 	for _, s := range l.world(t).APIServers {
 		if s.ClusterARN == *made.Arn {
 			return &eksCluster{enter(t, s.Kubeconfig), name, *made.Arn, region, l}
@@ -174,6 +161,17 @@ func (l *lab) createCluster(t *testing.T, region, name, admin string, tags map[s
 	}
 	t.Fatalf("the cluster %s is ACTIVE and has no API server", name)
 	return nil
+}
+
+// admit a role: it may do everything in the cluster.
+func (c *eksCluster) admit(t *testing.T, role string) {
+	t.Helper()
+	api := eks.NewFromConfig(c.lab.admin(c.region))
+	do(t, api.CreateAccessEntry, &eks.CreateAccessEntryInput{ClusterName: &c.name, PrincipalArn: &role})
+	do(t, api.AssociateAccessPolicy, &eks.AssociateAccessPolicyInput{
+		ClusterName: &c.name, PrincipalArn: &role, PolicyArn: aws.String("arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"),
+		AccessScope: &ekstypes.AccessScope{Type: ekstypes.AccessScopeTypeCluster},
+	})
 }
 
 // tag the cluster.

@@ -11,6 +11,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // Variables that say where programs are. Make sets those of the assets.
@@ -22,6 +25,7 @@ const (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	log.SetLogger(logr.Discard()) // else controller-runtime complains that it has none
 	os.Exit(run(m))
 }
 

@@ -3,6 +3,7 @@
 package argocd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -32,6 +33,12 @@ type program struct {
 // of a test that failed, the end of the log is shown.
 func startProgram(t *testing.T, dir string, env []string, path string, args ...string) *program {
 	t.Helper()
+	return startPrinting(t, nil, dir, env, path, args...)
+}
+
+// startPrinting starts a program whose standard output goes elsewhere than to its log.
+func startPrinting(t *testing.T, out *os.File, dir string, env []string, path string, args ...string) *program {
+	t.Helper()
 	name := filepath.Base(path)
 	p := &program{name: name, log: filepath.Join(dir, name+".log"), done: make(chan struct{})}
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -39,7 +46,7 @@ func startProgram(t *testing.T, dir string, env []string, path string, args ...s
 		t.Fatal(err)
 	}
 	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), path, args...)
-	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = dir, env, log, log
+	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = dir, env, cmp.Or(out, log), log
 	// A group of its own, with whatever it starts, that ends with this process.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
@@ -157,18 +164,15 @@ func (p *program) listens(t *testing.T, addr string) {
 // patience bounds every wait; nothing here takes as long on a machine that works.
 const patience = 90 * time.Second
 
-// eventually waits until ok returns nil, and tells how long that was; what it says last is
-// shown when it never does.
-func eventually(t *testing.T, what string, ok func() error) time.Duration {
+// eventually waits until ok returns nil; what it says last is shown when it never does.
+func eventually(t *testing.T, what string, ok func() error) {
 	t.Helper()
-	begun := time.Now()
-	for {
+	for begun := time.Now(); ; {
 		err := ok()
-		took := time.Since(begun)
 		if err == nil {
-			return took
+			return
 		}
-		if took > patience {
+		if time.Since(begun) > patience {
 			t.Fatalf("waited in vain until %s: %v", what, err)
 		}
 		time.Sleep(50 * time.Millisecond)
