@@ -100,7 +100,10 @@ func (s Snapshot) with(id ID, p Presence) Snapshot {
 }
 
 // about is the action about a cluster.
-func about(t testing.TB, p Plan, id ID) Action {
+func about(t interface {
+	Helper()
+	Fatalf(string, ...any)
+}, p Plan, id ID) Action {
 	t.Helper()
 	for _, a := range p.Actions {
 		if a.Cluster == id {
