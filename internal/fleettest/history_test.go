@@ -1,0 +1,162 @@
+package fleettest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/norikae/norikae/internal/awsconf"
+	"github.com/norikae/norikae/internal/carries"
+	"github.com/norikae/norikae/internal/discover"
+	"github.com/norikae/norikae/internal/registrar"
+	"github.com/norikae/norikae/internal/registry"
+)
+
+// environment has the lab's keys and nothing of the machine's.
+func environment(t *testing.T) {
+	t.Helper()
+	for _, kv := range os.Environ() {
+		if k, _, _ := strings.Cut(kv, "="); strings.HasPrefix(k, "AWS_") {
+			t.Setenv(k, "")
+		}
+	}
+	for k, v := range map[string]string{
+		"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "fake", "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "HOME": t.TempDir(),
+	} {
+		t.Setenv(k, v)
+	}
+}
+
+func text(t *testing.T, source string) *registry.Text {
+	t.Helper()
+	x, err := registry.ParseText(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// set selects the world's fleet through a role in each account.
+func set(t *testing.T, w *World, interval time.Duration) *registry.Set {
+	t.Helper()
+	s := &registry.Set{
+		Owner: registry.Owner{Namespace: Namespace, Name: "fleet"},
+		Template: registry.Template{
+			Name:   text(t, "{{ .Name }}-{{ .Region }}-{{ .Account }}"),
+			Labels: map[string]*registry.Text{"cell": text(t, "{{ .Tags.cell }}")},
+		},
+		Auth:         registry.Auth{AWS: &registry.AWSAuth{}},
+		TargetGroups: &registry.TargetGroups{Name: text(t, "{{ .Name }}-web")},
+		Interval:     interval, RefreshInterval: 5 * interval,
+		Deletion: registry.Deletion{Delete: true, Grace: 10 * interval, MaxPercent: 20, KeepLast: 1},
+	}
+	src := registry.Source{Regions: w.Regions, Selector: registry.Selector{Tags: map[string]string{TagKey: TagValue}}}
+	for _, a := range w.Accounts {
+		src.Accounts = append(src.Accounts, registry.Account{RoleARN: "arn:aws:iam::" + a + ":role/clusters", ExternalID: "norikae"})
+	}
+	s.Sources = []registry.Source{src}
+	return s
+}
+
+// process is the product as it starts: nothing in its memory, and its own connections.
+func process(w *World, secrets registrar.Secrets) (*registrar.Registrar, error) {
+	cfg, err := adapters(w, secrets)
+	return registrar.New(cfg), err
+}
+
+func adapters(w *World, secrets registrar.Secrets) (cfg registrar.Config, err error) {
+	pool := awsconf.NewPool(awsconf.Options{Endpoint: w.Endpoint, HTTPClient: w.HTTP()})
+	config := func(ctx context.Context, region string, a registry.Account) (aws.Config, error) {
+		return pool.Config(ctx, region, awsconf.AssumeRole{RoleARN: a.RoleARN, ExternalID: a.ExternalID})
+	}
+	d, err := discover.New(discover.Config{AWS: config})
+	if err != nil {
+		return cfg, err
+	}
+	f, err := carries.New(carries.Config{AWS: config, Text: (*registry.Text).Render})
+	return registrar.Config{Discoverer: d, Secrets: secrets, Traffic: f}, err
+}
+
+// histories to run; make sweep runs 1,000.
+func histories(t *testing.T) int {
+	t.Helper()
+	if text := os.Getenv("NORIKAE_HISTORIES"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			t.Fatalf("NORIKAE_HISTORIES=%q is not a number above 0", text)
+		}
+		return n
+	}
+	return 40
+}
+
+// A fleet lives through random histories of events and failures of AWS, and the process
+// that keeps its Secrets is killed at random writes. Nothing is ever removed that is
+// there, and everything is in order when the failures have ended.
+func TestHistoriesWithFaultsConvergeAndRemoveNothingWrongly(t *testing.T) {
+	environment(t)
+	deleted, passes := 0, 0
+	for seed := range histories(t) {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d, p := live(t, uint64(seed))
+				deleted, passes = deleted+d, passes+p
+			})
+		})
+	}
+	t.Logf("%d Secrets deleted rightly in %d passes", deleted, passes)
+	if deleted == 0 && histories(t) > 10 {
+		t.Error("no history deleted a Secret: they prove nothing about deletion")
+	}
+}
+
+func live(t *testing.T, seed uint64) (deleted, rounds int) {
+	t.Helper()
+	w, err := NewWorld(Config{Accounts: 2, Regions: 2, Seed: seed, Delay: time.Minute, IndexLag: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	s := NewSecrets()
+	h := &History{
+		World: w, Secrets: s, Set: set(t, w, time.Minute), Rand: rand.New(rand.NewPCG(seed, 1)), //nolint:gosec // G404: repeatable
+		Process: func() (*registrar.Registrar, error) { return process(w, s) },
+	}
+	rounds = 30
+	for _, step := range []func() error{
+		func() error { return h.Begin(t.Context(), 10) },
+		func() error { return h.Run(t.Context(), rounds) },
+		func() error { return h.Settle(t.Context()) },
+	} {
+		if err := step(); err != nil {
+			t.Fatalf("%v\n%s", err, strings.Join(h.Log(), "\n"))
+		}
+	}
+	broken := Judge(h.Set, w.Evidence(s))
+	wrong, err := h.Final(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if broken = append(broken, wrong...); len(broken) > 0 {
+		t.Errorf("%s\n---\n%s", strings.Join(broken, "\n"), strings.Join(h.Log(), "\n"))
+	}
+	for _, x := range s.Writes() {
+		if x.Do == registry.Delete {
+			deleted++
+		}
+	}
+	return deleted, rounds
+}

@@ -1,0 +1,254 @@
+package registrar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/norikae/norikae/internal/fault"
+	"github.com/norikae/norikae/internal/registry"
+)
+
+// Bounds of one pass. Writes are few but at the first sync of a large fleet.
+const (
+	maxAsking  = 16 // questions that are asked at once
+	maxWriting = 8  // Secrets that are written at once
+)
+
+// Config of a Registrar.
+type Config struct {
+	Discoverer Discoverer
+	Secrets    Secrets
+	// Preview are the same Secrets, of which every write is validated by the API server and
+	// then forgotten. For Options.DryRun.
+	Preview Secrets
+	Traffic Traffic
+	Prober  Prober
+	// Now is the time; nil: time.Now.
+	Now func() time.Time
+	Log *slog.Logger // nil: silent
+}
+
+// Registrar runs passes, also of different sets at the same time.
+type Registrar struct {
+	cfg Config
+
+	mu      sync.Mutex
+	deleted map[registry.Owner][]time.Time // of Secrets whose clusters were gone
+}
+
+// New makes a Registrar.
+func New(cfg Config) *Registrar {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Registrar{cfg: cfg, deleted: map[registry.Owner][]time.Time{}}
+}
+
+// Pass asks, decides and writes once. What goes wrong with one cluster is in its Outcome,
+// with one account or region in its ScopeResult. An error is returned when there is no
+// result at all: the Secrets cannot be listed, or ctx has ended before anything was
+// written. When ctx ends later, the result says what was not written any more.
+func (r *Registrar) Pass(ctx context.Context, set *registry.Set, o Options) (Result, error) {
+	secrets := r.cfg.Secrets
+	if o.DryRun {
+		secrets = r.cfg.Preview
+	}
+	in, err := r.Gather(ctx, set)
+	if err != nil {
+		return Result{}, err
+	}
+	plan, err := r.decide(ctx, in)
+	if err != nil {
+		return Result{}, err
+	}
+	res := Result{
+		Scopes: in.Snapshot.Scopes, Outcomes: r.act(ctx, secrets, set.Owner, plan),
+		Stopped: plan.Stopped, StoppedReason: plan.StoppedReason,
+	}
+	if !o.DryRun {
+		r.remember(set.Owner, res)
+	}
+	return res, nil
+}
+
+// Gather asks for everything that the first decision of a pass needs.
+func (r *Registrar) Gather(ctx context.Context, set *registry.Set) (*registry.Input, error) {
+	entries, err := r.cfg.Secrets.List(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing Argo CD's cluster Secrets: %w", err)
+	}
+	var known []registry.ID
+	for _, e := range entries {
+		if e.Owner == set.Owner {
+			known = append(known, e.Cluster)
+		}
+	}
+	in := &registry.Input{Set: set, Entries: entries}
+	in.ApplicationSets, in.ApplicationSetsErr = r.cfg.Secrets.ApplicationSets(ctx)
+	in.Snapshot, err = r.cfg.Discoverer.Discover(ctx, set, known)
+	if err != nil {
+		return nil, fmt.Errorf("discovering clusters: %w", err)
+	}
+	in.Traffic, in.Probes = map[string]registry.Traffic{}, map[string]error{}
+	in.Now = r.cfg.Now()
+	in.Deleted = r.lately(set, in.Now)
+	return in, nil
+}
+
+// lately is when Secrets of a set were deleted, within the grace. A process that has just
+// started remembers none: the limit of what vanishes at once is on the Secrets and holds
+// all the same.
+func (r *Registrar) lately(set *registry.Set, now time.Time) []time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.deleted[set.Owner] = slices.DeleteFunc(r.deleted[set.Owner], func(t time.Time) bool { return now.Sub(t) >= set.Deletion.Grace })
+	return slices.Clone(r.deleted[set.Owner])
+}
+
+// remember what a pass deleted.
+func (r *Registrar) remember(owner registry.Owner, res Result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, o := range res.Outcomes {
+		if o.Written && o.Do == registry.Delete {
+			r.deleted[owner] = append(r.deleted[owner], r.cfg.Now())
+		}
+	}
+}
+
+// decide until nothing is left to be asked, which takes one round of questions.
+func (r *Registrar) decide(ctx context.Context, in *registry.Input) (registry.Plan, error) {
+	plan := registry.Decide(*in)
+	if len(plan.Ask) == 0 {
+		return plan, ctx.Err()
+	}
+	r.Answer(ctx, in, plan.Ask)
+	if err := ctx.Err(); err != nil {
+		return registry.Plan{}, err // answers that were cut off are none
+	}
+	plan = registry.Decide(*in)
+	if n := len(plan.Ask); n > 0 {
+		return registry.Plan{}, fmt.Errorf("deciding again left %d questions, the first about %s: this is a bug", n, plan.Ask[0].Cluster.ARN())
+	}
+	return plan, nil
+}
+
+// Answer the questions of a plan into in.
+func (r *Registrar) Answer(ctx context.Context, in *registry.Input, asked []registry.Asked) {
+	var mu sync.Mutex
+	each(maxAsking, len(asked), func(i int) {
+		q := asked[i]
+		arn := q.Cluster.ARN()
+		switch q.Question {
+		case registry.AskProbe:
+			ctx, cancel := context.WithTimeout(ctx, in.Set.Probe.Timeout)
+			defer cancel()
+			err := r.cfg.Prober.Probe(ctx, q.Cluster)
+			mu.Lock()
+			defer mu.Unlock()
+			in.Probes[arn] = err
+		case registry.AskTraffic:
+			t := r.cfg.Traffic.Routes(ctx, in.Set, q.Cluster)
+			mu.Lock()
+			defer mu.Unlock()
+			in.Traffic[arn] = t
+		}
+	})
+}
+
+// act carries out a plan: what adds and repairs first, and what removes after it, one by
+// one, so that an interrupted pass has removed as little as possible.
+func (r *Registrar) act(ctx context.Context, s Secrets, owner registry.Owner, plan registry.Plan) []Outcome {
+	out := make([]Outcome, len(plan.Actions))
+	var adding, removing []int
+	for i, a := range plan.Actions {
+		out[i].Action = a
+		switch {
+		case a.Do == "":
+		case a.Do == registry.Delete || a.Do == registry.Replace:
+			removing = append(removing, i)
+		default:
+			adding = append(adding, i)
+		}
+	}
+	do := func(o *Outcome) {
+		if o.Err = ctx.Err(); o.Err == nil {
+			o.Err = write(ctx, s, owner, o.Action)
+		}
+		r.settle(o)
+	}
+	each(maxWriting, len(adding), func(i int) { do(&out[adding[i]]) })
+	for _, i := range removing {
+		do(&out[i])
+	}
+	return out
+}
+
+// write one action.
+func write(ctx context.Context, s Secrets, owner registry.Owner, a registry.Action) error {
+	switch a.Do {
+	case registry.Create:
+		return s.Create(ctx, owner, a)
+	case registry.Update, registry.Adopt:
+		return s.Update(ctx, owner, a)
+	case registry.Mark:
+		return s.Mark(ctx, a)
+	case registry.Delete:
+		return s.Delete(ctx, *a.Entry)
+	case registry.Replace:
+		// Killed in between, the next pass finds a cluster that is not registered.
+		if err := s.Delete(ctx, *a.Entry); err != nil {
+			return err
+		}
+		return s.Create(ctx, owner, a)
+	}
+	return fmt.Errorf("nobody knows how to %q", a.Do)
+}
+
+// settle an outcome: what could not be written says so.
+func (r *Registrar) settle(o *Outcome) {
+	o.Written = o.Err == nil
+	log := r.cfg.Log.With("cluster", o.Cluster.ARN(), "do", o.Do, "state", o.State, "reason", o.Reason)
+	if o.Written {
+		log.Info("wrote a cluster Secret", "effect", o.Effect)
+		return
+	}
+	log.Warn("did not write a cluster Secret", "error", o.Err)
+	o.State, o.Reason = registry.Unwritten, "WriteFailed"
+	switch {
+	case errors.Is(o.Err, fault.ErrConflict):
+		o.Reason = "ChangedMeanwhile"
+	case errors.Is(o.Err, fault.ErrDenied):
+		o.Reason = "WriteDenied"
+	case errors.Is(o.Err, context.Canceled), errors.Is(o.Err, context.DeadlineExceeded):
+		o.Reason = "Interrupted"
+	}
+	o.Message = fmt.Sprintf("%s: %v", o.Do, o.Err)
+}
+
+// each calls work for 0 … n-1, at most limit of them at once, and returns when all have
+// returned.
+func each(limit, n int, work func(int)) {
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range min(limit, n) {
+		wg.Go(func() {
+			for i := range next {
+				work(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}
