@@ -15,7 +15,7 @@ func (c Config) validateKubernetes() error {
 		return nil
 	case c.Fleet > kubeapi.MaxServers:
 		return &ConfigError{"fleet", fmt.Errorf(
-			"%d clusters with real API servers are not in 0–%d: each takes about 450 MB of memory; take fewer clusters, or leave out Kubernetes", c.Fleet, kubeapi.MaxServers)}
+			"%d clusters with real API servers are not in 0–%d: each takes about 500 MB of memory; take fewer clusters, or leave out Kubernetes", c.Fleet, kubeapi.MaxServers)}
 	case c.StateDir != "":
 		return &ConfigError{"kubernetes", fmt.Errorf(
 			"a state directory (%s) cannot bring API servers back: they would be empty, and elsewhere; leave out one of the two", c.StateDir)}

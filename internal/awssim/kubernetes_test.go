@@ -110,7 +110,7 @@ func TestALabWithRealAPIServersRefuses(t *testing.T) {
 		change      func(*awssim.Config)
 		field, want string
 	}{
-		"a large fleet":         {func(c *awssim.Config) { c.World, c.Fleet = awssim.WorldFleet, 1000 }, "fleet", "1000 clusters with real API servers are not in 0–8: each takes about 450 MB"},
+		"a large fleet":         {func(c *awssim.Config) { c.World, c.Fleet = awssim.WorldFleet, 1000 }, "fleet", "1000 clusters with real API servers are not in 0–8: each takes about 500 MB"},
 		"one cluster too many":  {func(c *awssim.Config) { c.World, c.Fleet = awssim.WorldFleet, kubeapi.MaxServers+1 }, "fleet", "9 clusters"},
 		"a state directory":     {func(c *awssim.Config) { c.StateDir = t.TempDir() }, "kubernetes", "leave out one of the two"},
 		"a folder without them": {func(c *awssim.Config) { c.Kubernetes = t.TempDir() }, "kubernetes", "the program etcd of Kubernetes is not in"},

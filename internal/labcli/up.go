@@ -49,7 +49,7 @@ policies hold. A lab with a --state-dir that is started there again has its reso
 and addresses, but not its metrics and temporary credentials.
 
 With --kubernetes every EKS cluster, those that are created later too, has a real API
-server on this machine, of about 450 MB, and at most 8 run. aws eks update-kubeconfig and
+server on this machine, of about 500 MB, and at most 8 run. aws eks update-kubeconfig and
 Argo CD get in as they do on AWS: their tokens are verified, and access entries, access
 policies and the ConfigMap aws-auth decide who they are. There are no nodes. The folder
 has etcd, kube-apiserver and kube-controller-manager, as make kube-assets builds them and

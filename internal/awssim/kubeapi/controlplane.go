@@ -17,7 +17,7 @@ import (
 	"github.com/norikae/norikae/internal/awssim/sts"
 )
 
-// MaxServers is how many clusters a ControlPlane runs: each takes about 450 MB.
+// MaxServers is how many clusters a ControlPlane runs: each takes about 500 MB.
 const MaxServers = 8
 
 // atOnce is how many start at a time; more would only wait for each other.
@@ -158,7 +158,7 @@ func (p *ControlPlane) place(c eks.ClusterInfo) (dir string, err error) {
 	case twice:
 		return "", fmt.Errorf("the API server of %s runs already", c.Name)
 	case len(p.servers) >= MaxServers:
-		return "", fmt.Errorf("%d API servers run already, which is the most in a lab, of about 450 MB each; delete a cluster first", MaxServers)
+		return "", fmt.Errorf("%d API servers run already, which is the most in a lab, of about 500 MB each; delete a cluster first", MaxServers)
 	}
 	p.servers[c.ARN] = nil
 	p.made++
