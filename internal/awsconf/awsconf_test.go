@@ -287,19 +287,29 @@ func TestS15_OneCallOutlastsThrottlingButNeverBlocksForLong(t *testing.T) {
 }
 
 func TestACallWithoutAnswerEndsAtItsDeadline(t *testing.T) {
+	endsAt(t, Options{}, callTimeout)
+}
+
+func TestALongPollEndsLaterByWhatItWaits(t *testing.T) {
+	endsAt(t, Options{Wait: 20 * time.Second}, callTimeout+20*time.Second)
+}
+
+func endsAt(t *testing.T, o Options, want time.Duration) {
+	t.Helper()
 	environment(t, keys())
 	synctest.Test(t, func(t *testing.T) {
-		cfg, err := Load(t.Context(), Options{HTTPClient: transport(func(r *http.Request) (*http.Response, error) {
+		o.HTTPClient = transport(func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
-		})})
+		})
+		cfg, err := Load(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
 		_, err = elb.NewFromConfig(cfg).DescribeRules(t.Context(), &elb.DescribeRulesInput{RuleArns: []string{"x"}})
-		if took := time.Since(start); took != callTimeout {
-			t.Errorf("ended after %s, want %s", took, callTimeout)
+		if took := time.Since(start); took != want {
+			t.Errorf("ended after %s, want %s", took, want)
 		}
 		if err = Classify("reading", err); !errors.Is(err, context.DeadlineExceeded) || fault.IsTerminal(err) {
 			t.Errorf("got %v", err)

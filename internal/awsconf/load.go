@@ -46,6 +46,8 @@ type Options struct {
 	Credentials aws.CredentialsProvider
 	// HTTPClient replaces the transport; for tests.
 	HTTPClient aws.HTTPClient
+	// Wait is how much longer than usual a call may take, for long polls; 0–20 s.
+	Wait time.Duration
 	// Limits that other configurations share; nil: its own.
 	Limits *Limits
 	// In is the field of the user's file that AssumeRole was read from, for errors; default
@@ -84,8 +86,8 @@ func Load(ctx context.Context, o Options) (aws.Config, error) {
 		limits = NewLimits()
 	}
 	// STS is asked for a role with the caller's own credentials, all others with the role's.
-	own := append(slices.Clip(cfg.APIOptions), deadline, limits.of(""))
-	cfg.APIOptions = append(slices.Clip(cfg.APIOptions), deadline, limits.of(o.AssumeRole.account()))
+	own := append(slices.Clip(cfg.APIOptions), deadline(callTimeout+o.Wait), limits.of(""))
+	cfg.APIOptions = append(slices.Clip(cfg.APIOptions), deadline(callTimeout+o.Wait), limits.of(o.AssumeRole.account()))
 	creds := &credentials{source: cfg.Credentials, hint: o.hint()}
 	if o.AssumeRole.RoleARN != "" {
 		// The STS client keeps the base credentials; everybody else gets the role's.
@@ -110,7 +112,7 @@ func (o Options) loadOptions() []func(*config.LoadOptions) error {
 		config.WithRetryer(newRetryer),
 		config.WithCredentialsCacheOptions(refreshEarly),
 		// Bound each attempt, so that one lost answer leaves time for others.
-		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attemptTimeout)),
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attemptTimeout + o.Wait)),
 		config.WithAPIOptions(userAgent(o.Version)),
 	}
 	if o.Region != "" {
