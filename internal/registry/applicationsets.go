@@ -3,35 +3,44 @@ package registry
 import (
 	"fmt"
 	"maps"
+	"slices"
 )
 
-// secretType is on every cluster Secret, and Argo CD's generators select by it too.
-const secretType = "argocd.argoproj.io/secret-type"
+// marked are the labels of a Secret that carries the set's mark, which ApplicationSets may
+// select by as well.
+func (p *pass) marked(labels map[string]string) map[string]string {
+	out := maps.Clone(nonNil(labels))
+	maps.Copy(out, MarkLabels(p.Set.Owner))
+	return out
+}
 
-// selects tells whether one of its cluster generators makes Applications of a Secret with
-// these labels; nil: there is no Secret.
-func (s ApplicationSet) selects(labels map[string]string) bool {
-	if labels == nil {
-		return false
+// MarkLabels are the labels by which a cluster Secret is known as one, and as a set's.
+func MarkLabels(o Owner) map[string]string {
+	return map[string]string{
+		"argocd.argoproj.io/secret-type":   "cluster",
+		"app.kubernetes.io/managed-by":     "norikae",
+		"norikae.dev/clusterset":           o.Name,
+		"norikae.dev/clusterset-namespace": o.Namespace,
 	}
-	all := maps.Clone(labels)
-	all[secretType] = "cluster"
-	for _, sel := range s.Selectors {
-		if sel.Match(all) {
-			return true
-		}
-	}
-	return false
+}
+
+// drops tells whether one of its cluster generators selects a Secret with the labels
+// before, and does not with the labels after; nil: there is no Secret. Each generator
+// counts alone, as each makes Applications of its own.
+func (s ApplicationSet) drops(before, after map[string]string) bool {
+	return before != nil && slices.ContainsFunc(s.Selectors, func(sel LabelSelector) bool {
+		return sel.Match(before) && (after == nil || !sel.Match(after))
+	})
 }
 
 func (s ApplicationSet) String() string { return s.Namespace + "/" + s.Name }
 
 // losing are the ApplicationSets that delete their Applications when the labels of a Secret
-// change so, or when it goes (nil).
+// change so.
 func (p *pass) losing(before, after map[string]string) []ApplicationSet {
 	var lost []ApplicationSet
 	for _, s := range p.ApplicationSets {
-		if !s.Keeps && s.selects(nonNil(before)) && !s.selects(after) {
+		if !s.Keeps && s.drops(before, after) {
 			lost = append(lost, s)
 		}
 	}
@@ -52,7 +61,7 @@ func (p *pass) loses(before, after map[string]string, reached bool) string {
 	var with, without, keep []string
 	for _, s := range p.ApplicationSets {
 		switch {
-		case !s.selects(nonNil(before)) || s.selects(after):
+		case !s.drops(nonNil(before), after):
 		case s.Keeps:
 			keep = append(keep, s.String())
 		case s.Preserves:
@@ -85,7 +94,7 @@ func (p *pass) loses(before, after map[string]string, reached bool) string {
 func (p *pass) gains(before, after map[string]string) string {
 	var gained []string
 	for _, s := range p.ApplicationSets {
-		if s.selects(nonNil(after)) && !s.selects(before) {
+		if s.drops(nonNil(after), before) {
 			gained = append(gained, s.String())
 		}
 	}

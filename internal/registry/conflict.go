@@ -41,6 +41,9 @@ func (p *pass) adopt(a *Action, c Cluster, e *Entry, want Registration) {
 			return
 		}
 	}
+	if p.unmarkable(a, e) {
+		return
+	}
 	a.Entry = e
 	p.repair(a, c, want)
 	if a.State == Conflict {

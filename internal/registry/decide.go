@@ -272,7 +272,7 @@ func (p *pass) create(a *Action, c Cluster, want Registration) {
 	}
 	a.is(Registered, "Registered", "")
 	a.Do, a.Want = Create, want
-	a.Effect = p.gains(nil, want.Labels)
+	a.Effect = p.gains(nil, p.marked(want.Labels))
 }
 
 // ready tells whether EKS has a cluster that can be registered.

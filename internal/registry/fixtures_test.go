@@ -60,11 +60,13 @@ func entryOf(t testing.TB, s *Set, c Cluster) Entry {
 // apply is what the API server has when an action but Delete has been written.
 func apply(a Action, owner Owner) Entry {
 	if a.Do == Create || a.Do == Replace {
-		return Entry{
+		e := Entry{
 			Namespace: "argocd", Name: SecretName(a.Cluster), Registration: a.Want,
 			Owner: owner, Cluster: a.Cluster, Created: a.Created,
 			Applied: Keys{slices.Sorted(maps.Keys(a.Want.Labels)), slices.Sorted(maps.Keys(a.Want.Annotations))},
 		}
+		e.Labels = mark(a.Want.Labels, owner)
+		return e
 	}
 	e := *a.Entry
 	e.MissingSince, e.UnselectedSince = a.MissingSince, a.UnselectedSince
@@ -73,16 +75,31 @@ func apply(a Action, owner Owner) Entry {
 	}
 	labels, annotations := merged(e.Labels, e.Applied.Labels, a.Want.Labels), merged(e.Annotations, e.Applied.Annotations, a.Want.Annotations)
 	e.Registration = a.Want
-	e.Labels, e.Annotations = labels, annotations
+	e.Labels, e.Annotations = mark(labels, owner), annotations
 	e.Applied = Keys{slices.Sorted(maps.Keys(a.Want.Labels)), slices.Sorted(maps.Keys(a.Want.Annotations))}
 	e.Owner, e.Cluster, e.Created, e.Adopt = owner, a.Cluster, a.Created, Owner{}
 	e.Allow = slices.DeleteFunc(slices.Clone(e.Allow), func(s string) bool { return s == a.Uses })
 	return e
 }
 
+// mark is what a Secret's labels are with the mark.
+func mark(labels map[string]string, o Owner) map[string]string {
+	out := maps.Clone(labels)
+	if out == nil {
+		out = map[string]string{}
+	}
+	maps.Copy(out, map[string]string{
+		"argocd.argoproj.io/secret-type": "cluster", "app.kubernetes.io/managed-by": "norikae",
+		"norikae.dev/clusterset": o.Name, "norikae.dev/clusterset-namespace": o.Namespace,
+	})
+	return out
+}
+
 // foreign is a Secret that somebody made by hand.
 func foreign(secret, name, server string) Entry {
-	return Entry{Namespace: "argocd", Name: secret, Registration: Registration{ClusterName: name, Server: server, Config: "{}"}}
+	return Entry{Namespace: "argocd", Name: secret, Registration: Registration{
+		ClusterName: name, Server: server, Config: "{}", Labels: map[string]string{"argocd.argoproj.io/secret-type": "cluster"},
+	}}
 }
 
 // see is a snapshot with everything in order.

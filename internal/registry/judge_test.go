@@ -195,12 +195,12 @@ func (j *judge) inPlace(in Input, a Action) error {
 		return nil
 	}
 	for _, s := range in.ApplicationSets {
-		if !s.Keeps && generates(s, before.Labels) && !generates(s, after.Labels) {
+		if !s.Keeps && dropped(s, before.Labels, after.Labels) {
 			return fmt.Errorf("law 5: ApplicationSet %s no longer selects it: %v, %v", s.Name, before.Labels, after.Labels)
 		}
 	}
-	if in.ApplicationSetsErr != nil && fmt.Sprint(before.Labels) != fmt.Sprint(after.Labels) {
-		return fmt.Errorf("law 5: ApplicationSets are not known, and labels %v become %v", before.Labels, after.Labels)
+	if was, is := fmt.Sprint(before.Labels, before.Annotations), fmt.Sprint(after.Labels, after.Annotations); in.ApplicationSetsErr != nil && was != is {
+		return fmt.Errorf("law 5: ApplicationSets are not known, and %s becomes %s", was, is)
 	}
 	if a.Do == Mark {
 		before.MissingSince, before.UnselectedSince = after.MissingSince, after.UnselectedSince
@@ -211,16 +211,21 @@ func (j *judge) inPlace(in Input, a Action) error {
 	return nil
 }
 
-// generates tells, in the judge's own words, whether an ApplicationSet selects the labels.
-func generates(s ApplicationSet, labels map[string]string) bool {
-	for _, sel := range s.Selectors {
-		ok := true
+// dropped tells, in the judge's own words, whether one of an ApplicationSet's generators
+// selects the Secret before and not after.
+func dropped(s ApplicationSet, before, after map[string]string) bool {
+	selects := func(sel LabelSelector, labels map[string]string) bool {
 		for _, r := range sel {
 			v, has := labels[r.Key]
 			in := has && slices.Contains(r.Values, v)
-			ok = ok && map[Operator]bool{In: in, NotIn: !in, Exists: has, DoesNotExist: !has}[r.Operator]
+			if !map[Operator]bool{In: in, NotIn: !in, Exists: has, DoesNotExist: !has}[r.Operator] {
+				return false
+			}
 		}
-		if ok {
+		return true
+	}
+	for _, sel := range s.Selectors {
+		if selects(sel, before) && !selects(sel, after) {
 			return true
 		}
 	}

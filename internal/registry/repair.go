@@ -126,7 +126,7 @@ func (p *pass) replace(a *Action, c Cluster, want Registration) {
 	a.Do, a.Want, a.Uses, a.Created = Replace, want, AllowReplace, c.Created
 	a.MissingSince, a.UnselectedSince = time.Time{}, time.Time{}
 	a.Effect = p.loses(a.Entry.Labels, nil, false)
-	if more := p.gains(nil, want.Labels); more != "" {
+	if more := p.gains(nil, p.marked(want.Labels)); more != "" {
 		a.Effect = join(a.Effect, more)
 	}
 }
@@ -163,39 +163,62 @@ func (p *pass) replaceCollides(a *Action, want Registration) bool {
 }
 
 // relabel lets labels change only if every ApplicationSet that made Applications of the
-// Secret goes on selecting it, or a person allowed it.
+// Secret goes on selecting it, or a person allowed it. Where ApplicationSets are not known,
+// annotations stay, too: names of Applications may be made of them.
 func (p *pass) relabel(a *Action, want *Registration) {
 	e := a.Entry
-	after := merged(e.Labels, e.Applied.Labels, want.Labels)
-	if maps.Equal(e.Labels, after) {
-		return
+	before, after := e.Labels, merged(e.Labels, e.Applied.Labels, want.Labels)
+	same := maps.Equal(before, after)
+	if e.Owner == p.Set.Owner {
+		before = p.marked(before)
 	}
-	lost := p.losing(e.Labels, after)
-	allowed := p.allows(*e, AllowRelabel)
+	after = p.marked(after)
+	lost, allowed := p.losing(before, after), p.allows(*e, AllowRelabel)
 	switch {
 	case p.ApplicationSetsErr != nil && !allowed:
-		a.hold("ApplicationSetsUnknown", "its labels stay as they are, because which ApplicationSets select by them cannot be known%s; %s", because(p.ApplicationSetsErr), allowRelabel)
+		if same && maps.Equal(e.Annotations, merged(e.Annotations, e.Applied.Annotations, want.Annotations)) {
+			return
+		}
+		a.hold("ApplicationSetsUnknown", "its labels and annotations stay as they are, because what ApplicationSets make of them cannot be known%s; %s", because(p.ApplicationSetsErr), allowRelabel)
+		want.Annotations = kept(e.Annotations, e.Applied.Annotations)
 	case len(lost) > 0 && !allowed:
-		a.hold("LabelWouldDelete", "its labels stay as they are: %s; %s", p.loses(e.Labels, after, true), allowRelabel)
+		a.hold("LabelWouldDelete", "its labels stay as they are: %s; %s", p.loses(before, after, true), allowRelabel)
 	default:
 		if len(lost) > 0 || p.ApplicationSetsErr != nil {
 			a.Uses = AllowRelabel
 		}
-		a.Effect = join(p.loses(e.Labels, after, true), p.gains(e.Labels, after))
+		a.Effect = join(p.loses(before, after, true), p.gains(before, after))
 		return
 	}
-	want.Labels = kept(e)
+	want.Labels = kept(e.Labels, e.Applied.Labels)
 }
 
-// kept is a declaration that leaves the labels as they are.
-func kept(e *Entry) map[string]string {
-	labels := map[string]string{}
-	for _, k := range e.Applied.Labels {
-		if v, ok := e.Labels[k]; ok {
-			labels[k] = v
+// unmarkable tells whether the set's mark alone would make Argo CD delete Applications of
+// a Secret that is to be adopted.
+func (p *pass) unmarkable(a *Action, e *Entry) bool {
+	before, after := nonNil(e.Labels), p.marked(e.Labels)
+	switch {
+	case p.allows(*e, AllowRelabel):
+		return false
+	case p.ApplicationSetsErr != nil:
+		a.is(Held, "ApplicationSetsUnknown", "Secret %s is not adopted, because what ApplicationSets make of the mark's labels cannot be known%s; %s", e.Name, because(p.ApplicationSetsErr), allowRelabel)
+	case len(p.losing(before, after)) > 0:
+		a.is(Held, "LabelWouldDelete", "Secret %s is not adopted, because of the mark's labels: %s; %s", e.Name, p.loses(before, after, true), allowRelabel)
+	default:
+		return false
+	}
+	return true
+}
+
+// kept is a declaration of what was declared last time, as it is.
+func kept(live map[string]string, applied []string) map[string]string {
+	out := map[string]string{}
+	for _, k := range applied {
+		if v, ok := live[k]; ok {
+			out[k] = v
 		}
 	}
-	return labels
+	return out
 }
 
 // merged are the labels that a declaration makes of those that are there: of these, the

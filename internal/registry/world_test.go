@@ -74,6 +74,7 @@ func (w *world) selectors() []LabelSelector {
 		{{Key: "team", Operator: DoesNotExist}},
 		{},
 		{{Key: "mine", Operator: Exists}},
+		{{Key: "app.kubernetes.io/managed-by", Operator: DoesNotExist}},
 	}
 	return []LabelSelector{all[w.roll(len(all))], all[w.roll(len(all))]}
 }
@@ -215,7 +216,7 @@ func (w *world) byHand() {
 	id := w.ids[w.roll(len(w.ids))]
 	w.serial++
 	e := foreign(fmt.Sprintf("hand-%d", w.serial), id.Name, "https://gke.example/"+fmt.Sprint(w.serial))
-	e.UID, e.Labels = fmt.Sprint(w.serial), map[string]string{"env": "prod"}
+	e.UID, e.Labels = fmt.Sprint(w.serial), map[string]string{"env": "prod", "argocd.argoproj.io/secret-type": "cluster"}
 	if c := w.eks[id]; c != nil && w.roll(2) == 0 {
 		e.Server = c.Endpoint + "/"
 	}
