@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,23 @@ func TestTheErrorOfAProgramCarriesTheEndOfItsLogOnly(t *testing.T) {
 	_, err := Run(t.Context(), Config{Assets: broken(t, "seq 1 10000; exit 1"), Dir: t.TempDir()})
 	if err == nil || !strings.Contains(err.Error(), "9999\n10000") || strings.Contains(err.Error(), "\n5000\n") || len(err.Error()) > 2*tailSize {
 		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestAPortThatSomebodyElseTookIsGivenUp(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	_, err := Run(t.Context(), Config{Dir: dir, Assets: broken(t, `echo "$@" >> tries; echo "listen: address already in use"; exit 1`)})
+	if err == nil || !strings.Contains(err.Error(), "address already in use") {
+		t.Errorf("the error is %v", err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "tries"))
+	ports := map[string]bool{}
+	for _, port := range regexp.MustCompile(`--secure-port=\d+`).FindAllString(string(text), -1) {
+		ports[port] = true
+	}
+	if err != nil || len(ports) != portTries {
+		t.Errorf("the ports that were tried are %v: %v", ports, err)
 	}
 }
 
