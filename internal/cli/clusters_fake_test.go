@@ -255,3 +255,5 @@ func (c *clustersCall) run(t *testing.T) (code int, out, errOut string) {
 }
 
 var errRefused = errors.New("secrets is forbidden")
+
+func seconds(n int) time.Duration { return time.Duration(n) * time.Second }

@@ -236,7 +236,7 @@ func (m *migrateCommand) adoptMade(ctx context.Context, f Fleet, s migrate.Conve
 		}
 	}
 	if len(made) == 0 {
-		return m.print(fmt.Appendf(nil, "ClusterSet %s: no Secret in namespace %s looks like one of %s\n", f.Info().Set.Owner, f.Info().ArgoCDNamespace, m.tool))
+		return m.print(fmt.Appendf(nil, "ClusterSet %s: no Secret in namespace %s looks as if %s had made it\n", f.Info().Set.Owner, f.Info().ArgoCDNamespace, m.tool))
 	}
 	slices.Sort(made)
 	if p, err = m.pass(ctx, f, PassOptions{Mode: Look, Adopt: made, Only: made}); err != nil {
@@ -247,7 +247,7 @@ func (m *migrateCommand) adoptMade(ctx context.Context, f Fleet, s migrate.Conve
 	}
 	var takes, left []string
 	var b strings.Builder
-	fmt.Fprintf(&b, "ClusterSet %s: %s looks like one of %s\n", f.Info().Set.Owner, count(len(made), "Secret"), m.tool)
+	fmt.Fprintf(&b, "ClusterSet %s: %s made by %s, by the look\n", f.Info().Set.Owner, count(len(made), "Secret"), m.tool)
 	for _, name := range made {
 		o, err := adoptable(f, p, name)
 		if err != nil {

@@ -234,7 +234,10 @@ func (u unknown) refuse(path string) error {
 	if len(u) == 0 {
 		return nil
 	}
-	keys := slices.Sorted(maps.Keys(u))
+	var keys []string
+	for _, k := range slices.Sorted(maps.Keys(u)) {
+		keys = append(keys, fmt.Sprintf("%s (line %d)", k, u[k].Line))
+	}
 	return fmt.Errorf("%s has no field %s, and the tool ignored it: remove it, or write what you meant", path, strings.Join(keys, ", "))
 }
 
