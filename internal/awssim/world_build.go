@@ -208,7 +208,8 @@ func (l *Lab) dnsAPI(op string, p wire.Params) (wire.Struct, error) {
 	return out, nil
 }
 
-// fleetAccounts are the first n accounts of the world fleet: 000000000000, 111111111111 …
+// fleetAccounts are the first n accounts of the world fleet: 000000000000, 111111111111
+// and so on.
 func fleetAccounts(n int) []string {
 	accounts := make([]string, n)
 	for i := range accounts {
