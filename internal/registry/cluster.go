@@ -43,7 +43,7 @@ type ID struct{ Partition, Account, Region, Name string }
 
 // ARN of the cluster: arn:PARTITION:eks:REGION:ACCOUNT:cluster/NAME.
 func (id ID) ARN() string {
-	return fmt.Sprintf("arn:%s:eks:%s:%s:cluster/%s", id.Partition, id.Region, id.Account, id.Name)
+	return "arn:" + id.Partition + ":eks:" + id.Region + ":" + id.Account + ":cluster/" + id.Name
 }
 
 // Scope that the cluster is in.

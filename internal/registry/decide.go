@@ -23,21 +23,29 @@ func Decide(in Input) Plan {
 	}
 	p.remove()
 	plan := p.limit()
-	for i := range plan.Actions {
-		a := &plan.Actions[i]
-		a.Message, a.Effect = clip(a.Message), clip(a.Effect)
-	}
-	slices.SortFunc(plan.Actions, func(a, b Action) int {
-		return cmp.Or(strings.Compare(a.Cluster.ARN(), b.Cluster.ARN()), strings.Compare(secretOf(a), secretOf(b)))
-	})
+	plan.Actions = inOrder(plan.Actions)
 	return plan
 }
 
-func secretOf(a Action) string {
-	if a.Entry == nil {
-		return ""
+// inOrder sorts actions by ARN, those of one by Secret, and bounds what they say.
+func inOrder(actions []Action) []Action {
+	type place struct{ arn, secret string }
+	places, order := make([]place, len(actions)), make([]int, len(actions))
+	for i, a := range actions {
+		places[i].arn, order[i] = a.Cluster.ARN(), i
+		if a.Entry != nil {
+			places[i].secret = a.Entry.Name
+		}
 	}
-	return a.Entry.Name
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(strings.Compare(places[a].arn, places[b].arn), strings.Compare(places[a].secret, places[b].secret))
+	})
+	out := make([]Action, len(actions))
+	for i, from := range order {
+		out[i] = actions[from]
+		out[i].Message, out[i].Effect = clip(out[i].Message), clip(out[i].Effect)
+	}
+	return out
 }
 
 // pass is one call of Decide.

@@ -12,6 +12,9 @@ const maxMessage = 512
 
 // clip a message to maxMessage, at a character's end, without control characters.
 func clip(s string) string {
+	if s == "" {
+		return ""
+	}
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '

@@ -168,7 +168,10 @@ func (p *pass) replaceCollides(a *Action, want Registration) bool {
 func (p *pass) relabel(a *Action, want *Registration) {
 	e := a.Entry
 	before, after := e.Labels, merged(e.Labels, e.Applied.Labels, want.Labels)
-	same := maps.Equal(before, after)
+	same := maps.Equal(before, after) && e.Owner == p.Set.Owner
+	if same && p.ApplicationSetsErr == nil {
+		return
+	}
 	if e.Owner == p.Set.Owner {
 		before = p.marked(before)
 	}
