@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/norikae/norikae/api/v1alpha1"
+	"github.com/norikae/norikae/internal/fault"
 	"github.com/norikae/norikae/internal/manifest"
 	"github.com/norikae/norikae/internal/registrar"
 	"github.com/norikae/norikae/internal/registry"
@@ -149,7 +151,10 @@ func (s *session) clustersCommand() *cobra.Command {
 		},
 	}
 	c.setFlags(cmd)
-	cmd.AddCommand(c.listCommand(), c.diffCommand(), c.syncCommand(), c.explainCommand(), c.adoptCommand(), c.retireCommand())
+	for _, sub := range []*cobra.Command{c.listCommand(), c.diffCommand(), c.syncCommand(), c.explainCommand(), c.adoptCommand(), c.retireCommand()} {
+		sub.ValidArgsFunction = cobra.NoFileCompletions // they are clusters, not files
+		cmd.AddCommand(sub)
+	}
 	return cmd
 }
 
@@ -251,7 +256,7 @@ func (c *clustersCommand) connect(ctx context.Context, o FleetOptions) ([]Fleet,
 	if _, ok := errors.AsType[*manifest.Error](err); ok {
 		return nil, hinted(err, "Nothing was sent to AWS. The fields are explained in docs/clusterset-fields.md.")
 	}
-	return fleets, err
+	return fleets, kubernetesError(err, cmp.Or(o.Namespace, "NAMESPACE"))
 }
 
 func (c *clustersCommand) readSet(name string) (SetFile, error) {
@@ -300,9 +305,21 @@ func (c *clustersCommand) writing(cmd *cobra.Command, run func(context.Context) 
 func (c *clustersCommand) pass(ctx context.Context, f Fleet, o PassOptions) (Pass, error) {
 	p, err := asking(ctx, c.session, "still asking AWS and Argo CD", func(ctx context.Context) (Pass, error) { return f.Pass(ctx, o) })
 	if err != nil {
-		return p, fmt.Errorf("%s: %w", f.Info().Set.Owner, err)
+		return p, kubernetesError(fmt.Errorf("ClusterSet %s: %w", f.Info().Set.Owner, err), f.Info().ArgoCDNamespace)
 	}
 	return p, nil
+}
+
+// kubernetesError says what to do about an error of the API server. What goes wrong with
+// AWS is in a pass, each at its place.
+func kubernetesError(err error, namespace string) error {
+	switch {
+	case errors.Is(err, fault.ErrDenied):
+		return hinted(err, fmt.Sprintf("norikae needs list on secrets and on applicationsets.argoproj.io, and to write create, patch and delete on secrets; `kubectl auth can-i --list -n %s` shows what you may.", namespace))
+	case unreachable(err):
+		return hinted(err, "Nobody answers there: check the kubeconfig, its context (--context) and the network.")
+	}
+	return err
 }
 
 // look at the fleets, without writing anything.

@@ -177,7 +177,7 @@ func (c *clustersCommand) retireThem(ctx context.Context, targets []found, out r
 		}
 		if err := t.fleet.Retire(ctx, *e, how.dryRun); err != nil {
 			out.Secrets[i].Error = errorText(err)
-			failed = errors.Join(failed, fmt.Errorf("deleting Secret %s: %w", out.Secrets[i].Secret, err))
+			failed = errors.Join(failed, kubernetesError(fmt.Errorf("deleting Secret %s: %w", out.Secrets[i].Secret, err), e.Namespace))
 			continue
 		}
 		out.Secrets[i].Deleted = true

@@ -31,7 +31,8 @@ makes the same decision, and has the API server check every write and forget it.
 A change that would make Argo CD delete Applications is held. It is allowed for one run and
 for the clusters that are named: --allow-relabel for labels that an ApplicationSet selects
 by, --allow-replace for another name or server, which deletes the Secret and makes a new
-one. Look with --dry-run first.
+one. Look with --dry-run first. A controller is told by an annotation of the Secret,
+norikae.dev/allow, with the value relabel or replace.
 
 It exits with 2 when something could not be done, or needs somebody: an account or region
 that did not answer, a write that failed, or a cluster that is Unreachable, Broken,

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
+	"github.com/norikae/norikae/internal/fault"
 	"github.com/norikae/norikae/internal/manifest"
 	"github.com/norikae/norikae/internal/registrar"
 	"github.com/norikae/norikae/internal/registry"
@@ -206,12 +208,26 @@ func TestMistakesAboutClustersAreExplained(t *testing.T) {
 			[]string{"retire", "old", "-f", "-"}, "kind: ClusterSet\n", nil, 1,
 			"error: stdin holds the ClusterSet, so nobody can be asked\nNothing was written. Give --yes, or name the file with -f.\n",
 		},
+		"a pass that may not list Secrets": {
+			[]string{"list", "-f", file}, "", func(c *clustersCall) {
+				c.fleet.pass = func(PassOptions) (Pass, error) {
+					return Pass{}, fmt.Errorf("listing Argo CD's cluster Secrets: %w", fault.ErrDenied)
+				}
+			}, 1, "error: ClusterSet argocd/production: listing Argo CD's cluster Secrets: access denied\nnorikae needs list on secrets and on applicationsets.argoproj.io, and to write create, patch and delete on secrets; `kubectl auth can-i --list -n argocd` shows what you may.\n",
+		},
+		"an API server that is not there": {
+			[]string{"diff", "-f", file}, "", func(c *clustersCall) {
+				c.fleet.pass = func(PassOptions) (Pass, error) {
+					return Pass{}, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+				}
+			}, 2, "error: ClusterSet argocd/production: dial: connection refused\nNobody answers there: check the kubeconfig, its context (--context) and the network.\n",
+		},
 		"a pass that fails": {
 			[]string{"sync", "-f", file}, "", func(c *clustersCall) {
 				c.fleet.pass = func(PassOptions) (Pass, error) {
 					return Pass{}, fmt.Errorf("listing Argo CD's cluster Secrets: %w", errRefused)
 				}
-			}, 1, "error: argocd/production: listing Argo CD's cluster Secrets: secrets is forbidden\n",
+			}, 1, "error: ClusterSet argocd/production: listing Argo CD's cluster Secrets: secrets is forbidden\n",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
