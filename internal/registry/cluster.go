@@ -69,11 +69,12 @@ func ParseARN(arn string) (ID, error) {
 type Presence int
 
 const (
-	// Unknown: nobody could be asked, or the answer was an error. It decides nothing.
+	// Unknown is that nobody could be asked, or that the answer was an error. It decides
+	// nothing.
 	Unknown Presence = iota
-	// Present: EKS described it.
+	// Present is that EKS described it.
 	Present
-	// Gone: EKS, asked for it by name now, said that there is none.
+	// Gone is that EKS, asked for it by name now, said that there is none.
 	Gone
 )
 

@@ -116,11 +116,14 @@ func (s Snapshot) with(id ID, p Presence) Snapshot {
 	return s
 }
 
-// about is the action about a cluster.
-func about(t interface {
+// fataler is a test, rapid's too.
+type fataler interface {
 	Helper()
 	Fatalf(string, ...any)
-}, p Plan, id ID) Action {
+}
+
+// about is the action about a cluster.
+func about(t fataler, p Plan, id ID) Action {
 	t.Helper()
 	for _, a := range p.Actions {
 		if a.Cluster == id {

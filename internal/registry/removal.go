@@ -22,7 +22,8 @@ type due struct {
 // when AWS says the same the grace later.
 func (p *pass) vanish(a *Action, c Cluster) {
 	since := a.Entry.MissingSince
-	if since.IsZero() || since.After(p.Now) { // another's clock may be ahead
+	first := since.IsZero() || since.After(p.Now) // another's clock may be ahead
+	if first {
 		since = p.Now
 		a.MissingSince = p.Now
 	}
@@ -36,7 +37,7 @@ func (p *pass) vanish(a *Action, c Cluster) {
 		a.Message = gone + "; its Secret stays (spec.deletion.policy is Retain): `norikae clusters retire` it"
 	default:
 		a.Message = gone + fmt.Sprintf("; its Secret is deleted when that is so at %s still", since.Add(del.Grace).UTC().Format(time.RFC3339))
-		if p.Now.Sub(since) >= del.Grace {
+		if !first && p.Now.Sub(since) >= del.Grace {
 			p.due = append(p.due, due{len(p.actions), c, since})
 		}
 	}

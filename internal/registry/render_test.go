@@ -40,16 +40,19 @@ func TestRenderAuth(t *testing.T) {
 		"no role: the key is absent": {Auth{AWS: &AWSAuth{}}, "https://blue.eks.example", `{"awsAuthConfig":{"clusterName":"blue"},` + tls + `}`},
 		"no way is awsAuthConfig":    {Auth{}, "https://blue.eks.example", `{"awsAuthConfig":{"clusterName":"blue"},` + tls + `}`},
 		"a role and a profile": {
-			Auth{AWS: &AWSAuth{RoleARN: text("arn:{{ .Partition }}:iam::{{ .Account }}:role/argocd"), Profile: "p"}}, "https://blue.eks.example",
+			Auth{AWS: &AWSAuth{RoleARN: text("arn:{{ .Partition }}:iam::{{ .Account }}:role/argocd"), Profile: "p"}},
+			"https://blue.eks.example",
 			`{"awsAuthConfig":{"clusterName":"blue","roleARN":"arn:aws:iam::111122223333:role/argocd","profile":"p"},` + tls + `}`,
 		},
 		"a role that not every cluster has": {Auth{AWS: &AWSAuth{RoleARN: text(`{{ get .Tags "argocd-role" }}`)}}, "https://blue.eks.example", `{"awsAuthConfig":{"clusterName":"blue"},` + tls + `}`},
 		"exec": {
-			Auth{Exec: &ExecAuth{RoleARN: text("arn:aws:iam::{{ .Account }}:role/argocd"), Env: map[string]*Text{"AWS_REGION": text("{{ .Region }}")}}}, "https://blue.eks.example",
+			Auth{Exec: &ExecAuth{RoleARN: text("arn:aws:iam::{{ .Account }}:role/argocd"), Env: map[string]*Text{"AWS_REGION": text("{{ .Region }}")}}},
+			"https://blue.eks.example",
 			`{"execProviderConfig":{"command":"argocd-k8s-auth","args":["aws","--cluster-name","blue","--role-arn","arn:aws:iam::111122223333:role/argocd"],"env":{"AWS_REGION":"us-east-1"},"apiVersion":"client.authentication.k8s.io/v1beta1"},` + tls + `}`,
 		},
 		"exec without a role": {
-			Auth{Exec: &ExecAuth{}}, "https://blue.eks.example",
+			Auth{Exec: &ExecAuth{}},
+			"https://blue.eks.example",
 			`{"execProviderConfig":{"command":"argocd-k8s-auth","args":["aws","--cluster-name","blue"],"apiVersion":"client.authentication.k8s.io/v1beta1"},` + tls + `}`,
 		},
 		"the managed Argo CD": {Auth{EKSARN: true}, "arn:aws:eks:us-east-1:111122223333:cluster/blue", ""},

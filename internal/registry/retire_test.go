@@ -49,11 +49,8 @@ func TestRetire(t *testing.T) {
 			e := entryOf(t, in.Set, c)
 			tc.change(&in, &c, &e)
 			in.Entries, in.Snapshot = []Entry{e}, see(c)
-			switch c.Status {
-			case "":
-				in.Snapshot.with(c.ID, Gone)
-			case "?":
-				in.Snapshot.with(c.ID, Unknown)
+			if p, ok := map[Status]Presence{"": Gone, "?": Unknown}[c.Status]; ok {
+				in.Snapshot.with(c.ID, p)
 			}
 			for force, want := range map[bool]string{false: tc.plain, true: tc.forced} {
 				a, err := Retire(in, e, force)

@@ -62,7 +62,8 @@ func TestSelectorFilters(t *testing.T) {
 		"a tag that must not be there cannot either":     {Selector{Requirements: []Requirement{{"a", NotIn, []string{"b"}}, {Key: "c", Operator: DoesNotExist}}}, map[string][]string{}, false},
 		"tags and conditions": {
 			Selector{Tags: map[string]string{"a": "1"}, Requirements: []Requirement{{"b", In, []string{"3", "2", "3"}}, {Key: "c", Operator: Exists}}},
-			map[string][]string{"a": {"1"}, "b": {"2", "3"}, "c": nil}, true,
+			map[string][]string{"a": {"1"}, "b": {"2", "3"}, "c": nil},
+			true,
 		},
 		"the narrower of two conditions": {Selector{Requirements: []Requirement{{Key: "a", Operator: Exists}, {"a", In, []string{"1"}}, {Key: "a", Operator: Exists}}}, map[string][]string{"a": {"1"}}, true},
 		"more values than a call takes":  {Selector{Requirements: []Requirement{{"a", In, many}}}, map[string][]string{"a": nil}, true},

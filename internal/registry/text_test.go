@@ -97,9 +97,9 @@ func TestTextOfAnIDNeedsNoMore(t *testing.T) {
 
 func TestParseTextRefuses(t *testing.T) {
 	for name, tc := range map[string]struct{ source, want string }{
-		"a misspelt field":                        {"{{ .Nmae }}", "no .Nmae; it has .Name, .ARN"},
-		"one of a branch that is not run":         {`{{ if eq .Region "x" }}{{ .Nmae }}{{ end }}`, "no .Nmae"},
-		"one of the cluster within a with":        {`{{ with "x" }}{{ $.Nmae }}{{ end }}`, "no .Nmae"},
+		"a misspelt field":                        {"{{ .Label }}", "no .Label; it has .Name, .ARN"},
+		"one of a branch that is not run":         {`{{ if eq .Region "x" }}{{ .Label }}{{ end }}`, "no .Label"},
+		"one of the cluster within a with":        {`{{ with "x" }}{{ $.Label }}{{ end }}`, "no .Label"},
 		"a method":                                {"{{ .Scope }}", "no .Scope"},
 		"what a Secret has to say is not a field": {"{{ .CA }}", "no .CA"},
 		"a field of a string":                     {"{{ .Name.First }}", "First"},
