@@ -155,11 +155,11 @@ func (j *judge) removal(in Input, a Action) error {
 		return fmt.Errorf("law 2: AWS does not say that it is gone")
 	}
 	history := append(slices.Clone(j.said[a.Cluster]), now)
-	first := len(history) - 1
-	for first > 0 && history[first-1].goneFor(e.Created) {
-		first--
+	var apart time.Duration // by clocks that may go back
+	for i := len(history) - 1; i >= 0 && history[i].goneFor(e.Created); i-- {
+		apart = max(apart, in.Now.Sub(history[i].at))
 	}
-	if apart := in.Now.Sub(history[first].at); apart < grace {
+	if apart < grace {
 		return fmt.Errorf("law 2: AWS says so for %s only", apart)
 	}
 	t, ok := in.Traffic[a.Cluster.ARN()]

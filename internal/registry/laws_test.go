@@ -29,7 +29,7 @@ func play(roll dice, steps int, decide decider) error {
 				w.redeclare()
 			}
 		}
-		w.now = w.now.Add([]time.Duration{time.Second, time.Minute, 10 * time.Minute, grace - time.Second, grace, 3 * grace}[roll(6)])
+		w.now = w.now.Add([]time.Duration{time.Second, time.Minute, 10 * time.Minute, grace - time.Second, grace, 3 * grace, -5 * time.Minute}[roll(7)])
 		if err := w.pass(j, decide, roll(6) == 0); err != nil {
 			return err
 		}
