@@ -218,6 +218,12 @@ func (j judge) covers(id registry.ID) bool {
 	})
 }
 
+// mayBeOwn tells whether the caller's own account was not learnt, so that it may be that of
+// a cluster.
+func (j judge) mayBeOwn(id registry.ID) bool {
+	return slices.ContainsFunc(j.snap.Scopes, func(s registry.ScopeResult) bool { return s.Scope == registry.Scope{Region: id.Region} })
+}
+
 func (j judge) sightings(known []registry.ID) (problems []string) {
 	wrong := func(arn, format string, args ...any) {
 		problems = append(problems, arn+" at "+j.before.at.String()+": "+fmt.Sprintf(format, args...))
@@ -229,7 +235,7 @@ func (j judge) sightings(known []registry.ID) (problems []string) {
 		switch {
 		case !ok:
 			wrong(id.ARN(), "it is known and has no sighting")
-		case j.covers(id) == errors.Is(s.Err, discover.ErrUncovered):
+		case j.covers(id) == errors.Is(s.Err, discover.ErrUncovered) && (j.covers(id) || !j.mayBeOwn(id)):
 			wrong(id.ARN(), "covered is %v, but: %v", j.covers(id), s.Err)
 		}
 	}
