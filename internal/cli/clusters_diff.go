@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -61,7 +60,7 @@ clusters that a sync leaves as they are.`,
 			return cannotTell(errors.Join(c.checkFlags(), c.checkOutput()))
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			found, err := c.differences(cmd.Context(), cmd)
+			found, err := c.differences(cmd)
 			if err != nil {
 				return cannotTell(err)
 			}
@@ -86,13 +85,13 @@ func cannotTell(err error) error {
 	return &exitError{exitPartly, err}
 }
 
-func (c *clustersCommand) differences(ctx context.Context, cmd *cobra.Command) (diffView, error) {
+func (c *clustersCommand) differences(cmd *cobra.Command) (diffView, error) {
 	out := diffView{ClusterSets: []setDiff{}}
 	fleets, err := c.open(cmd)
 	if err != nil {
 		return out, err
 	}
-	seen, err := c.look(ctx, fleets)
+	seen, err := c.look(cmd.Context(), fleets)
 	if err != nil {
 		return out, err
 	}

@@ -305,15 +305,15 @@ func selectorChecks(s registry.Selector, k registry.Cluster) []check {
 	return out
 }
 
-// secretType is the label that makes a Secret a cluster's.
-const secretType = "argocd.argoproj.io/secret-type"
+// typeLabel is the label that makes a Secret a cluster's.
+const typeLabel = "argocd.argoproj.io/secret-type"
 
 // appSetOf tells what an ApplicationSet has to do with a Secret of these labels. What it
 // does is Argo CD's: docs/operator-manual/applicationset/Application-Deletion.md.
 func appSetOf(a registry.ApplicationSet, labels map[string]string) appSetView {
 	v := appSetView{Name: a.String()}
 	labels = maps.Clone(labels)
-	labels[secretType] = "cluster"
+	labels[typeLabel] = "cluster"
 	v.Selects = slices.ContainsFunc(a.Selectors, func(s registry.LabelSelector) bool { return s.Match(labels) })
 	switch {
 	case !v.Selects:

@@ -184,7 +184,8 @@ func TestMistakesAboutClustersAreExplained(t *testing.T) {
 		"a Secret that is not there": {[]string{"adopt", "nobody", "-f", file}, "", nil, 1, "error: there is no cluster Secret argocd/nobody: it needs the label argocd.argoproj.io/secret-type: cluster; those without a ClusterSet are by-hand\nNothing was written.\n"},
 		"a Secret of no cluster":     {[]string{"adopt", "by-hand", "-f", file}, "", nil, 1, "error: secret argocd/by-hand has the server https://by-hand.eks.example, which is that of no cluster that ClusterSet argocd/production selects\nNothing was written.\n"},
 		"a Secret that it has": {
-			[]string{"adopt", registry.SecretName(eksID("111111111111", "us-east-1", "green")), "-f", file}, "", nil, 1,
+			[]string{"adopt", registry.SecretName(eksID("111111111111", "us-east-1", "green")), "-f", file},
+			"", nil, 1,
 			"error: secret argocd/" + registry.SecretName(eksID("111111111111", "us-east-1", "green")) + " is of ClusterSet argocd/production already\nNothing was written.\n",
 		},
 		"a manifest that cannot be read": {
@@ -193,19 +194,23 @@ func TestMistakesAboutClustersAreExplained(t *testing.T) {
 			}, 1, "error: x.yaml:2: kind = \"TrafficShift\": want ClusterSet\nNothing was sent to AWS. The fields are explained in docs/clusterset-fields.md.\n",
 		},
 		"a suspended set": {
-			[]string{"sync", "-f", file}, "", func(c *clustersCall) { c.fleet.info.Suspended = true }, 1,
+			[]string{"sync", "-f", file},
+			"", func(c *clustersCall) { c.fleet.info.Suspended = true }, 1,
 			"error: ClusterSet argocd/production is suspended: spec.suspend is true\nNothing was written. Set spec.suspend to false to write again; list, diff and explain work all the same.\n",
 		},
 		"a retirement that nobody confirms": {
-			[]string{"retire", "old", "-f", file}, "", nil, 1,
+			[]string{"retire", "old", "-f", file},
+			"", nil, 1,
 			"Retire Secret argocd/eks-old-5f16ac9085 of arn:aws:eks:us-east-1:111111111111:cluster/old?\nType old to go on: \nerror: nobody said yes\nNothing was written. --yes does not ask.\n",
 		},
 		"a retirement with another name typed": {
-			[]string{"retire", "old", "-f", file}, "blue\n", nil, 1,
+			[]string{"retire", "old", "-f", file},
+			"blue\n", nil, 1,
 			"Retire Secret argocd/eks-old-5f16ac9085 of arn:aws:eks:us-east-1:111111111111:cluster/old?\nType old to go on: error: \"blue\" is not \"old\"\nNothing was written.\n",
 		},
 		"a confirmation where stdin is the file": {
-			[]string{"retire", "old", "-f", "-"}, "kind: ClusterSet\n", nil, 1,
+			[]string{"retire", "old", "-f", "-"},
+			"kind: ClusterSet\n", nil, 1,
 			"error: stdin holds the ClusterSet, so nobody can be asked\nNothing was written. Give --yes, or name the file with -f.\n",
 		},
 		"a pass that may not list Secrets": {

@@ -61,9 +61,9 @@ type Converted struct {
 // argoCDNamespace is where Argo CD is unless somebody says otherwise.
 const argoCDNamespace = "argocd"
 
-// secretType is the label that makes a Secret a cluster's. Source: Argo CD,
+// typeLabel is the label that makes a Secret a cluster's. Source: Argo CD,
 // docs/operator-manual/declarative-setup.md, "Clusters".
-const secretType = "argocd.argoproj.io/secret-type"
+const typeLabel = "argocd.argoproj.io/secret-type"
 
 var (
 	setName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
@@ -88,7 +88,7 @@ func Convert(d Declared, o Options) (Converted, error) {
 		set.Spec.Sources = append(set.Spec.Sources, v1alpha1.Source{EKS: eks})
 	}
 	labels := literals(d.Labels)
-	delete(labels, secretType) // every cluster Secret has it
+	delete(labels, typeLabel) // every cluster Secret has it
 	// Both tools named the cluster in Argo CD as EKS does, and Applications may go by that
 	// name. Source: pkg/run/run.go of argocd-clusterset, pkg/clusterset/run.go of okra.
 	set.Spec.Template = v1alpha1.ClusterTemplate{Name: "{{ .Name }}", Labels: labels}
@@ -171,7 +171,7 @@ func made(labels map[string]string) func(registry.Entry) bool {
 			return false
 		}
 		for k, v := range labels {
-			if e.Labels[k] != v && k != secretType {
+			if e.Labels[k] != v && k != typeLabel {
 				return false
 			}
 		}

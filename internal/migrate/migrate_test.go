@@ -124,7 +124,7 @@ func wantLabels(t *testing.T, set *registry.Set, want map[string]string) {
 	for k, v := range want {
 		text, ok := set.Template.Labels[k]
 		if !ok {
-			if k != secretType {
+			if k != typeLabel {
 				t.Errorf("label %s is gone", k)
 			}
 			continue
