@@ -154,7 +154,8 @@ func ownAccount(ctx context.Context, cfg aws.Config, want string) error {
 	}
 	if got := aws.ToString(me.Account); got != want {
 		return fault.Terminal("WrongAccount", fmt.Errorf(
-			"the caller's own credentials are of account %s, the cluster is in %s: give a role of that account in sources[].eks.accounts", got, want))
+			"the caller's own credentials are of account %s, the cluster is in %s: give a role of that account in sources[].eks.accounts", got, want,
+		))
 	}
 	return nil
 }

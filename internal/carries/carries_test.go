@@ -93,7 +93,7 @@ func TestAPatternTakesWhatItSaysAndNothingElse(t *testing.T) {
 	inLab(t, awssim.Config{}, func(w *world) {
 		ln := w.listener(w.balancer("web", ""), 80, types.ProtocolEnumHttp, notFound())
 		for i, name := range []string{"prod-a-web", "prod-ab-web", "xprod-a-web", "prod-a-api", "prod-a"} {
-			w.rule(ln, int32(i+1), only(w.group(name))) //nolint:gosec // G115: five of them
+			w.rule(ln, int32(i+1), only(w.group(name)))
 		}
 		w.wantRoutes(w.look(w.named("prod-NAME-*"), cluster("a")), "group prod-a-web ", "group prod-a-api ")
 		w.wantRoutes(w.look(w.named("prod-NAME"), cluster("a")), "group prod-a ")
@@ -106,8 +106,17 @@ func TestPatternsMatchAsIfEveryStarWereSomeText(t *testing.T) {
 		pattern, s string
 		want       bool
 	}{
-		{"", "", true}, {"", "a", false}, {"*", "", true}, {"**", "ab", true}, {"a*a", "a", false}, {"a*a", "aa", true},
-		{"a*b*c", "aXbYc", true}, {"a*b*c", "acb", false}, {"*ab", "aab", true}, {"ab*", "aab", false}, {"a.b", "axb", false},
+		{"", "", true},
+		{"", "a", false},
+		{"*", "", true},
+		{"**", "ab", true},
+		{"a*a", "a", false},
+		{"a*a", "aa", true},
+		{"a*b*c", "aXbYc", true},
+		{"a*b*c", "acb", false},
+		{"*ab", "aab", true},
+		{"ab*", "aab", false},
+		{"a.b", "axb", false},
 	} {
 		if got := matches(tc.pattern, tc.s); got != tc.want {
 			t.Errorf("%q like %q: %t", tc.s, tc.pattern, got)

@@ -213,7 +213,7 @@ func to(pairs ...any) types.Action {
 	for p := range slices.Chunk(pairs, 2) {
 		id, _ := p[0].(string)
 		weight, _ := p[1].(int)
-		f.TargetGroups = append(f.TargetGroups, types.TargetGroupTuple{TargetGroupArn: &id, Weight: aws.Int32(int32(weight))}) //nolint:gosec // G115: weights of tests
+		f.TargetGroups = append(f.TargetGroups, types.TargetGroupTuple{TargetGroupArn: &id, Weight: aws.Int32(int32(weight))})
 	}
 	return types.Action{Type: types.ActionTypeEnumForward, ForwardConfig: f}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,8 +33,10 @@ type sqstypes = types.QueueAttributeName
 
 // told keeps what a Receiver has told, as NAME… for each call.
 type told struct {
+	fail func(names []string) error // called after the call is kept
+
+	mu    sync.Mutex
 	calls []string
-	fail  func(names []string) error
 }
 
 func (s *told) changed(_ context.Context, ids []registry.ID) error {
@@ -41,7 +44,9 @@ func (s *told) changed(_ context.Context, ids []registry.ID) error {
 	for _, id := range ids {
 		names = append(names, id.Name)
 	}
+	s.mu.Lock()
 	s.calls = append(s.calls, strings.Join(names, "+"))
+	s.mu.Unlock()
 	if s.fail != nil {
 		return s.fail(names)
 	}
@@ -50,6 +55,8 @@ func (s *told) changed(_ context.Context, ids []registry.ID) error {
 
 func (s *told) want(w *world, calls ...string) {
 	w.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if !slices.Equal(s.calls, calls) {
 		w.Errorf("told %q, want %q", s.calls, calls)
 	}

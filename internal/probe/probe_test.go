@@ -53,7 +53,7 @@ func TestWhateverAnAPIServerAnswersItWasReached(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var got *http.Request
 			endpoint := serve(t, a.server(t), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				got = r.Clone(context.Background())
+				got = r.Clone(r.Context())
 				answer(w, r)
 			}))
 			if err := New(Config{}).Probe(t.Context(), cluster(endpoint, a.data())); err != nil {
@@ -122,7 +122,7 @@ func TestACertificateThatIsNotTheClustersIsNamed(t *testing.T) {
 func TestOldTLSIsRefused(t *testing.T) {
 	a := newAuthority(t)
 	endpoint := serve(t, a.server(t), http.NotFoundHandler(), func(c *tls.Config) {
-		c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 //nolint:gosec // G402: what is refused
+		c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
 	})
 	fails(t, New(Config{}).Probe(t.Context(), cluster(endpoint, a.data())), "failed while the TLS handshake", "protocol version")
 }

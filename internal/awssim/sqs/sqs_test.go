@@ -320,7 +320,7 @@ func TestEveryMessageIsReceivedUntilItIsDeleted(t *testing.T) {
 		clock := wiretest.NewClock(time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC))
 		s := sqs.New(sqs.Config{Now: clock.Now})
 		serve := func(op string, p wire.Params) wire.Struct {
-			out, err := s.Serve(context.Background(), &wire.Request{Operation: op, AccountID: "1", Region: "us-east-1", Params: p})
+			out, err := s.Serve(t.Context(), &wire.Request{Operation: op, AccountID: "1", Region: "us-east-1", Params: p})
 			if err != nil {
 				t.Fatal(err)
 			}
