@@ -10,6 +10,7 @@ import (
 //
 // +kubebuilder:validation:Type=string
 // +kubebuilder:validation:MaxLength=32
+// +kubebuilder:validation:Pattern=`^([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+$`
 type Duration struct{ time.Duration }
 
 // MarshalJSON writes the duration as text.

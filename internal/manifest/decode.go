@@ -26,21 +26,28 @@ const maxValues = 20_000
 // together, beside what could be read. name is the file's, for messages.
 func Decode(name string, data []byte) (*v1alpha1.TrafficShift, *Lines, error) {
 	ts, lines := &v1alpha1.TrafficShift{}, &Lines{at: map[string]int{}}
-	root, problem := document(data)
+	roots, problem := documents(data, v1alpha1.KindTrafficShift)
+	if problem == nil && len(roots) > 1 {
+		problem = &Problem{
+			Line:    roots[1].Line,
+			Message: "a second document: a file declares one TrafficShift; put each into a file of its own",
+		}
+	}
 	if problem != nil {
 		return ts, lines, asError(name, []Problem{*problem})
 	}
 	d := decoder{lines: lines.at}
-	d.value(root, "", reflect.ValueOf(ts).Elem())
+	d.value(roots[0], "", reflect.ValueOf(ts).Elem())
 	return ts, lines, asError(name, d.problems)
 }
 
-// document is the root of the only document.
-func document(data []byte) (*yaml.Node, *Problem) {
+// documents are the roots of the file's documents that are not empty, of which there must
+// be one at least.
+func documents(data []byte, kind string) ([]*yaml.Node, *Problem) {
 	if len(data) > MaxSize {
 		return nil, &Problem{Message: fmt.Sprintf("%d bytes: a manifest has at most %d (1 MiB); is it the right file?", len(data), MaxSize)}
 	}
-	var root *yaml.Node
+	var roots []*yaml.Node
 	for dec := yaml.NewDecoder(bytes.NewReader(data)); ; {
 		var doc yaml.Node
 		err := dec.Decode(&doc)
@@ -50,22 +57,14 @@ func document(data []byte) (*yaml.Node, *Problem) {
 		if err != nil {
 			return nil, syntaxProblem(err)
 		}
-		switch content := doc.Content; {
-		case len(content) == 0 || content[0].Kind == yaml.ScalarNode && content[0].ShortTag() == "!!null":
-			// Nothing between two "---".
-		case root != nil:
-			return nil, &Problem{
-				Line:    content[0].Line,
-				Message: "a second document: a file declares one TrafficShift; put each into a file of its own",
-			}
-		default:
-			root = content[0]
+		if c := doc.Content; len(c) > 0 && (c[0].Kind != yaml.ScalarNode || c[0].ShortTag() != "!!null") {
+			roots = append(roots, c[0])
 		}
 	}
-	if root == nil {
-		return nil, &Problem{Message: fmt.Sprintf("the file is empty: it must declare a %s of %s", v1alpha1.KindTrafficShift, v1alpha1.GroupVersion)}
+	if len(roots) == 0 {
+		return nil, &Problem{Message: fmt.Sprintf("the file is empty: it must declare a %s of %s", kind, v1alpha1.GroupVersion)}
 	}
-	return root, nil
+	return roots, nil
 }
 
 var lineOfError = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
@@ -87,6 +86,8 @@ type decoder struct {
 	lines    map[string]int
 	problems []Problem
 	values   int
+	// ignored are paths that may be there and say nothing.
+	ignored map[string]bool
 }
 
 func (d *decoder) problem(n *yaml.Node, path, value, format string, args ...any) {
@@ -198,6 +199,9 @@ func (d *decoder) fields(n *yaml.Node, path string, out reflect.Value) {
 		}
 		first[name] = key.Line
 		index, ok := byName[name]
+		if !ok && d.ignored[join(path, name)] {
+			continue
+		}
 		if !ok {
 			d.unknown(key, path, names)
 			continue
@@ -259,7 +263,7 @@ func zeroUnset(path string) (want, unset string) {
 	case "spec.analysis.maxHold":
 		return some, "10m"
 	}
-	return "", ""
+	return clusterSetZero(path)
 }
 
 func (d *decoder) reported(path string) bool {

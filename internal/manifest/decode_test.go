@@ -42,7 +42,7 @@ func draw(t *rapid.T, v reflect.Value, depth string) {
 		v.SetString(rapid.String().Draw(t, depth))
 	case v.Kind() == reflect.Bool:
 		v.SetBool(rapid.Bool().Draw(t, depth))
-	case v.Kind() == reflect.Int:
+	case v.Kind() == reflect.Int, v.Kind() == reflect.Int32:
 		v.SetInt(rapid.Int64Range(-1000, 1000).Filter(func(n int64) bool { return n != 0 }).Draw(t, depth))
 	case v.Kind() == reflect.Float64:
 		v.SetFloat(rapid.Float64().Draw(t, depth))
@@ -77,10 +77,37 @@ func TestWhatIsWrittenIsReadBack(t *testing.T) {
 	})
 }
 
+func TestAClusterSetThatIsWrittenIsReadBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var want v1alpha1.ClusterSet
+		draw(t, reflect.ValueOf(&want.Spec).Elem(), "")
+		want.Name, want.Namespace = rapid.String().Draw(t, "name"), rapid.String().Draw(t, "namespace")
+		asJSON, err := write(&want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, data := range [][]byte{asJSON, blockStyle(t, asJSON)} {
+			roots, problem := documents(data, v1alpha1.KindClusterSet)
+			if problem != nil {
+				t.Fatal(problem)
+			}
+			var file clusterSetFile
+			d := decoder{lines: map[string]int{}, ignored: ofTheServer()}
+			d.value(roots[0], "", reflect.ValueOf(&file).Elem())
+			if len(d.problems) > 0 {
+				t.Fatalf("%v\n%s", d.problems, data)
+			}
+			if d := cmp.Diff(&want, file.clusterSet()); d != "" {
+				t.Fatalf("(-want +got):\n%s\n%s", d, data)
+			}
+		}
+	})
+}
+
 // write is the manifest in JSON, with YAML's escapes for what YAML does not allow to
 // stand in a file as it is (DEL, C1 controls, byte order marks).
-func write(ts *v1alpha1.TrafficShift) ([]byte, error) {
-	data, err := json.Marshal(ts)
+func write(object any) ([]byte, error) {
+	data, err := json.Marshal(object)
 	if err != nil {
 		return nil, err
 	}

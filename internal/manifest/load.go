@@ -11,24 +11,35 @@ import (
 // both; a rule says nothing about a field that could not be read.
 func Load(name string, data []byte) (*v1alpha1.TrafficShift, error) {
 	ts, lines, err := Decode(name, data)
-	var problems []Problem
-	if e, ok := errors.AsType[*Error](err); ok {
-		problems = e.Problems
-		if slices.ContainsFunc(problems, func(p Problem) bool { return p.Path == "" }) {
-			return nil, err // There is no manifest to check.
-		}
+	problems, ok := decoded(err)
+	if !ok {
+		return nil, err // There is no manifest to check.
 	}
-	unread := slices.Clone(problems)
-	for _, p := range Validate(ts) {
-		if !covered(p, unread) {
-			p.Line = lines.Of(p.Path)
-			problems = append(problems, p)
-		}
-	}
-	if err := asError(name, problems); err != nil {
+	if err := asError(name, withLines(problems, Validate(ts), lines)); err != nil {
 		return nil, err
 	}
 	return ts, nil
+}
+
+// decoded are the problems of an error of decoding; not ok: nothing could be decoded.
+func decoded(err error) (problems []Problem, ok bool) {
+	if e, is := errors.AsType[*Error](err); is {
+		problems = e.Problems
+	}
+	return problems, !slices.ContainsFunc(problems, func(p Problem) bool { return p.Path == "" })
+}
+
+// withLines are the problems that were found while decoding, and of the others those that
+// they do not explain, with their lines.
+func withLines(decoding, validating []Problem, lines *Lines) []Problem {
+	all := slices.Clone(decoding)
+	for _, p := range validating {
+		if !covered(p, decoding) {
+			p.Line = lines.Of(p.Path)
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 // covered tells whether one of the problems already explains p.

@@ -24,13 +24,13 @@ func (d *decoder) scalar(n *yaml.Node, path string, out reflect.Value) {
 			return
 		}
 		out.SetBool(n.Value == "true" || n.Value == "True" || n.Value == "TRUE")
-	case reflect.Int:
-		var v int
-		if tag != "!!int" || n.Decode(&v) != nil {
+	case reflect.Int, reflect.Int32:
+		var v int64
+		if tag != "!!int" || n.Decode(&v) != nil || out.OverflowInt(v) {
 			d.problem(n, path, found(n), "want a whole number%s", unquoteHint(n, tag))
 			return
 		}
-		out.SetInt(int64(v))
+		out.SetInt(v)
 	case reflect.Float64:
 		var v float64
 		if tag != "!!float" && tag != "!!int" || n.Decode(&v) != nil {
