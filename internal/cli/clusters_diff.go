@@ -25,7 +25,14 @@ type setDiff struct {
 	Scopes        []scopeView `json:"scopes"`
 	Changes       []change    `json:"changes"`
 	// NotInOrder are clusters that a sync leaves as they are, and why.
-	NotInOrder []clusterView `json:"notInOrder"`
+	NotInOrder []leftView `json:"notInOrder"`
+}
+
+// leftView is a cluster that a sync leaves as it is.
+type leftView struct {
+	clusterView
+	// Held is what would change in its Secret if it were allowed.
+	Held []fieldChange `json:"held,omitempty"`
 }
 
 // change of one Secret.
@@ -52,7 +59,7 @@ cannot be told, and 3 when a sync would be stopped.
 
 With -o json or yaml: clusterSets[].changes[] has arn, action, secret, state, reason,
 effect and fields[] (field, from, to: null where there is none), and notInOrder[] the
-clusters that a sync leaves as they are.`,
+clusters that a sync leaves as they are, with held[], the fields of a change that is held.`,
 		Example: `  norikae clusters diff -f clusterset.yaml
   norikae clusters diff production -n argocd -o json | jq '.clusterSets[].changes[].action'`,
 		// Only differences are 1, as of kubectl diff.
@@ -105,14 +112,14 @@ func diffOf(l looked) setDiff {
 	v := viewOf(l)
 	d := setDiff{
 		Namespace: v.Namespace, Name: v.Name, Stopped: v.Stopped, StoppedReason: v.StoppedReason,
-		Scopes: v.Scopes, Changes: []change{}, NotInOrder: []clusterView{},
+		Scopes: v.Scopes, Changes: []change{}, NotInOrder: []leftView{},
 	}
 	for i, o := range l.pass.Outcomes {
 		switch {
 		case o.Do != "":
 			d.Changes = append(d.Changes, changeOf(o, l.fleet.Info().ArgoCDNamespace))
 		case o.State != registry.Registered:
-			d.NotInOrder = append(d.NotInOrder, v.Clusters[i])
+			d.NotInOrder = append(d.NotInOrder, leftView{v.Clusters[i], heldBack(l, o)})
 		}
 	}
 	return d
@@ -192,25 +199,47 @@ func setDiffText(s setDiff) string {
 	for _, ch := range s.Changes {
 		b.WriteString("\n" + changeText(ch))
 	}
-	list(&b, "left as they are", problems(s.NotInOrder))
+	if len(s.NotInOrder) > 0 {
+		b.WriteString("\nleft as they are\n")
+	}
+	for _, k := range s.NotInOrder {
+		b.WriteString("  - " + problem(k.clusterView) + "\n" + changeLines(k.Held))
+	}
 	list(&b, "could not be asked", unasked(s.Scopes))
 	return b.String()
+}
+
+// heldBack is what the template says that a held Secret does not say.
+func heldBack(l looked, o registrar.Outcome) []fieldChange {
+	s := l.pass.Sightings[o.Cluster.ARN()]
+	if o.State != registry.Held || o.Entry == nil || s.Presence != registry.Present {
+		return nil
+	}
+	want, err := l.fleet.Info().Set.Render(s.Cluster)
+	if err != nil {
+		return nil // then it is not what is held
+	}
+	return between(o.Entry.Registration, want, o.Entry.Applied)
 }
 
 // problems are clusters that are not in order, one line each.
 func problems(list []clusterView) []string {
 	var out []string
 	for _, k := range list {
-		text := fmt.Sprintf("%s: %s", k.ARN, k.State)
-		if why := k.why(); why != "" {
-			text += " (" + why + ")"
-		}
-		if more := cmp.Or(k.Message, k.Error); more != "" {
-			text += ": " + more
-		}
-		out = append(out, text)
+		out = append(out, problem(k))
 	}
 	return out
+}
+
+func problem(k clusterView) string {
+	text := fmt.Sprintf("%s: %s", k.ARN, k.State)
+	if why := k.why(); why != "" {
+		text += " (" + why + ")"
+	}
+	if more := cmp.Or(k.Message, k.Error); more != "" {
+		text += ": " + more
+	}
+	return text
 }
 
 // changeText is one Secret's part of a diff.

@@ -29,6 +29,7 @@ type explanation struct {
 	Template        map[string]string `json:"template,omitempty"`
 	TemplateError   string            `json:"templateError,omitempty"`
 	Changes         []fieldChange     `json:"changes,omitempty"` // that the next pass makes
+	Held            []fieldChange     `json:"held,omitempty"`    // that it does not make, unless they are allowed
 	ApplicationSets []appSetView      `json:"applicationSets"`
 	AppSetsError    string            `json:"applicationSetsError,omitempty"`
 	Traffic         trafficView       `json:"traffic"`
@@ -165,7 +166,7 @@ func (c *clustersCommand) explain(ctx context.Context, f found) (explanation, er
 	e := explanation{
 		ClusterSet: set.Owner.String(), clusterView: clusterOf(o, k, f.fleet.Info().ArgoCDNamespace),
 		Endpoint: shownURL(k.Endpoint), Access: accessText(k), VPC: k.VPC,
-		Sources: sourcesOf(set, k, f.pass.Scopes), Changes: changes(o.Action), AppSetsError: errorText(f.pass.ApplicationSetsErr),
+		Sources: sourcesOf(set, k, f.pass.Scopes), Changes: changes(o.Action), Held: heldBack(f.looked, o), AppSetsError: errorText(f.pass.ApplicationSetsErr),
 		ApplicationSets: []appSetView{}, Traffic: trafficView{Routes: []string{}}, Next: []string{},
 	}
 	e.Selected = slices.ContainsFunc(e.Sources, func(s sourceView) bool { return s.Selected })

@@ -44,6 +44,9 @@ func explainText(e explanation, now time.Time) string {
 	if len(e.Changes) > 0 {
 		b.WriteString("\nthe next pass changes\n" + changeLines(e.Changes))
 	}
+	if len(e.Held) > 0 {
+		b.WriteString("\nheld\n" + changeLines(e.Held))
+	}
 	b.WriteString("\nApplicationSets\n" + appSetLines(e))
 	b.WriteString("\ntraffic\n" + trafficLines(e.Traffic))
 	list(&b, "next", e.Next)

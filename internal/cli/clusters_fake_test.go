@@ -98,7 +98,7 @@ func testPass() Pass {
 	outcomes := []registrar.Outcome{
 		{Action: registry.Action{Cluster: blue.ID, State: registry.Registered, Reason: "Registered", Entry: entry(blue, "1.36")}},
 		{Action: registry.Action{Cluster: green.ID, State: registry.Registered, Reason: "Registered", Do: registry.Update, Entry: entry(green, "1.35"), Want: turned, Effect: "ApplicationSet argocd/web would make Applications of it"}},
-		{Action: registry.Action{Cluster: held.ID, State: registry.Held, Reason: "Relabel", Message: "label environment: argocd/web would delete its Applications of it, with their workloads", Entry: entry(held, "1.36")}},
+		{Action: registry.Action{Cluster: held.ID, State: registry.Held, Reason: "Relabel", Message: "label environment: argocd/web would delete its Applications of it, with their workloads", Entry: entry(held, "1.35")}},
 		{Action: registry.Action{Cluster: gone.ID, State: registry.Missing, Reason: "Gone", Message: "EKS has no such cluster", Entry: missing, MissingSince: missing.MissingSince}},
 		{Action: registry.Action{Cluster: far.ID, State: registry.Registered, Reason: "Registered", Do: registry.Create, Want: registration(far, "1.36")}},
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/norikae/norikae/internal/registry"
 )
 
-const stoppedHint = "Look at what vanished with `norikae clusters list --not-in-order`. A mistyped tag, selector, region or role is mended at its place. Clusters that are really gone are retired by name with `norikae clusters retire`, or spec.deletion.maxPercent is raised for as long as needed."
+const stoppedHint = "`norikae clusters list --not-in-order` shows what vanished."
 
 // needSomebody are the states that do not pass by themselves.
 var needSomebody = []registry.State{

@@ -64,6 +64,7 @@ func TestWhatTheCommandsAboutClustersPrint(t *testing.T) {
 		}, 0},
 		"explain":         {[]string{"explain", "green"}, nil, 0},
 		"explain-json":    {[]string{"explain", "green", "-o", "json"}, nil, 0},
+		"explain-held":    {[]string{"explain", "green-2"}, nil, 0},
 		"explain-missing": {[]string{"explain", "old"}, nil, 0},
 		"explain-unselected": {[]string{"explain", "red"}, func(f *fakeFleet) {
 			red := testCluster(eksID("111111111111", "us-east-1", "red"))
