@@ -29,7 +29,7 @@ func TestSixReadsAreAllThatIsNeeded(t *testing.T) {
 		w.register(a, w.instance(subnet, "eks:cluster-name", "blue"))
 		w.listener(w.balancer("web", ""), 80, types.ProtocolEnumHttp, only(a))
 		for _, way := range []*registry.TargetGroups{w.named("a"), {Tags: map[string]*registry.Text{"cluster": w.template("NAME")}}, byInstances()} {
-			w.wantRoutes(w.look(way, cluster("blue"), registry.Account{RoleARN: *reader.Arn}), "group a ")
+			w.wantRoutes(w.look(way, cluster("blue"), registry.Account{RoleARN: *reader.Arn}), "group a,")
 		}
 		nobody := wiretest.Must(c.CreateRole(w.Context(), &iam.CreateRoleInput{RoleName: aws.String("nobody"), AssumeRolePolicyDocument: aws.String(trustAll)}))(w.T).Role
 		w.wantUnknown(w.look(w.named("a"), cluster("blue"), registry.Account{RoleARN: *nobody.Arn}), "elasticloadbalancing:DescribeTargetGroups", "not authorized")

@@ -40,8 +40,8 @@ type Config struct {
 	// AWS is the configuration of clients in a region of an account; one without a role is
 	// the caller's own.
 	AWS func(ctx context.Context, region string, account registry.Account) (aws.Config, error)
-	// Text is what a template says of a cluster. It fails where the template asks for what
-	// is not known, as most is of a cluster that is gone.
+	// Text is what a template says of a cluster: registry.Text's Render. It fails where the
+	// template asks for what is not known, as most is of a cluster that is gone.
 	Text func(t *registry.Text, c registry.Cluster) (string, error)
 }
 
@@ -70,7 +70,7 @@ func New(cfg Config) (*Finder, error) {
 func (f *Finder) Routes(ctx context.Context, set *registry.Set, c registry.Cluster) registry.Traffic {
 	routes, err := f.routes(ctx, set, c)
 	if err != nil {
-		return registry.Traffic{Err: fmt.Errorf("whether %s gets traffic cannot be known: %w", c.Name, err)}
+		return registry.Traffic{Err: err}
 	}
 	return registry.Traffic{Routes: routes}
 }
@@ -79,7 +79,7 @@ func (f *Finder) routes(ctx context.Context, set *registry.Set, c registry.Clust
 	way := set.TargetGroups
 	switch {
 	case way == nil:
-		return nil, errors.New("template.targetGroups does not say which target groups are a cluster's; set nameTemplate, tags, instances or none")
+		return nil, errors.New("template.targetGroups does not say which target groups are a cluster's; set name, tags, registeredInstances or none")
 	case way.None:
 		return nil, nil
 	}
@@ -102,7 +102,7 @@ func (f *Finder) routes(ctx context.Context, set *registry.Set, c registry.Clust
 	case way.Instances:
 		return l.byInstances(ctx)
 	default:
-		return nil, errors.New("template.targetGroups is empty; set one of nameTemplate, tags, instances and none")
+		return nil, errors.New("template.targetGroups is empty; set one of name, tags, registeredInstances and none")
 	}
 }
 

@@ -23,12 +23,12 @@ func TestAWeightAboveZeroIsTraffic(t *testing.T) {
 		blue, green         int
 		routesBlue, toGreen string // "": none
 	}{
-		"all to one":           {100, 0, "gives target group app-blue weight 100 of 100", ""},
-		"one in a hundred":     {99, 1, "app-blue weight 99 of 100", "app-green weight 1 of 100"},
-		"half each":            {1, 1, "app-blue weight 1 of 2", "app-green weight 1 of 2"},
+		"all to one":           {100, 0, "rule 10 of listener HTTP:80", ""},
+		"one in a hundred":     {99, 1, "weight 99 of 100 for target group app-blue,", "weight 1 of 100 for target group app-green,"},
+		"half each":            {1, 1, "weight 1 of 2 for target group app-blue,", "weight 1 of 2 for target group app-green,"},
 		"nothing to anybody":   {0, 0, "", ""},
-		"the largest of all":   {0, 999, "", "app-green weight 999 of 999"},
-		"one beside a nothing": {0, 1, "", "app-green weight 1 of 1"},
+		"the largest of all":   {0, 999, "", "weight 999 of 999 for target group app-green,"},
+		"one beside a nothing": {0, 1, "", "weight 1 of 1 for target group app-green,"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inLab(t, awssim.Config{}, func(w *world) {
@@ -95,9 +95,9 @@ func TestAPatternTakesWhatItSaysAndNothingElse(t *testing.T) {
 		for i, name := range []string{"prod-a-web", "prod-ab-web", "xprod-a-web", "prod-a-api", "prod-a"} {
 			w.rule(ln, int32(i+1), only(w.group(name)))
 		}
-		w.wantRoutes(w.look(w.named("prod-NAME-*"), cluster("a")), "group prod-a-web ", "group prod-a-api ")
-		w.wantRoutes(w.look(w.named("prod-NAME"), cluster("a")), "group prod-a ")
-		w.wantRoutes(w.look(w.named("*-NAME-*b"), cluster("a")), "group prod-a-web ", "group xprod-a-web ")
+		w.wantRoutes(w.look(w.named("prod-NAME-*"), cluster("a")), "group prod-a-web,", "group prod-a-api,")
+		w.wantRoutes(w.look(w.named("prod-NAME"), cluster("a")), "group prod-a,")
+		w.wantRoutes(w.look(w.named("*-NAME-*b"), cluster("a")), "group prod-a-web,", "group xprod-a-web,")
 	})
 }
 
@@ -150,10 +150,10 @@ func TestTagsAreReadFromTheTargetGroupsThemselves(t *testing.T) {
 			}
 			return way
 		}
-		w.wantRoutes(w.look(tags("cluster", "NAME", "app", "web"), cluster("blue")), "group one ")
-		w.wantRoutes(w.look(tags("cluster", "NAME"), cluster("green")), "group two ")
+		w.wantRoutes(w.look(tags("cluster", "NAME", "app", "web"), cluster("blue")), "group one,")
+		w.wantRoutes(w.look(tags("cluster", "NAME"), cluster("green")), "group two,")
 		w.wantUnknown(w.look(tags("cluster", "NAME", "app", "wbe"), cluster("blue")), "none of the 27 target groups in us-east-1 of account 000000000000 has the tags app=wbe, cluster=blue", "typing error")
-		w.wantUnknown(w.look(tags("cluster", "broken"), cluster("blue")), `template.targetGroups.tags["cluster"]: there is no tag env`)
+		w.wantUnknown(w.look(tags("cluster", `{{ index .Tags "env" }}`), cluster("blue")), `template.targetGroups.tags["cluster"]: `, `no tag "env"`)
 	})
 }
 
@@ -165,9 +165,10 @@ func TestWhatMatchesNothingIsNotNoTraffic(t *testing.T) {
 		}
 		long := cluster(strings.Repeat("x", 40))
 		w.wantUnknown(w.look(w.named("app-NAME*"), long), "44 characters", "more than 32")
-		w.wantUnknown(w.look(w.named("broken"), cluster("blue")), "nameTemplate: there is no tag env")
-		w.wantUnknown(w.look(w.named(""), cluster("blue")), "nameTemplate gives no text")
-		w.wantUnknown(w.look(nil, cluster("blue")), "template.targetGroups does not say", "blue gets traffic cannot be known")
+		w.wantUnknown(w.look(w.named("{{ index .Tags \"env\" }}"), cluster("blue")), "targetGroups.name: ", `no tag "env"`)
+		w.wantUnknown(w.look(w.named(`app-{{ get .Tags "env" }}`), gone("blue")), "targetGroups.name: ", "of a cluster that EKS does not have, only .Name")
+		w.wantUnknown(w.look(w.named(""), cluster("blue")), "targetGroups.name gives no text")
+		w.wantUnknown(w.look(nil, cluster("blue")), "template.targetGroups does not say")
 		w.wantUnknown(w.look(&registry.TargetGroups{}, cluster("blue")), "template.targetGroups is empty")
 		w.wantRoutes(w.look(&registry.TargetGroups{None: true}, cluster("blue")))
 	})

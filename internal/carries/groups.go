@@ -78,10 +78,10 @@ func (l *look) nothing(format string, args ...any) error {
 func (l *look) byName(ctx context.Context, t *registry.Text) ([]string, error) {
 	pattern, err := l.text(t, l.cluster)
 	if err != nil {
-		return nil, fmt.Errorf("template.targetGroups.nameTemplate: %w", err)
+		return nil, fmt.Errorf("template.targetGroups.name: %w", err)
 	}
 	if pattern == "" {
-		return nil, fmt.Errorf("template.targetGroups.nameTemplate gives no text")
+		return nil, fmt.Errorf("template.targetGroups.name gives no text")
 	}
 	var mine []types.TargetGroup
 	for _, g := range l.groups {

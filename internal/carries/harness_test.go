@@ -2,7 +2,6 @@ package carries
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -35,7 +34,6 @@ type world struct {
 	lab  *awssim.Lab
 	elb  *elb.Client
 	ec2  *ec2.Client
-	text map[*registry.Text]string // templates, in which NAME is the cluster's
 	base awsconf.Options
 }
 
@@ -53,7 +51,7 @@ func inLab(t *testing.T, cfg awssim.Config, test func(w *world)) {
 				t.Error(err)
 			}
 		}()
-		w := &world{T: t, lab: lab, text: map[*registry.Text]string{}, base: awsconf.Options{
+		w := &world{T: t, lab: lab, base: awsconf.Options{
 			Endpoint: "http://127.0.0.1:1", HTTPClient: direct{wiretest.Direct{Handler: lab.Handler()}},
 			Credentials: credentials.NewStaticCredentialsProvider("FAKEKEYOFTHELAB", "fake-secret-of-the-lab", ""),
 		}}
@@ -88,11 +86,10 @@ func role(account string) registry.Account {
 	return registry.Account{RoleARN: "arn:aws:iam::" + account + ":role/norikae"}
 }
 
-// template makes one; see world.text.
+// template makes one, in which NAME is the cluster's.
 func (w *world) template(text string) *registry.Text {
-	t := &registry.Text{}
-	w.text[t] = text
-	return t
+	w.Helper()
+	return wiretest.Must(registry.ParseText(strings.ReplaceAll(text, "NAME", "{{ .Name }}")))(w.T)
 }
 
 // named finds target groups by their names.
@@ -114,12 +111,7 @@ func gone(name string) registry.Cluster {
 // look for the traffic of a cluster, with accounts as the set's only source has them.
 func (w *world) look(way *registry.TargetGroups, c registry.Cluster, accounts ...registry.Account) registry.Traffic {
 	w.Helper()
-	f := wiretest.Must(New(Config{AWS: w.config, Text: func(t *registry.Text, c registry.Cluster) (string, error) {
-		if w.text[t] == "broken" {
-			return "", errors.New("there is no tag env")
-		}
-		return strings.ReplaceAll(w.text[t], "NAME", c.Name), nil
-	}}))(w.T)
+	f := wiretest.Must(New(Config{AWS: w.config, Text: (*registry.Text).Render}))(w.T)
 	if accounts == nil {
 		accounts = []registry.Account{{}}
 	}

@@ -29,7 +29,7 @@ func (l *look) byInstances(ctx context.Context) ([]string, error) {
 		if s := l.cluster.Status; s == "" || s == registry.Deleting {
 			return nil, nil
 		}
-		return nil, fmt.Errorf("no EC2 instance has a tag that names the cluster (%s): its nodes have other tags, or are of Fargate; find its target groups by nameTemplate or tags", strings.Join(tagsOfNodes(l.cluster.Name), ", "))
+		return nil, fmt.Errorf("no EC2 instance has a tag that names the cluster (%s): its nodes have other tags, or are of Fargate; find its target groups by name or tags", strings.Join(tagsOfNodes(l.cluster.Name), ", "))
 	}
 	if l.cluster.VPC != "" {
 		vpcs[l.cluster.VPC] = true
@@ -60,7 +60,7 @@ func (l *look) byInstances(ctx context.Context) ([]string, error) {
 	if routes, err = l.weighted(ctx, doubtful); err != nil || len(routes) == 0 {
 		return nil, err
 	}
-	return nil, fmt.Errorf("%s; its targets are IP addresses in the cluster's VPC, and whose they are does not show: find the cluster's target groups by nameTemplate or tags", routes[0])
+	return nil, fmt.Errorf("%s; its targets are IP addresses in the cluster's VPC, and whose they are does not show: find the cluster's target groups by name or tags", routes[0])
 }
 
 // tagsOfNodes are what the nodes of a cluster carry: those of managed node groups all of

@@ -29,8 +29,8 @@ func TestInstancesTellWhoseATargetGroupIs(t *testing.T) {
 				w.register(a, others, mine)
 				w.register(b, others)
 				w.listener(w.balancer("web", ""), 80, types.ProtocolEnumHttp, to(a, 1, b, 99))
-				w.wantRoutes(w.look(byInstances(), cluster("blue")), "group a weight 1 of 100")
-				w.wantRoutes(w.look(byInstances(), cluster("green")), "group a weight 1 of 100", "group b weight 99 of 100")
+				w.wantRoutes(w.look(byInstances(), cluster("blue")), "weight 1 of 100 for target group a,")
+				w.wantRoutes(w.look(byInstances(), cluster("green")), "weight 1 of 100 for target group a,", "weight 99 of 100 for target group b,")
 			})
 		})
 	}
@@ -67,9 +67,9 @@ func TestInstancesThatOutliveTheirClusterStillGetTraffic(t *testing.T) {
 		a := w.group("a", inVPC(vpc))
 		w.register(a, id)
 		w.listener(w.balancer("web", ""), 80, types.ProtocolEnumHttp, only(a))
-		w.wantRoutes(w.look(byInstances(), gone("blue")), "group a ")
+		w.wantRoutes(w.look(byInstances(), gone("blue")), "group a,")
 		wiretest.Must(w.ec2.TerminateInstances(w.Context(), &ec2.TerminateInstancesInput{InstanceIds: []string{id}}))(w.T)
-		w.wantRoutes(w.look(byInstances(), gone("blue")), "group a ")
+		w.wantRoutes(w.look(byInstances(), gone("blue")), "group a,")
 		time.Sleep(2 * time.Minute) // it is terminated now
 		w.wantRoutes(w.look(byInstances(), gone("blue")))
 	})
@@ -87,7 +87,7 @@ func TestWhoseAddressesAreCannotBeTold(t *testing.T) {
 		w.wantRoutes(w.look(byInstances(), cluster("blue")))
 
 		w.rule(ln, 2, to(a, 0, pods, 1))
-		w.wantUnknown(w.look(byInstances(), cluster("blue")), "rule 2 of listener HTTP:80", "group pods weight 1 of 1", "IP addresses", "nameTemplate")
+		w.wantUnknown(w.look(byInstances(), cluster("blue")), "rule 2 of listener HTTP:80", "weight 1 of 1 for target group pods", "IP addresses", "by name or tags")
 
 		w.rule(ln, 3, to(a, 1, pods, 1))
 		w.wantRoutes(w.look(byInstances(), cluster("blue")), "rule 3 of listener HTTP:80")
@@ -105,7 +105,7 @@ func TestInstancesOnLaterPagesAreSeen(t *testing.T) {
 		w.register(a, last)
 		w.listener(w.balancer("web", ""), 80, types.ProtocolEnumHttp, only(a))
 		w.fail(fault.Rule{Kind: fault.ShortPages, Service: "ec2", Operation: "DescribeInstances", Count: 2})
-		w.wantRoutes(w.look(byInstances(), cluster("blue")), "group a ")
+		w.wantRoutes(w.look(byInstances(), cluster("blue")), "group a,")
 	})
 }
 

@@ -94,7 +94,7 @@ func given(actions []types.Action, names map[string]string, who string) []string
 		}
 		for _, t := range tuples {
 			if name, ok := names[aws.ToString(t.TargetGroupArn)]; ok && aws.ToInt32(t.Weight) > 0 {
-				routes = append(routes, fmt.Sprintf("%s gives target group %s weight %d of %d (what leads to the load balancer is not looked at)", who, name, aws.ToInt32(t.Weight), total))
+				routes = append(routes, fmt.Sprintf("%s (weight %d of %d for target group %s, whatever leads to the load balancer)", who, aws.ToInt32(t.Weight), total, name))
 			}
 		}
 	}
