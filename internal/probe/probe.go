@@ -30,7 +30,7 @@ const (
 
 // Config of a Prober. The zero value works.
 type Config struct {
-	// Timeout of a probe whose context does not end earlier; 0: 10 s.
+	// Timeout of a probe whose context has no deadline; 0: 10 s.
 	Timeout time.Duration
 	// Proxy to go through; nil: none, whatever HTTPS_PROXY says. Argo CD goes its own way:
 	// a proxy that only the prober uses makes reachable what Argo CD cannot reach.
@@ -69,8 +69,11 @@ func (p *Prober) Probe(ctx context.Context, c registry.Cluster) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
-	defer cancel()
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, p.cfg.Timeout)
+		defer cancel()
+	}
 	way := &trace{stage: lookingUp}
 	if err := p.get(httptrace.WithClientTrace(ctx, way.hooks()), endpoint, roots); err != nil {
 		return explain(c, endpoint, way, err)
