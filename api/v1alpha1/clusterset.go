@@ -21,10 +21,13 @@ const KindClusterSet = "ClusterSet"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name is at most 63 characters long: it becomes a label's value"
 type ClusterSet struct {
-	metav1.TypeMeta   `json:",inline"`
+	metav1.TypeMeta `json:",inline"`
+	// Its name has at most 63 characters: it becomes a label's value.
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
+	// What a user declares.
 	Spec ClusterSetSpec `json:"spec"`
+	// What is; the controller writes it.
 	// +optional
 	Status ClusterSetStatus `json:"status,omitzero"`
 }
@@ -146,9 +149,12 @@ type ClusterSelector struct {
 //
 // +kubebuilder:validation:XValidation:rule="self.operator in ['In', 'NotIn'] ? has(self.values) && size(self.values) > 0 : !has(self.values) || size(self.values) == 0",message="In and NotIn need values, Exists and DoesNotExist have none"
 type TagExpression struct {
+	// Key of the tag, 1–128 characters.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	Key string `json:"key"`
+	// What must be so: the tag is there with one of the values (In) or with none of them
+	// (NotIn), is there (Exists), or is not (DoesNotExist).
 	// +kubebuilder:validation:Enum=In;NotIn;Exists;DoesNotExist
 	Operator string `json:"operator"`
 	// At most 20. NotIn is satisfied by a cluster without the tag, as in Kubernetes.
@@ -286,6 +292,9 @@ const (
 
 // Deletion says when a Secret is removed.
 type Deletion struct {
+	// What happens to the Secret of a cluster that is gone: it stays until a person retires
+	// it, or it is deleted once AWS has said twice that there is no such cluster, the grace
+	// apart.
 	// +optional
 	// +kubebuilder:default=Retain
 	// +kubebuilder:validation:Enum=Retain;Delete
@@ -312,9 +321,12 @@ type Deletion struct {
 
 // Probe says whether a cluster's API server must be reached before it is registered.
 type Probe struct {
+	// False: a cluster is registered although nobody knows whether its API server can be
+	// reached from here.
 	// +optional
 	// +kubebuilder:default=true
 	Enabled *bool `json:"enabled,omitempty"`
+	// How long to wait for its API server, 1s–60s.
 	// +optional
 	// +kubebuilder:default="5s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('60s')",message="timeout is 1s–60s"
@@ -338,10 +350,13 @@ type ClusterSetStatus struct {
 	// Generation of the spec that this is about.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Ready, Discovered, Registered and, only while nothing goes on until somebody acts,
+	// Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// How many clusters there are.
 	// +optional
 	Counts ClusterCounts `json:"counts,omitzero"`
 	// Clusters that are not in order, by ARN, at most 100; counts.notInOrder says how many
@@ -367,12 +382,16 @@ type ClusterCounts struct {
 
 // ClusterProblem is a cluster that is not in order.
 type ClusterProblem struct {
+	// ARN of the cluster.
 	// +kubebuilder:validation:MaxLength=256
 	ARN string `json:"arn"`
+	// State that it is in, such as Conflict.
 	// +kubebuilder:validation:MaxLength=64
 	State string `json:"state"`
+	// Why, in one stable word.
 	// +kubebuilder:validation:MaxLength=64
 	Reason string `json:"reason"`
+	// Why, and what to do.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Message string `json:"message,omitempty"`

@@ -5,7 +5,7 @@
 // +groupName=norikae.dev
 package v1alpha1
 
-//go:generate go run ../../tools/docgen -types . -out ../../docs/trafficshift.md
+//go:generate go run ../../tools/docgen -types . -docs ../../docs
 //go:generate go run -modfile=../../go.gen.mod sigs.k8s.io/controller-tools/cmd/controller-gen object paths=. crd output:crd:dir=../../config/crd
 
 // GroupVersion is the apiVersion of every kind in this package.

@@ -1,5 +1,5 @@
-// Command docgen writes the reference of the manifest's fields from the comments of
-// its Go types.
+// Command docgen writes the references of the manifests' fields from the comments of their
+// Go types.
 package main
 
 import (
@@ -17,19 +17,32 @@ import (
 
 func main() {
 	types := flag.String("types", "api/v1alpha1", "folder of the Go types")
-	out := flag.String("out", "docs/trafficshift.md", "file to write")
+	docs := flag.String("docs", "docs", "folder of the pages to write")
 	flag.Parse()
-	page, err := generate(*types)
-	if err == nil {
-		err = os.WriteFile(*out, page, 0o600)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "error:", err)
-		os.Exit(1)
+	for file, p := range pages() {
+		text, err := generate(*types, p)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(*docs, file), text, 0o600)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "error:", err)
+			os.Exit(1)
+		}
 	}
 }
 
-const intro = `# TrafficShift
+// pageSpec is a page to write: its first type, and what stands above the types.
+type pageSpec struct{ root, intro string }
+
+// pages by their file.
+func pages() map[string]pageSpec {
+	return map[string]pageSpec{
+		"trafficshift.md":      {"TrafficShift", trafficShiftIntro},
+		"clusterset-fields.md": {"ClusterSet", clusterSetIntro},
+	}
+}
+
+const trafficShiftIntro = `# TrafficShift
 
 The file that ` + "`norikae plan`, `norikae shift`" + ` and the other commands read with ` + "`-f`" + `: one move of live traffic on one route.
 YAML or JSON, one document, at most 1 MiB, decoded strictly: a field that does not exist, one that is set twice, an empty value
@@ -53,6 +66,27 @@ spec:
 This page is generated from the types in ` + "`api/v1alpha1`" + ` by ` + "`make generate`" + `; do not edit it.
 `
 
+const clusterSetIntro = `# Fields of a ClusterSet
+
+The custom resource ` + "`clustersets.norikae.dev`" + `, and the file that ` + "`norikae clusters`" + ` reads with ` + "`-f`" + `. What they mean together: [ClusterSet](clusterset.md).
+A file may hold several ClusterSets, one in each YAML document, at most 1 MiB, decoded strictly: a field that does not exist, one that is set twice, an empty value
+or a wrong type is an error with its line. What ` + "`kubectl get -o yaml`" + ` prints is such a file, too. Durations are texts such as ` + "`90s`, `10m`, `1h30m`" + `.
+
+` + "```yaml" + `
+apiVersion: norikae.dev/v1alpha1
+kind: ClusterSet
+metadata: {name: production, namespace: argocd}
+spec:
+  sources:
+  - eks: {regions: [us-east-1, eu-west-1], selector: {matchTags: {env: production}}}
+  template:
+    labels: {env: '{{ index .Tags "env" }}', region: "{{ .Region }}"}
+    targetGroups: {name: "{{ .Name }}-*"}
+` + "```" + `
+
+This page is generated from the types in ` + "`api/v1alpha1`" + ` by ` + "`make generate`" + `; do not edit it.
+`
+
 // page is being written; each type once, in the order in which it is first met.
 type page struct {
 	bytes.Buffer
@@ -62,8 +96,8 @@ type page struct {
 	todo  []string
 }
 
-// generate the page from the Go files in dir.
-func generate(dir string) ([]byte, error) {
+// generate a page from the Go files in dir.
+func generate(dir string, spec pageSpec) ([]byte, error) {
 	p := &page{types: map[string]*ast.TypeSpec{}, docs: map[string]string{}}
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
@@ -76,12 +110,11 @@ func generate(dir string) ([]byte, error) {
 		}
 		p.collect(f)
 	}
-	const root = "TrafficShift"
-	if p.types[root] == nil {
-		return nil, fmt.Errorf("no type %s in %s", root, dir)
+	if p.types[spec.root] == nil {
+		return nil, fmt.Errorf("no type %s in %s", spec.root, dir)
 	}
-	p.WriteString(intro)
-	p.todo = []string{root}
+	p.WriteString(spec.intro)
+	p.todo = []string{spec.root}
 	for i := 0; i < len(p.todo); i++ { // write appends to it
 		p.write(p.todo[i])
 	}
@@ -115,16 +148,42 @@ func (p *page) write(name string) {
 			continue
 		}
 		field, options, _ := strings.Cut(jsonTag(f.Tag.Value), ",")
+		if options == "inline" {
+			p.WriteString("| `apiVersion` | text | yes | norikae.dev/v1alpha1 |\n| `kind` | text | yes | " + name + " |\n")
+			continue
+		}
 		required := "yes"
-		if options != "" {
+		if options != "" || marker(f.Doc, "+optional") {
 			required = ""
 		}
 		meaning := sentence(strings.TrimSpace(f.Doc.Text() + " " + f.Comment.Text()))
 		if meaning == "" {
 			meaning = p.docs[p.element(f.Type)]
 		}
-		fmt.Fprintf(p, "| `%s` | %s | %s | %s |\n", field, p.typeName(f.Type), required, strings.NewReplacer("|", `\|`, "*", `\*`).Replace(meaning))
+		if def := markerValue(f.Doc, "+kubebuilder:default="); def != "" && def != "{}" {
+			meaning += " Default: `" + strings.Trim(def, `"`) + "`."
+		}
+		kind := p.typeName(f.Type)
+		if words := markerValue(f.Doc, "+kubebuilder:validation:Enum="); words != "" {
+			kind = "`" + strings.ReplaceAll(words, ";", "`, `") + "`"
+		}
+		fmt.Fprintf(p, "| `%s` | %s | %s | %s |\n", field, kind, required, strings.NewReplacer("|", `\|`, "*", `\*`).Replace(meaning))
 	}
+}
+
+// marker tells whether a comment has a line for the generator of the API's schema.
+func marker(doc *ast.CommentGroup, line string) bool {
+	return slices.Contains(strings.Split(doc.Text(), "\n"), line)
+}
+
+// markerValue is what a comment's line has after the prefix.
+func markerValue(doc *ast.CommentGroup, prefix string) string {
+	for line := range strings.Lines(doc.Text()) {
+		if v, ok := strings.CutPrefix(line, prefix); ok {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
 }
 
 // jsonTag of a field's raw tag.
@@ -158,10 +217,13 @@ func (p *page) typeName(e ast.Expr) string {
 		return p.typeName(t.X)
 	}
 	name := p.element(e)
+	if foreign, ok := e.(*ast.SelectorExpr); ok {
+		return "Kubernetes' " + foreign.Sel.Name
+	}
 	switch name {
 	case "string":
 		return "text"
-	case "int":
+	case "int", "int32", "int64":
 		return "whole number"
 	case "float64":
 		return "number"
@@ -170,11 +232,24 @@ func (p *page) typeName(e ast.Expr) string {
 	case "Duration":
 		return "duration"
 	}
+	if t := p.types[name]; t != nil {
+		if word, ok := t.Type.(*ast.Ident); ok { // a type that is text under another name
+			return p.typeName(word)
+		}
+	}
 	if !slices.Contains(p.todo, name) {
 		p.todo = append(p.todo, name)
 	}
 	return fmt.Sprintf("[%s](#%s)", name, strings.ToLower(name))
 }
 
-// sentence puts a comment on one line.
-func sentence(comment string) string { return strings.Join(strings.Fields(comment), " ") }
+// sentence puts a comment on one line, without the lines for other generators.
+func sentence(comment string) string {
+	var words []string
+	for line := range strings.Lines(comment) {
+		if !strings.HasPrefix(line, "+") {
+			words = append(words, strings.Fields(line)...)
+		}
+	}
+	return strings.Join(words, " ")
+}
