@@ -103,6 +103,17 @@ func TestDecideAboutAClusterWithoutASecret(t *testing.T) {
 			in.Entries = []Entry{e}
 			in.ApplicationSets = []ApplicationSet{{Namespace: "argocd", Name: "apps", Selectors: []LabelSelector{{{"app.kubernetes.io/managed-by", In, []string{"okra"}}}}}}
 		}, finding{Held, "LabelWouldDelete", "", "argocd/apps"}},
+		"adoption that a person allowed to delete them": {func(in *Input, c *Cluster) {
+			e := foreign("hand", "a-us-east-1-111122223333", c.Endpoint)
+			e.Adopt, e.Labels["app.kubernetes.io/managed-by"], e.Allow = in.Set.Owner, "okra", []string{AllowRelabel}
+			in.Entries = []Entry{e}
+			in.ApplicationSets = []ApplicationSet{{Namespace: "argocd", Name: "apps", Selectors: []LabelSelector{{{"app.kubernetes.io/managed-by", In, []string{"okra"}}}}}}
+		}, finding{Registered, "Registered", Adopt, ""}},
+		"adoption replaces nothing": {func(in *Input, c *Cluster) {
+			e := foreign("hand", "old", c.Endpoint)
+			e.Adopt, e.Allow, in.Set.TargetGroups = in.Set.Owner, []string{AllowReplace}, nil
+			in.Entries = []Entry{e}
+		}, finding{Held, "NameChange", Adopt, `"old"`}},
 		"adoption while ApplicationSets are not known": {func(in *Input, c *Cluster) {
 			e := foreign("hand", "old", c.Endpoint)
 			e.Adopt = in.Set.Owner
@@ -195,9 +206,16 @@ func TestDecideAboutARegisteredCluster(t *testing.T) {
 		"somebody has its name as well": {func(in *Input, _ *Cluster, e *Entry) {
 			in.Entries = []Entry{foreign("hand", e.ClusterName, "https://x")}
 		}, finding{Conflict, "NameTaken", "", "Secret hand"}},
-		"a copy of its Secret":          {func(in *Input, _ *Cluster, e *Entry) { f := *e; f.Name = "copy"; in.Entries = []Entry{f} }, finding{Conflict, "Duplicate", "", "2 Secrets"}},
-		"a mark that says nothing":      {func(_ *Input, _ *Cluster, e *Entry) { e.Cluster.Region = "" }, finding{Uncertain, "MarkUnreadable", "", "mark"}},
-		"DELETING asks for its traffic": {func(_ *Input, c *Cluster, _ *Entry) { c.Status = Deleting }, finding{Draining, "Deleting", "", "until it is gone"}},
+		"an annotation would change, and nobody knows what ApplicationSets make of it": {func(in *Input, c *Cluster, _ *Entry) {
+			c.Version, in.ApplicationSetsErr = "1.37", errors.New("forbidden")
+		}, finding{Held, "ApplicationSetsUnknown", "", "forbidden"}},
+		"one would, and the CA changes": {func(in *Input, c *Cluster, _ *Entry) {
+			c.Version, c.CA, in.ApplicationSetsErr = "1.37", "Y2Ey", errors.New("forbidden")
+		}, finding{Held, "ApplicationSetsUnknown", Update, "forbidden"}},
+		"nothing would, and nobody knows": {func(in *Input, _ *Cluster, _ *Entry) { in.ApplicationSetsErr = errors.New("forbidden") }, finding{Registered, "Registered", "", ""}},
+		"a copy of its Secret":            {func(in *Input, _ *Cluster, e *Entry) { f := *e; f.Name = "copy"; in.Entries = []Entry{f} }, finding{Conflict, "Duplicate", "", "2 Secrets"}},
+		"a mark that says nothing":        {func(_ *Input, _ *Cluster, e *Entry) { e.Cluster.Region = "" }, finding{Uncertain, "MarkUnreadable", "", "mark"}},
+		"DELETING asks for its traffic":   {func(_ *Input, c *Cluster, _ *Entry) { c.Status = Deleting }, finding{Draining, "Deleting", "", "until it is gone"}},
 		"DELETING with traffic": {func(in *Input, c *Cluster, _ *Entry) {
 			c.Status, in.Traffic = Deleting, map[string]Traffic{c.ARN(): {Routes: []string{"rule 1", "rule 2"}}}
 		}, finding{Draining, "CarriesTraffic", "", "rule 1, rule 2"}},
@@ -327,4 +345,22 @@ func TestCreatedIsComparedToTheSecond(t *testing.T) {
 	e := entryOf(t, s, c)
 	c.Created = c.Created.Add(300 * time.Millisecond)
 	finding{Registered, "Registered", "", ""}.check(t, about(t, Decide(Input{Set: s, Snapshot: see(c), Entries: []Entry{e}, Now: t0}), c.ID))
+}
+
+func TestTwoThatAreToGetOneName(t *testing.T) {
+	s, clusters, entries := fleet(t, 2)
+	s.TargetGroups, s.Template.Name = nil, text("same")
+	entries[0].Allow = []string{AllowReplace}
+	in := Input{Set: s, Snapshot: see(clusters...), Entries: entries, Now: t0}
+	// One of the two may get it.
+	finding{Registered, "Replaced", Replace, ""}.check(t, about(t, Decide(in), clusters[0].ID))
+	// Both may not.
+	entries[1].Allow = []string{AllowReplace}
+	for _, c := range clusters {
+		finding{Conflict, "NameCollision", "", `"same"`}.check(t, about(t, Decide(in), c.ID))
+	}
+	// Nor may one that has a Secret, when one that has none is to get it.
+	in.Entries = entries[:1]
+	finding{Conflict, "NameCollision", "", `"same"`}.check(t, about(t, Decide(in), clusters[0].ID))
+	finding{Registered, "Registered", Create, ""}.check(t, about(t, Decide(in), clusters[1].ID))
 }

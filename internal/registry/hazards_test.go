@@ -270,7 +270,7 @@ func TestD9_TheServerNeverChangesInPlace(t *testing.T) {
 			}
 			in.Traffic = map[string]Traffic{c.ARN(): {}}
 			a = about(t, Decide(in), c.ID)
-			if a.Do != Replace || !strings.Contains(a.Effect, "argocd/apps would delete") || a.Uses != AllowReplace {
+			if a.Do != Replace || !strings.Contains(a.Effect, "argocd/apps would delete") || !strings.Contains(a.Effect, "argocd/apps would make Applications of it") || a.Uses != AllowReplace {
 				t.Errorf("%s, %s: %s; %s", a.Do, a.Reason, a.Message, a.Effect)
 			}
 			in.Entries[0] = apply(a, set.Owner)

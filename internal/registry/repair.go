@@ -125,10 +125,7 @@ func (p *pass) replace(a *Action, c Cluster, want Registration) {
 	a.is(Registered, "Replaced", "")
 	a.Do, a.Want, a.Uses, a.Created = Replace, want, AllowReplace, c.Created
 	a.MissingSince, a.UnselectedSince = time.Time{}, time.Time{}
-	a.Effect = p.loses(a.Entry.Labels, nil, false)
-	if more := p.gains(nil, p.marked(want.Labels)); more != "" {
-		a.Effect = join(a.Effect, more)
-	}
+	a.Effect = join(p.loses(a.Entry.Labels, nil, false), p.gains(nil, p.marked(want.Labels)))
 }
 
 // replaceConflicts tells whether somebody else's Secret, or another cluster's, is in the

@@ -25,6 +25,7 @@ func TestSelectorMatch(t *testing.T) {
 		"In with its value":                             {Selector{Requirements: []Requirement{{"env", In, []string{"a", "prod"}}}}, true},
 		"In without the tag":                            {Selector{Requirements: []Requirement{{"team", In, []string{""}}}}, false},
 		"NotIn without the tag":                         {Selector{Requirements: []Requirement{{"team", NotIn, []string{"red"}}}}, true},
+		"NotIn with another value":                      {Selector{Requirements: []Requirement{{"env", NotIn, []string{"stage"}}}}, true},
 		"NotIn with its value":                          {Selector{Requirements: []Requirement{{"env", NotIn, []string{"prod"}}}}, false},
 		"Exists":                                        {Selector{Requirements: []Requirement{{Key: "empty", Operator: Exists}}}, true},
 		"Exists without the tag":                        {Selector{Requirements: []Requirement{{Key: "team", Operator: Exists}}}, false},

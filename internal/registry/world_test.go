@@ -156,7 +156,7 @@ func (w *world) happen() {
 	case n == 9:
 		c.Tags = map[string]string{"env": lawEnvs[w.roll(len(lawEnvs))]}
 	case n == 10:
-		c.CA = []string{"Y2E=", "Y2Ey"}[w.roll(2)]
+		c.CA, c.Version = []string{"Y2E=", "Y2Ey"}[w.roll(2)], []string{"1.36", "1.37"}[w.roll(2)]
 	case n == 11:
 		w.make(id, Active) // deleted and made anew between two passes
 	case n == 12 && w.roll(3) == 0:
