@@ -32,8 +32,10 @@ annotations that the ClusterSet does not declare stay, too. From then on sync an
 controller keep them.
 
 It refuses Secrets of another ClusterSet, that of Argo CD's own cluster, and those that are
-not clearly one cluster's. It does not wait for labels that an ApplicationSet selects by: see
-sync --allow-relabel.`,
+not clearly one cluster's. A label whose change would make Argo CD delete Applications stays
+as it is, and the cluster is Held: see sync --allow-relabel.
+
+With -o json or yaml it prints what sync prints, of these Secrets.`,
 		Example: `  norikae clusters adopt blue green -f clusterset.yaml --dry-run
   norikae clusters adopt blue green -f clusterset.yaml
   norikae clusters adopt blue --set production -n argocd --yes`,

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -37,13 +38,15 @@ type leftView struct {
 
 // change of one Secret.
 type change struct {
-	ARN    string        `json:"arn"`
-	Action registry.Do   `json:"action"`
-	Secret string        `json:"secret"`
-	State  string        `json:"state"`
-	Reason string        `json:"reason,omitempty"`
-	Effect string        `json:"effect,omitempty"` // what ApplicationSets do because of it
-	Fields []fieldChange `json:"fields"`
+	ARN     string        `json:"arn"`
+	Action  registry.Do   `json:"action"`
+	Secret  string        `json:"secret"`
+	State   string        `json:"state"`
+	Reason  string        `json:"reason,omitempty"`
+	Message string        `json:"message,omitempty"`
+	Effect  string        `json:"effect,omitempty"` // what ApplicationSets do because of it
+	Fields  []fieldChange `json:"fields"`
+	Held    []fieldChange `json:"held,omitempty"` // of the same Secret, and not changed
 }
 
 func (c *clustersCommand) diffCommand() *cobra.Command {
@@ -58,8 +61,8 @@ It exits with 0 when there is nothing to do, 1 when there are differences, 2 whe
 cannot be told, and 3 when a sync would be stopped.
 
 With -o json or yaml: clusterSets[].changes[] has arn, action, secret, state, reason,
-effect and fields[] (field, from, to: null where there is none), and notInOrder[] the
-clusters that a sync leaves as they are, with held[], the fields of a change that is held.`,
+message, effect, fields[] (field, from, to: null where there is none) and held[], the fields
+that are held back; notInOrder[] has the clusters that a sync leaves as they are.`,
 		Example: `  norikae clusters diff -f clusterset.yaml
   norikae clusters diff production -n argocd -o json | jq '.clusterSets[].changes[].action'`,
 		// Only differences are 1, as of kubectl diff.
@@ -117,7 +120,9 @@ func diffOf(l looked) setDiff {
 	for i, o := range l.pass.Outcomes {
 		switch {
 		case o.Do != "":
-			d.Changes = append(d.Changes, changeOf(o, l.fleet.Info().ArgoCDNamespace))
+			ch := changeOf(o, l.fleet.Info().ArgoCDNamespace)
+			ch.Held = heldBack(l, o)
+			d.Changes = append(d.Changes, ch)
 		case o.State != registry.Registered:
 			d.NotInOrder = append(d.NotInOrder, leftView{v.Clusters[i], heldBack(l, o)})
 		}
@@ -127,7 +132,7 @@ func diffOf(l looked) setDiff {
 
 func changeOf(o registrar.Outcome, namespace string) change {
 	ch := change{
-		ARN: o.Cluster.ARN(), Action: o.Do, State: string(o.State), Reason: o.Reason, Effect: clean(o.Effect),
+		ARN: o.Cluster.ARN(), Action: o.Do, State: string(o.State), Reason: o.Reason, Message: clean(o.Message), Effect: clean(o.Effect),
 		Fields: changes(o.Action),
 	}
 	if o.Do == registry.Create {
@@ -203,7 +208,7 @@ func setDiffText(s setDiff) string {
 		b.WriteString("\nleft as they are\n")
 	}
 	for _, k := range s.NotInOrder {
-		b.WriteString("  - " + problem(k.clusterView) + "\n" + changeLines(k.Held))
+		b.WriteString("  - " + problem(k.clusterView) + "\n" + heldLines(k.Held))
 	}
 	list(&b, "could not be asked", unasked(s.Scopes))
 	return b.String()
@@ -219,7 +224,11 @@ func heldBack(l looked, o registrar.Outcome) []fieldChange {
 	if err != nil {
 		return nil // then it is not what is held
 	}
-	return between(o.Entry.Registration, want, o.Entry.Applied)
+	held := between(o.Entry.Registration, want, o.Entry.Applied)
+	for _, c := range changes(o.Action) {
+		held = slices.DeleteFunc(held, func(h fieldChange) bool { return h.Field == c.Field })
+	}
+	return held
 }
 
 // problems are clusters that are not in order, one line each.
@@ -248,6 +257,9 @@ func changeText(ch change) string {
 	fmt.Fprintf(&b, "%s Secret %s of %s\n%s", ch.Action, ch.Secret, ch.ARN, changeLines(ch.Fields))
 	if ch.Effect != "" {
 		fmt.Fprintf(&b, "    effect: %s\n", ch.Effect)
+	}
+	if ch.State != string(registry.Registered) && ch.Message != "" {
+		fmt.Fprintf(&b, "    %s (%s): %s\n%s", ch.State, ch.Reason, ch.Message, heldLines(ch.Held))
 	}
 	return b.String()
 }

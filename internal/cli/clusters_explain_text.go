@@ -45,7 +45,7 @@ func explainText(e explanation, now time.Time) string {
 		b.WriteString("\nthe next pass changes\n" + changeLines(e.Changes))
 	}
 	if len(e.Held) > 0 {
-		b.WriteString("\nheld\n" + changeLines(e.Held))
+		b.WriteString("\nheld back\n" + heldLines(e.Held))
 	}
 	b.WriteString("\nApplicationSets\n" + appSetLines(e))
 	b.WriteString("\ntraffic\n" + trafficLines(e.Traffic))
@@ -101,6 +101,22 @@ func changeLines(list []fieldChange) string {
 		if f.To != nil {
 			fmt.Fprintf(&b, "+   %s: %s\n", f.Field, *f.To)
 		}
+	}
+	return b.String()
+}
+
+// heldLines are changes that are not made.
+func heldLines(list []fieldChange) string {
+	var b strings.Builder
+	for _, f := range list {
+		from, to := "nothing", "nothing"
+		if f.From != nil {
+			from = *f.From
+		}
+		if f.To != nil {
+			to = *f.To
+		}
+		fmt.Fprintf(&b, "    held back: %s: %s → %s\n", f.Field, from, to)
 	}
 	return b.String()
 }

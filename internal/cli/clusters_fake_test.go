@@ -93,12 +93,16 @@ func testPass() Pass {
 	far := testCluster(eksID("222222222222", "eu-west-1", "blue"))
 	turned := registration(green, "1.36")
 	turned.Config = strings.Replace(turned.Config, green.CA, caOf("its new CA"), 1)
+	both := testCluster(eksID("111111111111", "us-east-1", "green-3"))
+	mended := registration(both, "1.35")
+	mended.Config = strings.Replace(mended.Config, both.CA, caOf("its new CA"), 1)
 	missing := entry(gone, "1.31")
 	missing.MissingSince = y2k.Add(-30 * time.Hour)
 	outcomes := []registrar.Outcome{
 		{Action: registry.Action{Cluster: blue.ID, State: registry.Registered, Reason: "Registered", Entry: entry(blue, "1.36")}},
 		{Action: registry.Action{Cluster: green.ID, State: registry.Registered, Reason: "Registered", Do: registry.Update, Entry: entry(green, "1.35"), Want: turned, Effect: "ApplicationSet argocd/web would make Applications of it"}},
 		{Action: registry.Action{Cluster: held.ID, State: registry.Held, Reason: "Relabel", Message: "label environment: argocd/web would delete its Applications of it, with their workloads", Entry: entry(held, "1.35")}},
+		{Action: registry.Action{Cluster: both.ID, State: registry.Held, Reason: "Relabel", Message: "its labels stay as they are", Do: registry.Update, Entry: entry(both, "1.35"), Want: mended}},
 		{Action: registry.Action{Cluster: gone.ID, State: registry.Missing, Reason: "Gone", Message: "EKS has no such cluster", Entry: missing, MissingSince: missing.MissingSince}},
 		{Action: registry.Action{Cluster: far.ID, State: registry.Registered, Reason: "Registered", Do: registry.Create, Want: registration(far, "1.36")}},
 	}
@@ -120,7 +124,7 @@ func testPass() Pass {
 		},
 		Entries: []registry.Entry{foreign("by-hand", "https://by-hand.eks.example")},
 	}
-	for _, c := range []registry.Cluster{blue, green, held, far} {
+	for _, c := range []registry.Cluster{blue, green, held, both, far} {
 		p.Sightings[c.ARN()] = registry.Sighting{Cluster: c, Presence: registry.Present}
 	}
 	for _, o := range outcomes {

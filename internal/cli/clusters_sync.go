@@ -180,15 +180,15 @@ func writtenText(v setView) string {
 	var rows [][]string
 	var waits []clusterView
 	for _, k := range v.Clusters {
-		switch {
-		case k.Action != "" && k.Written:
+		if k.Action != "" && k.Written {
 			done := past[k.Action]
 			if v.DryRun {
 				done = "would be " + done
 			}
 			row := []string{done, k.Secret, k.ARN, strings.Join(nonEmpty(k.why(), k.Effect), ": ")}
 			rows = append(rows, row)
-		case k.State != registry.Registered:
+		}
+		if k.State != registry.Registered && (k.Message != "" || !k.Written) {
 			waits = append(waits, k)
 		}
 	}

@@ -123,7 +123,7 @@ func failedScope(f *fakeFleet) {
 func failedWrite(f *fakeFleet) {
 	f.pass = func(PassOptions) (Pass, error) {
 		p := written(settledPass())
-		o := testPass().Outcomes[4]
+		o := testPass().Outcomes[5]
 		o.State, o.Reason, o.Err, o.Message = registry.Unwritten, "WriteDenied", errRefused, "create: secrets is forbidden"
 		p.Outcomes = append(p.Outcomes, o)
 		return p, nil
