@@ -47,8 +47,10 @@ func reasons(c registry.Cluster, endpoint *url.URL, at stage, tried []string, er
 		return append([]string{"its name is not known here"}, network(c, nil)...)
 	case isDNS:
 		return []string{"its name cannot be looked up: check the name server, and that UDP and TCP 53 are let out"}
-	case timedOut(err):
+	case timedOut(err) && (at == lookingUp || at == connecting):
 		return append([]string{"time ran out while " + string(at)}, network(c, tried)...)
+	case timedOut(err):
+		return []string{"it was connected to, and time ran out while " + string(at) + ": it is overloaded, or what is between looks into TLS"}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return []string{"nothing listens there: the API server is starting anew, or the address is another machine's by now"}
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):

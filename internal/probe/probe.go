@@ -167,7 +167,7 @@ type stage string
 const (
 	lookingUp  stage = "looking up its name"
 	connecting stage = "connecting to it"
-	handshake  stage = "the TLS handshake"
+	handshake  stage = "shaking hands over TLS"
 	waiting    stage = "waiting for its answer"
 )
 

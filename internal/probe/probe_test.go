@@ -124,7 +124,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 	endpoint := serve(t, a.server(t), http.NotFoundHandler(), func(c *tls.Config) {
 		c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
 	})
-	fails(t, New(Config{}).Probe(t.Context(), cluster(endpoint, a.data())), "failed while the TLS handshake", "protocol version")
+	fails(t, New(Config{}).Probe(t.Context(), cluster(endpoint, a.data())), "failed while shaking hands over TLS", "protocol version")
 }
 
 func TestWhatIsNoTLSServerIsNamed(t *testing.T) {
@@ -137,11 +137,11 @@ func TestWhatIsNoTLSServerIsNamed(t *testing.T) {
 	for says, serve := range map[string]func(net.Conn){
 		"does not speak TLS":               func(c net.Conn) { fmt.Fprint(c, "220 mail.example.com ESMTP\r\n") },
 		"closed during the TLS handshake":  func(net.Conn) {},
-		"time ran out while the TLS hands": func(c net.Conn) { _, _ = io.Copy(io.Discard, c) },
+		"connected to, and time ran out while shaking hands over TLS": func(c net.Conn) { _, _ = io.Copy(io.Discard, c) },
 	} {
 		t.Run(says, func(t *testing.T) {
 			endpoint := "https://" + listen(t, serve)
-			fails(t, New(Config{Timeout: 300 * time.Millisecond}).Probe(t.Context(), cluster(endpoint, a.data())), says)
+			fails(t, New(Config{Timeout: 300 * time.Millisecond}).Probe(t.Context(), cluster(endpoint, a.data())), says, "!TCP 443")
 		})
 	}
 }
