@@ -18,7 +18,8 @@ import (
 // events there are passes.
 type History struct {
 	World   *World
-	Secrets *Secrets
+	Secrets *Recorder
+	People  People
 	Set     *registry.Set
 	// Process starts the product anew, with nothing in its memory.
 	Process func() (*registrar.Registrar, error)
@@ -29,6 +30,12 @@ type History struct {
 	registrar *registrar.Registrar
 	n         int // of names
 	log       []string
+}
+
+// People make and edit Secrets of Argo CD beside the product.
+type People interface {
+	Put(ctx context.Context, e registry.Entry) error
+	Edit(ctx context.Context, name string, edit func(*registry.Entry)) error
 }
 
 // Log is what happened, for a failed test.
@@ -225,17 +232,17 @@ func (h *History) edit(ctx context.Context) error {
 		func(e *registry.Entry) { e.Project = "other" },
 	}
 	h.say("edit %s", e.Name)
-	h.Secrets.Edit(e.Name, pick(h, edits))
-	return nil
+	return h.People.Edit(ctx, e.Name, pick(h, edits))
 }
 
 // foreign makes a Secret of somebody else's.
-func (h *History) foreign(context.Context) error {
+func (h *History) foreign(ctx context.Context) error {
 	h.n++
 	name := fmt.Sprintf("by-hand-%d", h.n)
 	h.say("somebody makes the Secret %s", name)
-	h.Secrets.Put(registry.Entry{Name: name, Registration: registry.Registration{ClusterName: name, Server: "https://" + name + ".example.com", Labels: map[string]string{}}})
-	return nil
+	return h.People.Put(ctx, registry.Entry{Name: name, Registration: registry.Registration{
+		ClusterName: name, Server: "https://" + name + ".example.com", Labels: map[string]string{},
+	}})
 }
 
 // fail makes AWS fail in some way.

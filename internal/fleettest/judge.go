@@ -17,7 +17,7 @@ type Evidence struct {
 }
 
 // Evidence so far.
-func (w *World) Evidence(s *Secrets) Evidence {
+func (w *World) Evidence(s *Recorder) Evidence {
 	return Evidence{Writes: s.Writes(), Answers: w.Answers(), Events: w.Events()}
 }
 

@@ -144,14 +144,15 @@ func (m mutant) live(t *testing.T, seed uint64) []string {
 			t.Error(err)
 		}
 	}()
-	s := NewSecrets()
+	memory := NewMemory()
+	s := NewRecorder(memory)
 	declared := set(t, w, time.Minute)
 	done := *declared
 	if m.set != nil {
 		m.set(&done)
 	}
 	h := &History{
-		World: w, Secrets: s, Set: &done, Rand: rand.New(rand.NewPCG(seed, 1)), //nolint:gosec // G404: repeatable
+		World: w, Secrets: s, People: memory, Set: &done, Rand: rand.New(rand.NewPCG(seed, 1)), //nolint:gosec // G404: repeatable
 		Process: func() (*registrar.Registrar, error) {
 			cfg, err := adapters(w, tampered{s, m, done.Owner})
 			cfg.Discoverer = m.Discover(cfg.Discoverer)
