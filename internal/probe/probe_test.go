@@ -135,8 +135,8 @@ func TestWhatIsNoTLSServerIsNamed(t *testing.T) {
 	fails(t, New(Config{}).Probe(t.Context(), cluster("https://"+addr, a.data())), "does not speak TLS")
 
 	for says, serve := range map[string]func(net.Conn){
-		"does not speak TLS":               func(c net.Conn) { fmt.Fprint(c, "220 mail.example.com ESMTP\r\n") },
-		"closed during the TLS handshake":  func(net.Conn) {},
+		"does not speak TLS":                                          func(c net.Conn) { fmt.Fprint(c, "220 mail.example.com ESMTP\r\n") },
+		"closed during the TLS handshake":                             func(net.Conn) {},
 		"connected to, and time ran out while shaking hands over TLS": func(c net.Conn) { _, _ = io.Copy(io.Discard, c) },
 	} {
 		t.Run(says, func(t *testing.T) {
