@@ -50,9 +50,9 @@ type ClusterSets struct {
 	Events  recorder
 	Metrics *Metrics
 	Writes  *Writes // of Secrets, by Pass
-	// Changes are sets whose clusters AWS says have changed; an object without a name is
-	// all of them.
-	Changes <-chan event.GenericEvent
+	// Changes are clusters that AWS says have changed: the sets whose accounts and regions
+	// they are in are looked at.
+	Changes <-chan event.TypedGenericEvent[registry.ID]
 	// Concurrency is how many sets have a pass at the same time, 1 at least.
 	Concurrency int
 	Log         *slog.Logger

@@ -11,7 +11,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/norikae/norikae/api/v1alpha1"
 	"github.com/norikae/norikae/internal/registrar"
@@ -201,6 +204,35 @@ func TestADeletedSetLeavesItsSecrets(t *testing.T) {
 	if status, _ := d.reconcile(again); status.Counts.Registered != 1 || d.script.count() != 2 {
 		t.Errorf("%d passes, %+v", d.script.count(), status.Counts)
 	}
+}
+
+func TestASetThatIsAnothersNowIsNotDeleted(t *testing.T) {
+	c := kube.Cluster(t)
+	d := newDesk(t, c)
+	cs := newSet(t, c, "fleet")
+	d.script.say(answered(created("a")), nil)
+	d.reconcile(cs)
+	d.events.take()
+	r, ok := d.r.(*clusterSets)
+	if !ok {
+		t.Fatal("the reconciler is another")
+	}
+	r.Client = counting{unseen{c.Client}, d} // its labels do not match our selector any more
+	d.reconcile(cs)
+	if said := d.events.take(); len(said) > 0 {
+		t.Errorf("%q", said)
+	}
+	r.Client = counting{c.Client, d}
+	if d.reconcile(cs); d.script.count() != 2 {
+		t.Errorf("once it is ours again there are %d passes, want 2", d.script.count())
+	}
+}
+
+// unseen is a cache that does not hold what is asked for.
+type unseen struct{ client.Client }
+
+func (unseen) Get(_ context.Context, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+	return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
 }
 
 func TestTheAPIServerTakesTheLargestStatus(t *testing.T) {

@@ -206,7 +206,7 @@ const quick = 500 * time.Millisecond
 // replica is a controller with its own manager.
 type replica struct {
 	script  *script
-	changes chan event.GenericEvent
+	changes chan event.TypedGenericEvent[registry.ID]
 	writes  *Writes
 	client  client.Client // remembers writes
 
@@ -231,7 +231,7 @@ func start(t *testing.T, c *kubetest.Cluster, s *script, change ...func(*manager
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &replica{script: s, changes: make(chan event.GenericEvent), writes: &Writes{}}
+	r := &replica{script: s, changes: make(chan event.TypedGenericEvent[registry.ID]), writes: &Writes{}}
 	r.client = r.writes.Client(m.GetClient())
 	if err := SetUp(m, ClusterSets{
 		Compile: compile, Pass: s.pass, Owner: ownerOf, Namespaces: []string{c.Namespace},

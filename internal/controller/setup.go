@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -20,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/norikae/norikae/api/v1alpha1"
+	"github.com/norikae/norikae/internal/registry"
 )
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -94,8 +97,12 @@ func (r *clusterSets) touch(ctx context.Context, q queue, v version, versions ..
 	}
 }
 
-// setsOf lists the sets of the Argo CD in a namespace; "": all.
+// setsOf lists the sets of the Argo CD in a namespace.
 func (r *clusterSets) setsOf(ctx context.Context, argocd string) []types.NamespacedName {
+	return r.sets(ctx, func(cs *v1alpha1.ClusterSet) bool { return argocdNamespace(cs) == argocd })
+}
+
+func (r *clusterSets) sets(ctx context.Context, of func(*v1alpha1.ClusterSet) bool) []types.NamespacedName {
 	var list v1alpha1.ClusterSetList
 	if err := r.Client.List(ctx, &list); err != nil {
 		r.Log.ErrorContext(ctx, "listing cluster sets failed", "error", err) // the next interval finds it all the same
@@ -103,25 +110,33 @@ func (r *clusterSets) setsOf(ctx context.Context, argocd string) []types.Namespa
 	}
 	var names []types.NamespacedName
 	for _, cs := range list.Items {
-		if argocd == "" || argocdNamespace(&cs) == argocd {
+		if of(&cs) {
 			names = append(names, client.ObjectKeyFromObject(&cs))
 		}
 	}
 	return names
 }
 
-// changes wakes the sets that AWS's events are about.
-func (r *clusterSets) changes() handler.EventHandler {
-	return handler.Funcs{GenericFunc: func(ctx context.Context, e event.GenericEvent, q queue) {
-		var sets []types.NamespacedName
-		if e.Object != nil && e.Object.GetName() != "" {
-			sets = []types.NamespacedName{client.ObjectKeyFromObject(e.Object)}
-		} else {
-			sets = r.setsOf(ctx, "")
+// changes wakes the sets that look for clusters where one has changed.
+func (r *clusterSets) changes() handler.TypedEventHandler[registry.ID, reconcile.Request] {
+	return handler.TypedFuncs[registry.ID, reconcile.Request]{
+		GenericFunc: func(ctx context.Context, e event.TypedGenericEvent[registry.ID], q queue) {
+			for _, set := range r.sets(ctx, func(cs *v1alpha1.ClusterSet) bool { return covers(cs.Spec, e.Object) }) {
+				r.memories.wake(set)
+				q.AddAfter(reconcile.Request{NamespacedName: set}, r.debounce)
+			}
+		},
+	}
+}
+
+// covers tells whether a set looks for clusters in the account and region of one. Which
+// account the controller's own credentials are of is not asked: they may be of any.
+func covers(spec v1alpha1.ClusterSetSpec, id registry.ID) bool {
+	for _, s := range spec.Sources {
+		of := func(a v1alpha1.Account) bool { return strings.Contains(a.RoleARN, "::"+id.Account+":") }
+		if slices.Contains(s.EKS.Regions, id.Region) && (len(s.EKS.Accounts) == 0 || slices.ContainsFunc(s.EKS.Accounts, of)) {
+			return true
 		}
-		for _, set := range sets {
-			r.memories.wake(set)
-			q.AddAfter(reconcile.Request{NamespacedName: set}, r.debounce)
-		}
-	}}
+	}
+	return false
 }

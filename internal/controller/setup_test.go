@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -89,23 +90,38 @@ func TestSomebodyElsesWriteWakesASetAndOurOwnDoesNot(t *testing.T) {
 	r.stop()
 }
 
-func TestAWSWakesSets(t *testing.T) {
+func TestAWSWakesTheSetsThatCoverACluster(t *testing.T) {
 	t.Parallel()
 	c := kube.Cluster(t)
 	s := &script{}
 	s.say(answered(), nil)
 	r := start(t, c, s)
-	one := newSet(t, c, "one", long)
-	newSet(t, c, "two", long)
-	eventually(t, "first passes", func() bool { return s.count() == 2 })
-	r.changes <- event.GenericEvent{Object: one}
-	eventually(t, "pass of one", func() bool { return s.count() == 3 })
-	r.changes <- event.GenericEvent{Object: &v1alpha1.ClusterSet{}}
-	eventually(t, "passes of both", func() bool { return s.count() == 5 })
+	in := func(account string, regions ...string) func(*v1alpha1.ClusterSet) {
+		return func(cs *v1alpha1.ClusterSet) {
+			long(cs)
+			cs.Spec.Sources[0].EKS.Regions = regions
+			if account != "" {
+				cs.Spec.Sources[0].EKS.Accounts = []v1alpha1.Account{{RoleARN: "arn:aws:iam::" + account + ":role/norikae"}}
+			}
+		}
+	}
+	newSet(t, c, "own-account", in("", "us-east-1"))
+	newSet(t, c, "that-account", in("111122223333", "eu-west-1", "us-east-1"))
+	newSet(t, c, "other-region", in("111122223333", "eu-west-1"))
+	newSet(t, c, "other-account", in("444455556666", "us-east-1"))
+	eventually(t, "first passes", func() bool { return s.count() == 4 })
+	r.changes <- event.TypedGenericEvent[registry.ID]{Object: id("new")}
+	eventually(t, "passes of those that cover it", func() bool { return s.count() == 6 })
+	r.changes <- event.TypedGenericEvent[registry.ID]{Object: registry.ID{Account: "111122223333", Region: "eu-west-1"}}
+	eventually(t, "passes of those that cover another", func() bool { return s.count() == 8 })
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.passes[2].Name != "one" {
-		t.Errorf("the passes were %v", s.passes)
+	woken := map[string]int{}
+	for _, owner := range s.passes[4:] {
+		woken[owner.Name]++
+	}
+	if d := cmp.Diff(map[string]int{"own-account": 1, "that-account": 2, "other-region": 1}, woken); d != "" {
+		t.Error(d)
 	}
 }
 
