@@ -314,6 +314,8 @@ func (c *clustersCommand) pass(ctx context.Context, f Fleet, o PassOptions) (Pas
 // AWS is in a pass, each at its place.
 func kubernetesError(err error, namespace string) error {
 	switch {
+	case errors.Is(err, context.Canceled):
+		return hinted(err, "It was interrupted; nothing was written.")
 	case errors.Is(err, fault.ErrDenied):
 		return hinted(err, fmt.Sprintf("norikae needs list on secrets and on applicationsets.argoproj.io, and to write create, patch and delete on secrets; `kubectl auth can-i --list -n %s` shows what you may.", namespace))
 	case unreachable(err):

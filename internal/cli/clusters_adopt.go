@@ -112,6 +112,9 @@ func (c *clustersCommand) adoptThem(ctx context.Context, f Fleet, list []string,
 		mode = DryRun
 	}
 	p, err := c.pass(ctx, f, PassOptions{Mode: mode, Adopt: list, Only: list})
+	if err != nil {
+		return err
+	}
 	p.Outcomes = slices.DeleteFunc(p.Outcomes, func(o registrar.Outcome) bool {
 		return o.Entry == nil || !slices.Contains(list, o.Entry.Name)
 	})
@@ -119,9 +122,9 @@ func (c *clustersCommand) adoptThem(ctx context.Context, f Fleet, list []string,
 	v.DryRun = dryRun
 	out := clustersView{ClusterSets: []setView{v}}
 	if c.forPrograms() {
-		err = errors.Join(err, c.printData(out))
+		err = c.printData(out)
 	} else {
-		err = errors.Join(err, c.print([]byte(adoptedText(v))))
+		err = c.print([]byte(adoptedText(v)))
 	}
 	if err != nil {
 		return err

@@ -407,3 +407,28 @@ func TestYAMLSaysWhatJSONSays(t *testing.T) {
 		}
 	}
 }
+
+func TestAnInterruptedLookWritesNothing(t *testing.T) {
+	for _, args := range [][]string{{"list"}, {"diff"}, {"explain", "blue"}} {
+		synctest.Test(t, func(t *testing.T) {
+			c := clustersCall{args: append([]string{"clusters", "-f", "-"}, args...), fleet: newFleet(), signals: make(chan os.Signal)}
+			c.fleet.waits = true
+			go func() { time.Sleep(time.Second); c.signals <- os.Interrupt }()
+			code, _, errOut := c.run(t)
+			if want := "error: ClusterSet argocd/production: context canceled\nIt was interrupted; nothing was written.\n"; code != ExitInterrupted || errOut != want {
+				t.Errorf("%q: exit code %d, stderr:\n%s\nwant:\n%s", args, code, errOut, want)
+			}
+		})
+	}
+}
+
+func TestFormatsAreCompletedAndClustersAreNoFiles(t *testing.T) {
+	_, out, _ := call{args: []string{"__complete", "clusters", "list", "-o", ""}}.do(t)
+	if !strings.HasPrefix(out, "table\nwide\njson\nyaml\n") {
+		t.Errorf("formats:\n%s", out)
+	}
+	_, out, _ = call{args: []string{"__complete", "clusters", "explain", ""}}.do(t)
+	if !strings.HasPrefix(out, ":4\n") { // cobra.ShellCompDirectiveNoFileComp
+		t.Errorf("clusters:\n%s", out)
+	}
+}
