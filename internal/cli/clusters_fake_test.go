@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -243,7 +244,7 @@ func (c *clustersCall) run(t *testing.T) (code int, out, errOut string) {
 	if c.signals == nil {
 		c.signals = make(chan os.Signal)
 	}
-	var o, e strings.Builder
+	var o, e sharedText
 	code = Main(t.Context(), c.args, strings.NewReader(c.in), &o, &e, Deps{
 		Fleets: func(_ context.Context, o FleetOptions) ([]Fleet, error) {
 			c.options, c.opened = o, c.opened+1
@@ -259,5 +260,23 @@ func (c *clustersCall) run(t *testing.T) (code int, out, errOut string) {
 }
 
 var errRefused = errors.New("secrets is forbidden")
+
+// sharedText is written to by what a second interrupt has left behind, too.
+type sharedText struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (s *sharedText) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *sharedText) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
