@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,10 +107,8 @@ func (o *ControllerOptions) validate() error {
 		return usage("--metrics-cert-dir %s without --metrics-secure: give both", o.MetricsCertDir)
 	}
 	for flag, list := range map[string][]string{"argocd-namespace": o.ArgoCDNamespaces, "namespace": o.Namespaces} {
-		for _, ns := range list {
-			if ns == "" {
-				return usage("--%s %q has an empty name in it: want names, separated by commas", flag, strings.Join(list, ","))
-			}
+		if slices.Contains(list, "") {
+			return usage("--%s %q has an empty name in it: want names, separated by commas", flag, strings.Join(list, ","))
 		}
 	}
 	if len(o.Namespaces) == 0 && !o.AllNamespaces {

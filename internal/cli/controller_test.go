@@ -16,9 +16,9 @@ import (
 // the command line said instead.
 func callController(t *testing.T, args ...string) (got *ControllerOptions, said string, code int) {
 	t.Helper()
-	cmd := ControllerCommand(func(_ context.Context, o ControllerOptions) error {
-		o.Log.Info("runs")
-		o.Log.Debug("in detail")
+	cmd := ControllerCommand(func(ctx context.Context, o ControllerOptions) error {
+		o.Log.InfoContext(ctx, "runs")
+		o.Log.DebugContext(ctx, "in detail")
 		o.Log, got = nil, &o
 		return nil
 	})

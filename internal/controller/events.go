@@ -193,5 +193,6 @@ func find(s v1alpha1.ClusterSetStatus, kind string) metav1.Condition {
 func deletedNote(namespace string, registered int32) note {
 	return note{reason: "Deleted", action: actionForget, text: fmt.Sprintf(
 		"the ClusterSet was deleted; its %d cluster Secrets stay in namespace %s, so that no Application is deleted. "+
-			"A ClusterSet of the same name and namespace takes them up again", registered, namespace)}
+			"A ClusterSet of the same name and namespace takes them up again", registered, namespace,
+	)}
 }

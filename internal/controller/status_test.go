@@ -91,20 +91,26 @@ func TestTheStatusSaysWhatIsWrongAndWhere(t *testing.T) {
 		"all in order": {
 			finding{result: answered(outcome("a", registry.Registered), created("b"))},
 			"Ready=True Succeeded, Discovered=True Succeeded, Registered=True Succeeded",
-			v1alpha1.ClusterCounts{Discovered: 2, Registered: 2}, "2 of 2 clusters",
+			v1alpha1.ClusterCounts{Discovered: 2, Registered: 2},
+			"2 of 2 clusters",
 		},
 		"no cluster at all is in order": {
 			finding{result: answered()},
-			"Ready=True Succeeded, Discovered=True Succeeded, Registered=True Succeeded", v1alpha1.ClusterCounts{}, "0 of 0",
+			"Ready=True Succeeded, Discovered=True Succeeded, Registered=True Succeeded",
+			v1alpha1.ClusterCounts{},
+			"0 of 0",
 		},
 		"a cluster that was removed is not a problem any more": {
 			finding{result: answered(did("a", registry.Delete, registry.Missing))},
-			"Ready=True Succeeded, Discovered=True Succeeded, Registered=True Succeeded", v1alpha1.ClusterCounts{}, "0 of 0",
+			"Ready=True Succeeded, Discovered=True Succeeded, Registered=True Succeeded",
+			v1alpha1.ClusterCounts{},
+			"0 of 0",
 		},
 		"some are not in order": {
 			finding{result: answered(outcome("a", registry.Held), outcome("b", registry.Conflict), outcome("c", registry.Held))},
 			"Ready=False ClustersNotInOrder, Discovered=True Succeeded, Registered=False ClustersNotInOrder",
-			v1alpha1.ClusterCounts{Discovered: 3, Registered: 3, NotInOrder: 3}, "3 not in order (1 Conflict, 2 Held)",
+			v1alpha1.ClusterCounts{Discovered: 3, Registered: 3, NotInOrder: 3},
+			"3 not in order (1 Conflict, 2 Held)",
 		},
 		"an account that does not answer is named, and why": {
 			finding{result: partial},
@@ -115,11 +121,14 @@ func TestTheStatusSaysWhatIsWrongAndWhere(t *testing.T) {
 		"a stop waits for a person": {
 			finding{result: stopped},
 			"Ready=False BlastRadius, Discovered=True Succeeded, Registered=False BlastRadius, Stalled=True BlastRadius",
-			v1alpha1.ClusterCounts{Registered: 2, NotInOrder: 2}, "2 of 2 clusters vanished",
+			v1alpha1.ClusterCounts{Registered: 2, NotInOrder: 2},
+			"2 of 2 clusters vanished",
 		},
 		"a spec that cannot be used": {
 			finding{invalid: errors.New("spec.template.name: template: bad")},
-			"Ready=False InvalidSpec, Stalled=True InvalidSpec", v1alpha1.ClusterCounts{}, "spec.template.name",
+			"Ready=False InvalidSpec, Stalled=True InvalidSpec",
+			v1alpha1.ClusterCounts{},
+			"spec.template.name",
 		},
 		"suspended": {
 			finding{suspended: true}, "Ready=False Suspended, Stalled=True Suspended", v1alpha1.ClusterCounts{}, "spec.suspend",
@@ -130,7 +139,8 @@ func TestTheStatusSaysWhatIsWrongAndWhere(t *testing.T) {
 		"Secrets may not be written": {
 			finding{result: answered(refused)},
 			"Ready=False ClustersNotInOrder, Discovered=True Succeeded, Registered=False ClustersNotInOrder",
-			v1alpha1.ClusterCounts{Discovered: 1, Registered: 1, NotInOrder: 1}, `cannot update resource "secrets"`,
+			v1alpha1.ClusterCounts{Discovered: 1, Registered: 1, NotInOrder: 1},
+			`cannot update resource "secrets"`,
 		},
 		"AWS lets nobody in": {
 			finding{failed: fmt.Errorf("assuming a role: %w", fault.ErrDenied)}, "Ready=False AccessDenied", v1alpha1.ClusterCounts{}, "assuming a role",
