@@ -127,6 +127,9 @@ type place struct {
 	access *access
 	eks    eksAPI
 	tags   tagAPI
+	// turns of describing, for all sets together: who waits for AWS's rate limit has little
+	// time, who waits for a turn has all the time of its pass.
+	turns chan struct{}
 
 	mu       sync.Mutex
 	clusters map[string]*entry // ACTIVE ones, by name
@@ -169,7 +172,9 @@ func (d *Discoverer) enter(ctx context.Context, p *pass, key placeKey) (*place, 
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if pl = d.places[key]; pl == nil {
-		pl = &place{placeKey: key, access: a, eks: eks.NewFromConfig(cfg), tags: tagapi.NewFromConfig(cfg), clusters: map[string]*entry{}}
+		pl = &place{
+			placeKey: key, access: a, eks: eks.NewFromConfig(cfg), tags: tagapi.NewFromConfig(cfg), turns: make(chan struct{}, describesAtOnce), clusters: map[string]*entry{},
+		}
 		d.places[key] = pl
 	}
 	return pl, nil

@@ -64,7 +64,7 @@ func BenchmarkPassOver10000Clusters(b *testing.B) {
 	w.transport.CloseIdleConnections()
 	with := held()
 	w.Discoverer = nil
-	got := int64(with) - int64(held()) //nolint:gosec // bytes in memory
+	got := int64(with) - int64(held())
 	if got > maxHeld {
 		b.Errorf("%d MiB are held, want at most %d", got>>20, maxHeld>>20)
 	}
@@ -90,7 +90,6 @@ func (w *world) unlimited() func(context.Context, string, registry.Account) (aws
 // certified gives each described cluster a certificate of its own, of 1107 bytes as PEM.
 type certified struct{ http.RoundTripper }
 
-
 func (c certified) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := c.RoundTripper.RoundTrip(r)
 	if err != nil {
@@ -103,7 +102,7 @@ func (c certified) RoundTrip(r *http.Request) (*http.Response, error) {
 	body = regexp.MustCompile(`"data":"[^"]*"`).ReplaceAllFunc(body, func([]byte) []byte {
 		pem := make([]byte, 1107)
 		for i := range pem {
-			pem[i] = byte(rand.Uint32()) //nolint:gosec // any bytes
+			pem[i] = byte(rand.Uint32())
 		}
 		return []byte(`"data":"` + base64.StdEncoding.EncodeToString(pem) + `"`)
 	})

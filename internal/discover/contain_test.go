@@ -38,11 +38,13 @@ func TestD7_WhatFailsInOneAccountStaysThere(t *testing.T) {
 	}{
 		"listing is denied": {
 			func(w *world) func() { return w.deny(other, "GetResources", "ListClusters") },
-			[]string{"allow eks:ListClusters on * to " + role(other).RoleARN, "clusterset.json", europe}, true,
+			[]string{"allow eks:ListClusters on * to " + role(other).RoleARN, "clusterset.json", europe},
+			true,
 		},
 		"describing is denied": {
 			func(w *world) func() { return w.deny(other, "DescribeCluster") },
-			[]string{"allow eks:DescribeCluster on arn:aws:eks:" + europe + ":" + other + ":cluster/c-000"}, true,
+			[]string{"allow eks:DescribeCluster on arn:aws:eks:" + europe + ":" + other + ":cluster/c-000"},
+			true,
 		},
 		"the role may not be assumed": {
 			func(w *world) func() {
@@ -53,7 +55,8 @@ func TestD7_WhatFailsInOneAccountStaysThere(t *testing.T) {
 					return nil
 				})
 			},
-			[]string{role(other).RoleARN, "trust policy", "external ID", "spec.sources[].eks.accounts[]"}, true,
+			[]string{role(other).RoleARN, "trust policy", "external ID", "spec.sources[].eks.accounts[]"},
+			true,
 		},
 		"EKS and the index are throttled": {
 			func(w *world) func() {
@@ -64,7 +67,8 @@ func TestD7_WhatFailsInOneAccountStaysThere(t *testing.T) {
 					return nil
 				})
 			},
-			[]string{"Rate exceeded", europe}, false,
+			[]string{"Rate exceeded", europe},
+			false,
 		},
 		"nobody answers": {
 			func(w *world) func() {
@@ -76,7 +80,8 @@ func TestD7_WhatFailsInOneAccountStaysThere(t *testing.T) {
 					return nil
 				})
 			},
-			[]string{"deadline exceeded"}, false,
+			[]string{"deadline exceeded"},
+			false,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -91,6 +91,12 @@ func (pl *place) prune(now time.Time) {
 
 // describe asks EKS for a cluster by its name.
 func (pl *place) describe(ctx context.Context, w *words, name string) (registry.Cluster, registry.Presence, error) {
+	select {
+	case pl.turns <- struct{}{}:
+		defer func() { <-pl.turns }()
+	case <-ctx.Done():
+		return registry.Cluster{}, registry.Unknown, fmt.Errorf("waiting to describe the cluster %s of %s: %w", name, pl, ctx.Err())
+	}
 	id := pl.id(name)
 	out, err := pl.eks.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &name})
 	if _, gone := errors.AsType[*ekstypes.ResourceNotFoundException](err); gone {

@@ -91,6 +91,18 @@ func (d *Discoverer) Discover(ctx context.Context, set *registry.Set, known []re
 	return p.snapshot(), nil
 }
 
+// Forget lets the next pass describe a cluster that it would take from memory: somebody
+// heard that it changed. It does not say that it is gone.
+func (d *Discoverer) Forget(id registry.ID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, pl := range d.places {
+		if pl.id(id.Name) == id {
+			pl.forget(id.Name)
+		}
+	}
+}
+
 // Stats are counts since the Discoverer was made.
 type Stats struct {
 	// Calls are the requests that were sent, by service and operation, such as

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -321,6 +322,42 @@ func TestAClusterMadeAnewUnderItsNameIsSeenWithinTheRefreshInterval(t *testing.T
 				t.Fatal("it was never seen")
 			}
 			time.Sleep(time.Minute)
+		}
+	})
+}
+
+func TestAClusterThatIsForgottenIsDescribedInTheNextPass(t *testing.T) {
+	virtually(t, nil, func(t *testing.T, w *world) {
+		ids := w.fill(own, region, 5)
+		set := setOf([]string{own}, region)
+		w.pass(set)
+		w.delete(ids[2])
+		w.calls()
+		w.Forget(ids[2])
+		w.Forget(id(other, region, ids[3].Name)) // another one of that name
+		if s := w.pass(set, ids...).Sightings[ids[2].ARN()]; s.Cluster.Status != registry.Deleting {
+			t.Errorf("%+v", s)
+		}
+		equal(t, "calls", w.calls(), map[string]int{"tagging:GetResources": 1, "eks:DescribeCluster": 1})
+	})
+}
+
+func TestManySetsTakeTurnsInOneAccountAndRegion(t *testing.T) {
+	virtually(t, nil, func(t *testing.T, w *world) {
+		w.fill(own, region, 40)
+		began := time.Now()
+		var sets sync.WaitGroup
+		for range 40 {
+			sets.Go(func() {
+				snap, err := w.Discover(t.Context(), setOf([]string{own}, region), nil)
+				if err != nil || len(snap.Sightings) != 40 || len(errorsOf(snap)) > 0 {
+					t.Errorf("%d clusters, %v, %v", len(snap.Sightings), errorsOf(snap), err)
+				}
+			})
+		}
+		sets.Wait()
+		if took := time.Since(began); took > 40*40/5*time.Second+time.Minute {
+			t.Errorf("it took %s", took)
 		}
 	})
 }

@@ -62,7 +62,7 @@ func virtually(t *testing.T, change func(*awssim.Config), f func(t *testing.T, w
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, change)
-		defer w.close()
+		defer w.end()
 		f(t, w)
 	})
 }
@@ -114,6 +114,13 @@ func (w *world) discoverer(cfg discover.Config) {
 
 func (w *world) aws(ctx context.Context, region string, a registry.Account) (aws.Config, error) {
 	return w.pool.Config(ctx, region, awsconf.AssumeRole{RoleARN: a.RoleARN, ExternalID: a.ExternalID})
+}
+
+// end is close in virtual time. The SDK assumes roles in the background, and goes on with
+// its attempts within the call's deadline when nobody waits for it any more.
+func (w *world) end() {
+	time.Sleep(time.Minute)
+	w.close()
 }
 
 func (w *world) close() {

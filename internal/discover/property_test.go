@@ -61,7 +61,9 @@ func drawStory(t *rapid.T) story {
 		set: &registry.Set{Interval: time.Minute, RefreshInterval: rapid.SampledFrom([]time.Duration{time.Minute, 20 * time.Minute, 2 * time.Hour}).Draw(t, "refresh")},
 	}
 	selectors := []registry.Selector{
-		{}, {Tags: prod()}, {Names: []string{"[abc]"}, Tags: prod()},
+		{},
+		{Tags: prod()},
+		{Names: []string{"[abc]"}, Tags: prod()},
 		{Requirements: []registry.Requirement{{Key: "env", Operator: registry.Exists}}},
 		{Requirements: []registry.Requirement{{Key: "env", Operator: registry.NotIn, Values: []string{"test"}}}},
 		{Requirements: []registry.Requirement{{Key: "env", Operator: registry.In, Values: []string{"test", "prod"}}}},
@@ -120,7 +122,7 @@ func TestWhatASnapshotSaysIsSo(t *testing.T) {
 // tell a story, and what was wrong in it.
 func tell(t *testing.T, s story) (problems []string) {
 	w := newWorld(t, func(c *awssim.Config) { c.IndexLag = s.lag })
-	defer w.close()
+	defer w.end()
 	w.add(prod(), universe()[0], universe()[7], universe()[14])
 	for _, r := range s.faults {
 		w.fault(r)
@@ -149,7 +151,7 @@ func tell(t *testing.T, s story) (problems []string) {
 	return problems
 }
 
-// act does what a step says, if it can be done.
+// act does what a step says, if it can be done: a cluster may be there already, or not.
 func (w *world) act(st step) {
 	p := wire.Params{"name": st.id.Name}
 	op := map[string]string{"delete": "DeleteCluster", "create": "CreateCluster", "tag": "TagResource"}[st.do]
@@ -158,16 +160,14 @@ func (w *world) act(st step) {
 		w.restart()
 		return
 	case "add":
-		//nolint:errcheck // it may be there already
-		w.AddCluster(w.t.Context(), eks.NewCluster{Account: st.id.Account, Region: st.id.Region, Name: st.id.Name, Tags: map[string]string{"env": st.env}})
+		_, _ = w.AddCluster(w.t.Context(), eks.NewCluster{Account: st.id.Account, Region: st.id.Region, Name: st.id.Name, Tags: map[string]string{"env": st.env}})
 		return
 	case "tag":
 		p = wire.Params{"resourceArn": st.id.ARN(), "tags": wire.Params{"env": st.env}}
 	case "create":
 		p["roleArn"], p["resourcesVpcConfig"] = "arn:aws:iam::"+st.id.Account+":role/eks", wire.Params{"subnetIds": []any{"subnet-0a", "subnet-0b"}}
 	}
-	//nolint:errcheck // it may be there already, or not be there
-	w.Do(w.t.Context(), "eks", st.id.Account, st.id.Region, op, p)
+	_, _ = w.Do(w.t.Context(), "eks", st.id.Account, st.id.Region, op, p)
 }
 
 // truth now, from behind the wire.
