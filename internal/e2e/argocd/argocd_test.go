@@ -29,6 +29,9 @@ func startArgoCD(t *testing.T, management *cluster, aws []string) *argoCD {
 	management.installCRDs(t, filepath.Join(assets, "crds"))
 	management.create(t, []byte(settings))
 	a := &argoCD{dir: t.TempDir()}
+	t.Cleanup(func() { // a folder that is not to be listed cannot be removed
+		_ = os.Chmod(filepath.Join(a.dir, "tmp", "_argocd-repo"), 0o700)
+	})
 	kubeconfig := filepath.Join(a.dir, "kubeconfig")
 	management.inNamespace(t, kubeconfig, argoNamespace)
 	a.env = append(a.environment(t, assets, kubeconfig), aws...)

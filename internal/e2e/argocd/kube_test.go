@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,6 +101,16 @@ func (c *cluster) create(t *testing.T, text []byte) {
 			}
 			return err
 		})
+	}
+}
+
+// kubectl runs as an administrator of the cluster.
+func (c *cluster) kubectl(t *testing.T, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(os.Getenv(kubeVar), "kubectl"), args...)
+	cmd.Env = []string{"KUBECONFIG=" + c.kubeconfig, "HOME=" + t.TempDir()}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 }
 

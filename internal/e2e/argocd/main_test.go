@@ -63,7 +63,7 @@ func run(m *testing.M) int {
 func checkAssets() error {
 	for variable, programs := range map[string][]string{
 		argocdVar: {"argocd-repo-server", "argocd-application-controller", "argocd-applicationset-controller", "argocd-k8s-auth", "git-verify-wrapper.sh", "redis-server"},
-		kubeVar:   {"etcd", "kube-apiserver", "kube-controller-manager"},
+		kubeVar:   {"etcd", "kube-apiserver", "kube-controller-manager", "kubectl"},
 	} {
 		dir := os.Getenv(variable)
 		if dir == "" {
