@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/norikae/norikae/internal/fleettest"
@@ -77,6 +79,7 @@ spec:
     targetGroups: {name: "{{ .Name }}-*"}
   argocdNamespace: %[1]s
   probe: {enabled: false}
+  deletion: {policy: Delete, grace: 1m}
 `, p.Namespace, p.world.Regions[0], fleettest.TagKey, fleettest.TagValue, labels)
 	if err := os.WriteFile(p.file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -127,6 +130,12 @@ func (p *ground) secrets(t *testing.T) map[string]corev1.Secret {
 		out[s.Name] = s
 	}
 	return out
+}
+
+// patch a cluster's Secret as somebody might.
+func (p *ground) patch(ctx context.Context, name, patch string) error {
+	s := corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: registry.SecretName(p.id(name))}}
+	return p.Client.Patch(ctx, &s, client.RawPatch(types.MergePatchType, []byte(patch)))
 }
 
 // versions of the Secrets: what a dry run must leave as it is.

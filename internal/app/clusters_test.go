@@ -10,11 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/norikae/norikae/api/v1alpha1"
 	"github.com/norikae/norikae/internal/fleettest"
@@ -34,10 +31,11 @@ func TestADryRunWritesNothingAndTellsTheTruth(t *testing.T) {
 		{"another tag", func(ctx context.Context) error { return p.world.Tag(ctx, p.id("blue").ARN(), fleettest.CellTag, "two") }, []string{"update blue"}},
 		{"a cluster that is gone", func(ctx context.Context) error { return p.world.Delete(ctx, p.id("green").ARN()) }, []string{"mark green"}},
 		{"a Secret that somebody changed", func(ctx context.Context) error {
-			name := registry.SecretName(p.id("blue"))
-			s := corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: name}}
-			return p.Client.Patch(ctx, &s, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"cell":"odd"}}}`)))
+			return p.patch(ctx, "blue", `{"metadata":{"labels":{"cell":"odd"}}}`)
 		}, []string{"update blue"}},
+		{"a cluster that has been gone for long", func(ctx context.Context) error {
+			return p.patch(ctx, "green", `{"metadata":{"annotations":{"norikae.dev/missing-since":"2020-01-01T00:00:00Z"}}}`)
+		}, []string{"delete green"}},
 	}
 	for _, stage := range stages {
 		if err := stage.change(t.Context()); err != nil {
@@ -203,6 +201,33 @@ func TestALabelThatIsHeldIsAllowedForOneRun(t *testing.T) {
 			t.Errorf("%s has the label cell=%s, want %s", name, got, want)
 		}
 	}
+}
+
+func TestASecretIsMadeAnewOnlyWhenThatIsAllowed(t *testing.T) {
+	p := newGround(t)
+	p.clusters(t, 0, "sync")
+	name := registry.SecretName(p.id("blue"))
+	if err := p.patch(t.Context(), "blue", `{"data":{"server":"aHR0cHM6Ly9lbHNld2hlcmUuZXhhbXBsZQ=="}}`); err != nil {
+		t.Fatal(err)
+	}
+	before := p.versions(t)
+	for _, args := range [][]string{{"sync"}, {"sync", "--allow-relabel", "blue"}, {"sync", "--allow-replace", "green"}} {
+		if out := p.clusters(t, 2, args...); !strings.Contains(out, "Held (ServerDrift)") {
+			t.Errorf("%q:\n%s", args, out)
+		}
+	}
+	if dry := done(t, p.clusters(t, 0, "sync", "--allow-replace", "blue", "--dry-run", "-o", "json")); !slices.Equal(dry, []string{"replace " + p.Namespace + "/" + name}) {
+		t.Errorf("the dry run: %q", dry)
+	}
+	if d := cmp.Diff(before, p.versions(t)); d != "" {
+		t.Fatalf("something was written (-before +after):\n%s", d)
+	}
+	p.clusters(t, 0, "sync", "--allow-replace", p.id("blue").ARN())
+	s := p.secrets(t)[name]
+	if uid, _, _ := strings.Cut(before[name], " "); uid == string(s.UID) || strings.Contains(string(s.Data["server"]), "elsewhere") {
+		t.Errorf("it is the old one: %s, server %s", s.UID, s.Data["server"])
+	}
+	p.clusters(t, 0, "diff")
 }
 
 func TestAClusterSetOfTheCluster(t *testing.T) {

@@ -73,9 +73,10 @@ type Status struct {
 }
 
 const long = `norikae shifts live traffic between target groups in small steps, each judged by
-metrics, and takes it back at once when anything looks worse than before.
+metrics, and takes it back at once when anything looks worse than before. It also
+registers clusters with Argo CD (norikae clusters, norikae controller).
 
-Exit codes:
+Exit codes of a shift; norikae clusters has some of its own:
   0    done: the declared weights are live, or there was nothing to do
   1    nothing was started: wrong usage, or something is not in order
   2    rolled back: the weights are those from before
