@@ -58,7 +58,9 @@ func awsPasses(env Environment) newPasses {
 // listen to the queue of events, in the account of the process's own credentials.
 func (p *passes) listen(ctx context.Context, env Environment, o cli.ControllerOptions) error {
 	cfg, err := awsconf.Load(ctx, awsconf.Options{
-		Region: events.Region(o.EventsQueueURL), Version: env.Version, HTTPClient: env.HTTPClient, Endpoint: env.Endpoint, Credentials: env.Credentials, Wait: events.Poll,
+		Region:        events.Region(o.EventsQueueURL),
+		DefaultRegion: "us-east-1", // of a lab's queue, whose host names none
+		Version:       env.Version, HTTPClient: env.HTTPClient, Endpoint: env.Endpoint, Credentials: env.Credentials, Wait: events.Poll,
 	})
 	if err != nil {
 		return fmt.Errorf("--events-queue-url: %w", err)

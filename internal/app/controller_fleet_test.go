@@ -2,16 +2,21 @@ package app
 
 import (
 	"maps"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/norikae/norikae/api/v1alpha1"
+	"github.com/norikae/norikae/internal/awssim"
 	"github.com/norikae/norikae/internal/cli"
 	"github.com/norikae/norikae/internal/fleettest"
 )
@@ -20,13 +25,17 @@ import (
 const stopNoise = `level=ERROR msg="error received after stop sequence was engaged" err="leader election lost"`
 
 // keep the ground's ClusterSets with a controller that asks its AWS.
-func (p *ground) keep(t *testing.T) *running {
+func (p *ground) keep(t *testing.T, change ...func(*cli.ControllerOptions)) *running {
 	t.Helper()
 	env := Environment{
 		Getenv:     func(string) string { return "" },
-		HTTPClient: p.world.HTTP(), Endpoint: p.world.Endpoint, Credentials: credentials.NewStaticCredentialsProvider("AKIATEST", "x", ""),
+		HTTPClient: p.world.HTTP(), Endpoint: p.world.Endpoint, Credentials: someone(),
 	}
-	return control(t, p.Cluster, awsPasses(env), func(o *cli.ControllerOptions) { o.LeaderElect = true })
+	return control(t, p.Cluster, awsPasses(env), change...)
+}
+
+func someone() aws.CredentialsProvider {
+	return credentials.NewStaticCredentialsProvider("AKIATEST", "x", "")
 }
 
 // set as it is in the API server.
@@ -122,6 +131,8 @@ func TestTheControllerKeepsAFleet(t *testing.T) {
 	}
 	p.untilCells(t, first, map[string]string{"blue": "one", "green": "one"})
 
+	until(t, "4 events", func() bool { return p.eventCount(t) == 4 })
+
 	// A replica waits, and takes over when the first stops.
 	second := p.keep(t)
 	if err := first.stop(); err != nil {
@@ -155,5 +166,38 @@ func TestTheControllerKeepsAFleet(t *testing.T) {
 		if log := r.log.String(); strings.Contains(strings.ReplaceAll(log, stopNoise, ""), "level=ERROR") || strings.Contains(log, "certificate-authority") {
 			t.Errorf("the log:\n%s", log)
 		}
+	}
+}
+
+func TestAnEventOfAWSIsSeenWithinSeconds(t *testing.T) {
+	t.Parallel()
+	p := newGround(t)
+	queues := sqs.New(sqs.Options{Region: awssim.Region, BaseEndpoint: &p.world.Endpoint, HTTPClient: p.world.HTTP(), Credentials: someone()})
+	queue, err := queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("events"), Tags: map[string]string{awssim.EventsTag: "yes"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := p.keep(t, func(o *cli.ControllerOptions) { o.EventsQueueURL = *queue.QueueUrl })
+	text, err := os.ReadFile(p.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rarely := strings.ReplaceAll(string(text), "\nspec:", "\nspec:\n  interval: 1h")
+	if out, ok := p.Kubectl(t, rarely, "apply", "-f", "-"); !ok {
+		t.Fatal(out)
+	}
+	p.untilCells(t, r, map[string]string{"blue": "one", "green": "one"})
+	clusters := eks.New(eks.Options{Region: p.world.Regions[0], BaseEndpoint: &p.world.Endpoint, HTTPClient: p.world.HTTP(), Credentials: someone()})
+	if _, err := clusters.TagResource(t.Context(), &eks.TagResourceInput{ResourceArn: aws.String(p.id("blue").ARN()), Tags: map[string]string{fleettest.CellTag: "two"}}); err != nil {
+		t.Fatal(err)
+	}
+	p.untilCells(t, r, map[string]string{"blue": "two", "green": "one"})
+}
+
+func TestAQueueThatIsNoneIsRefused(t *testing.T) {
+	t.Parallel()
+	p := newGround(t)
+	if err := p.keep(t, func(o *cli.ControllerOptions) { o.EventsQueueURL = "https://example.com/queue" }).end(); err == nil || !strings.Contains(err.Error(), `--events-queue-url: the queue's URL "https://example.com/queue" is not of the form`) {
+		t.Errorf("%v", err)
 	}
 }
