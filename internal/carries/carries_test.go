@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"pgregory.net/rapid"
@@ -66,6 +67,22 @@ func TestEveryPlaceThatCanSendTrafficIsLookedAt(t *testing.T) {
 			"rule 7 of listener HTTP:80", "rule 8 of listener HTTP:80", "rule 9 of listener HTTP:8080", "TCP:443")
 		w.wantRoutes(w.look(w.named("app-NAME"), cluster("stray")))
 		w.wantRoutes(w.look(w.named("app-NAME"), gone("stray")))
+	})
+}
+
+func TestRulesOfNetworkLoadBalancersAreSeen(t *testing.T) {
+	inLab(t, awssim.Config{}, func(w *world) {
+		net := w.balancer("net", types.LoadBalancerTypeEnumNetwork)
+		wiretest.Must(w.elb.SetIpAddressType(w.Context(), &elb.SetIpAddressTypeInput{LoadBalancerArn: &net, IpAddressType: types.IpAddressTypeDualstack}))(w.T)
+		v4 := w.group("green", tcp, addresses)
+		v6 := w.group("blue", tcp, addresses, func(in *elb.CreateTargetGroupInput) { in.IpAddressType = types.TargetGroupIpAddressTypeEnumIpv6 })
+		ln := w.listener(net, 443, types.ProtocolEnumTcp, only(v4))
+		priority := int32(5)
+		wiretest.Must(w.elb.CreateRule(w.Context(), &elb.CreateRuleInput{
+			ListenerArn: &ln, Priority: &priority, Actions: []types.Action{only(v6)},
+			Conditions: []types.RuleCondition{{Field: aws.String("source-ip"), SourceIpConfig: &types.SourceIpConditionConfig{IpAddressType: types.SourceIpAddressTypeEnumIpv6}}},
+		}))(w.T)
+		w.wantRoutes(w.look(w.named("NAME"), cluster("blue")), "rule 5 of listener TCP:443 of load balancer net/net/")
 	})
 }
 

@@ -100,7 +100,6 @@ func (l *look) instances(ctx context.Context) (ids, vpcs map[string]bool, err er
 			return nil, nil, err
 		}
 	}
-	delete(vpcs, "") // of one that was terminated just now
 	return ids, vpcs, nil
 }
 

@@ -85,6 +85,9 @@ func TestWhoseAddressesAreCannotBeTold(t *testing.T) {
 		ln := w.listener(w.balancer("web", ""), 80, types.ProtocolEnumHttp, only(far))
 		w.rule(ln, 1, to(a, 0, pods, 0))
 		w.wantRoutes(w.look(byInstances(), cluster("blue")))
+		moved := cluster("blue")
+		moved.VPC = elsewhere
+		w.wantUnknown(w.look(byInstances(), moved), "for target group far", "IP addresses")
 
 		w.rule(ln, 2, to(a, 0, pods, 1))
 		w.wantUnknown(w.look(byInstances(), cluster("blue")), "rule 2 of listener HTTP:80", "weight 1 of 1 for target group pods", "IP addresses", "by name or tags")
