@@ -9,6 +9,10 @@ import (
 	"github.com/norikae/norikae/internal/registry"
 )
 
+// fresh is how old an answer may be by which something is deleted: what a pass may take
+// in which other accounts have to be asked again and again.
+const fresh = time.Minute
+
 // Evidence is everything that a judge looks at.
 type Evidence struct {
 	Writes  []Write
@@ -101,7 +105,7 @@ func (j *judge) gone(w Write) {
 		j.say(w, 2, "AWS never said that it is gone, or described it after that")
 	case last.Sub(first) < j.set.Deletion.Grace:
 		j.say(w, 2, "AWS said so for %s only, the grace is %s", last.Sub(first), j.set.Deletion.Grace)
-	case w.At.Sub(last) > j.set.Interval:
+	case w.At.Sub(last) > fresh:
 		j.say(w, 2, "AWS said so %s ago", w.At.Sub(last))
 	}
 	if e, ok := j.at(w.Before.Cluster.ARN(), last); ok && e.Exists && !j.anew(w.Before, last) {
