@@ -95,3 +95,27 @@ func TestWhatIsToldHoldsForWhatItIsAboutOnly(t *testing.T) {
 		t.Errorf("entries (-want +got):\n%s", d)
 	}
 }
+
+func TestANameMayBeMeantInEveryAccountAndRegion(t *testing.T) {
+	arn := "arn:aws-cn:eks:cn-north-1:222222222222:cluster/blue"
+	f := &fleet{last: &registry.Input{Snapshot: registry.Snapshot{Scopes: []registry.ScopeResult{
+		{Scope: registry.Scope{Account: "111111111111", Region: "us-east-1"}},
+		{Scope: registry.Scope{Account: "111111111111", Region: "us-east-1"}, Source: 1},
+		{Scope: registry.Scope{Account: "222222222222", Region: "cn-north-1"}},
+		{Scope: registry.Scope{Account: "333333333333", Region: "us-gov-west-1"}},
+		{Scope: registry.Scope{Region: "eu-west-1"}, Err: errors.New("no credentials")},
+	}}}}
+	for name, want := range map[string][]string{
+		"blue":        {"arn:aws:eks:us-east-1:111111111111:cluster/blue", arn, "arn:aws-us-gov:eks:us-gov-west-1:333333333333:cluster/blue"},
+		arn:           {arn},
+		"argocd/blue": nil, // no cluster is called so
+	} {
+		var got []string
+		for _, id := range f.candidates(name) {
+			got = append(got, id.ARN())
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}

@@ -140,6 +140,9 @@ func (c *clustersCommand) findCluster(ctx context.Context, fleets []Fleet, name 
 		return list[0], nil
 	case len(list) == 0:
 		err := unknownCluster(seen, name)
+		if foreign := foreignSecret(seen, name); foreign != nil {
+			err = hinted(foreign, "`norikae clusters adopt` takes it over, if its server is that of a cluster that is selected; `norikae clusters list --all` shows its server.")
+		}
 		if more := errors.Join(unasked...); more != nil {
 			err = hinted(fmt.Errorf("%w; and not everybody could be asked: %w", err, more), hintFor(err))
 		}

@@ -128,7 +128,7 @@ func (c *clustersCommand) targets(ctx context.Context, fleets []Fleet, names []s
 		switch {
 		case err != nil:
 			if foreign := foreignSecret(seen, name); foreign != nil {
-				err = foreign
+				err = hinted(fmt.Errorf("%w: it is not this one's to delete", foreign), "Nothing was deleted.")
 			}
 			errs = append(errs, err)
 		case f.outcome.Entry == nil || f.outcome.Entry.Owner != f.fleet.Info().Set.Owner:
@@ -159,7 +159,7 @@ func foreignSecret(seen []looked, name string) error {
 			if e.Ours() {
 				whose = "is of another ClusterSet, " + e.Owner.String()
 			}
-			return hinted(fmt.Errorf("secret %s/%s %s: it is not this one's to delete", e.Namespace, e.Name, whose), "Nothing was deleted.")
+			return fmt.Errorf("secret %s/%s %s", e.Namespace, e.Name, whose)
 		}
 	}
 	return nil

@@ -182,6 +182,11 @@ func TestMistakesAboutClustersAreExplained(t *testing.T) {
 		"a relabelling of two":       {[]string{"sync", "--allow-relabel", "blue", "-f", file}, "", nil, 1, "error: \"blue\" is ambiguous: 2 clusters are called so:\n  arn:aws:eks:eu-west-1:222222222222:cluster/blue\n  arn:aws:eks:us-east-1:111111111111:cluster/blue\nName the one by its ARN.\n"},
 		"a cluster without a Secret": {[]string{"retire", "blue-eu-west-1", "-f", file, "-y"}, "", nil, 1, "error: arn:aws:eks:eu-west-1:222222222222:cluster/blue has no Secret of ClusterSet argocd/production: there is nothing to retire\n"},
 		"somebody else's Secret":     {[]string{"retire", "by-hand", "-f", file, "-y"}, "", nil, 1, "error: secret argocd/by-hand has no mark of a ClusterSet: it is not this one's to delete\nNothing was deleted.\n"},
+		"somebody else's Secret to explain": {
+			[]string{"explain", "by-hand", "-f", file},
+			"", nil, 1,
+			"error: secret argocd/by-hand has no mark of a ClusterSet\n`norikae clusters adopt` takes it over, if its server is that of a cluster that is selected; `norikae clusters list --all` shows its server.\n",
+		},
 		"a Secret that is not there": {[]string{"adopt", "nobody", "-f", file}, "", nil, 1, "error: there is no cluster Secret argocd/nobody: it needs the label argocd.argoproj.io/secret-type: cluster; those without a ClusterSet are by-hand\nNothing was written.\n"},
 		"a Secret of no cluster":     {[]string{"adopt", "by-hand", "-f", file}, "", nil, 1, "error: secret argocd/by-hand has the server https://by-hand.eks.example, which is that of no cluster that ClusterSet argocd/production selects\nNothing was written.\n"},
 		"a Secret that it has": {
