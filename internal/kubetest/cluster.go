@@ -130,7 +130,7 @@ func (c *Cluster) Kubectl(t testing.TB, stdin string, args ...string) (output st
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, c.server.env.ControlPlane.KubectlPath, args...)
+	cmd := exec.CommandContext(ctx, c.server.env.ControlPlane.KubectlPath, args...) //nolint:gosec // the program that the tests are given
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir, "KUBECONFIG=" + c.Kubeconfig(t)}
 	cmd.Stdin = strings.NewReader(stdin)
 	var out bytes.Buffer

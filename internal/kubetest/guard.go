@@ -39,7 +39,7 @@ func newGuard(ctx context.Context) (*guard, error) {
 		return nil, fmt.Errorf("making a folder: %w", err)
 	}
 	// It must outlive the test that starts it, and an interrupt of the test's group.
-	shell := exec.CommandContext(context.WithoutCancel(ctx), "/bin/sh", "-c", watch, "sh", dir)
+	shell := exec.CommandContext(context.WithoutCancel(ctx), "/bin/sh", "-c", watch, "sh", dir) //nolint:gosec // a constant script, and a folder of ours
 	shell.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdin, err := shell.StdinPipe()
 	if err != nil {

@@ -168,12 +168,10 @@ func TestAMarkIsWholeOrItIsNone(t *testing.T) {
 
 func TestNotesThatCannotBeReadAreAsIfTheyWereNotThere(t *testing.T) {
 	s := marked()
-	for key, value := range map[string]string{
+	maps.Copy(s.Annotations, map[string]string{
 		AnnotationCreated: "yesterday", AnnotationMissingSince: "2026-13-01T00:00:00Z", AnnotationUnselectedSince: "1",
 		AnnotationApplied: `{"labels":"env"}`, AnnotationAdopt: "fleet", AnnotationAllow: " , ",
-	} {
-		s.Annotations[key] = value
-	}
+	})
 	e := entryOf(s)
 	if !e.Ours() || !e.Created.IsZero() || !e.MissingSince.IsZero() || !e.UnselectedSince.IsZero() || len(e.Applied.Labels) != 0 || e.Adopt != (registry.Owner{}) || e.Allow != nil {
 		t.Errorf("read as %+v", e)

@@ -12,7 +12,7 @@ package argocd
 
 // What Argo CD knows a cluster Secret by, and the keys of its data.
 const (
-	LabelSecretType   = "argocd.argoproj.io/secret-type"
+	LabelSecretType   = "argocd.argoproj.io/secret-type" //nolint:gosec // a label, no secret
 	SecretTypeCluster = "cluster"
 
 	keyName       = "name"
