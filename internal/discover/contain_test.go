@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/norikae/norikae/internal/awssim"
 	"github.com/norikae/norikae/internal/awssim/fault"
 	"github.com/norikae/norikae/internal/awssim/wire"
 	"github.com/norikae/norikae/internal/discover"
@@ -451,4 +452,15 @@ func TestAConfigThatCannotBe(t *testing.T) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
+}
+
+func TestMemoryDoesNotSpeakForAClusterThatIsNotListed(t *testing.T) {
+	virtually(t, func(c *awssim.Config) { c.ClusterDelay = 0 }, func(t *testing.T, w *world) {
+		known := w.fill(own, region, 2)
+		set := setOf([]string{own}, region)
+		w.pass(set, known...)
+		w.delete(known[1])
+		w.deny(own, "DescribeCluster")
+		equal(t, "sightings", seen(w.pass(set, known...)), []string{"c-00001 ACTIVE", "c-00002 unknown"})
+	})
 }

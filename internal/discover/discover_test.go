@@ -61,7 +61,7 @@ func TestD1_EveryPageIsReadByTagAndByName(t *testing.T) {
 	}
 }
 
-func TestD1_ShortAndEmptyPagesAreReadOn(t *testing.T) {
+func TestD1_ShortPagesAreReadOn(t *testing.T) {
 	for name, change := range map[string]func(*registry.Set) *registry.Set{
 		"by tag": func(s *registry.Set) *registry.Set { return s }, "by name": untagged,
 	} {
