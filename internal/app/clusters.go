@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -107,7 +108,7 @@ func (f *fleet) some(ctx context.Context, r *registrar.Registrar, s registrar.Se
 	result := registrar.Result{Scopes: in.Snapshot.Scopes, Stopped: plan.Stopped, StoppedReason: plan.StoppedReason}
 	for _, a := range plan.Actions {
 		o := registrar.Outcome{Action: a}
-		if a.Do == registry.Adopt && contains(only, a.Entry.Name) && plan.Stopped == "" {
+		if a.Do == registry.Adopt && slices.Contains(only, a.Entry.Name) && plan.Stopped == "" {
 			if o.Err = s.Update(ctx, f.info.Set.Owner, a); o.Err != nil {
 				o.State, o.Reason = registry.Unwritten, "WriteFailed"
 			}

@@ -142,6 +142,34 @@ func TestAdoptMarksAHandMadeSecret(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotClearlyOneClustersIsNotAdopted(t *testing.T) {
+	p := newGround(t)
+	blue, err := p.endpoint(t, "blue")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.byHand(t, "one", blue, nil)
+	p.byHand(t, "other", blue+"/", nil)
+	refused := func(name, say string, args ...string) {
+		t.Helper()
+		before := p.versions(t)
+		code, out, errOut := p.norikae(t, append([]string{"clusters", "-f", p.file, "adopt", "--yes"}, args...)...)
+		if code != 1 || !strings.Contains(errOut, say) {
+			t.Errorf("%s: exit code %d, want 1 and %q\n%s%s", name, code, say, out, errOut)
+		}
+		if d := cmp.Diff(before, p.versions(t)); d != "" {
+			t.Errorf("%s: something was written (-before +after):\n%s", name, d)
+		}
+	}
+	refused("one of two Secrets with a server", "other has the same server", "one")
+	refused("both of them", "one has the same server", "one", "other")
+	if out := p.clusters(t, 2, "sync"); !strings.Contains(out, "Conflict") { // green is registered, blue is not
+		t.Errorf("the conflict is not said:\n%s", out)
+	}
+	write(t, p.file, only(t, p.file, "green"))
+	refused("another ClusterSet's", "is of another ClusterSet, "+p.Namespace+"/fleet", registry.SecretName(p.id("green")))
+}
+
 func TestRetireDeletesOnlyWhatMayGo(t *testing.T) {
 	p := newGround(t)
 	p.applicationSet(t, "web", "one", false)

@@ -59,7 +59,7 @@ func (t *told) List(ctx context.Context) ([]registry.Entry, error) {
 	}
 	for i := range entries {
 		e := &entries[i]
-		if !e.Ours() && contains(t.adopt, e.Name) {
+		if !e.Ours() && slices.Contains(t.adopt, e.Name) {
 			e.Adopt = t.owner
 		}
 		if e.Owner == t.owner {
@@ -109,8 +109,6 @@ func whole(ctx context.Context, write func(context.Context) error) error {
 	defer cancel()
 	return write(ctx)
 }
-
-func contains(list []string, s string) bool { return slices.Contains(list, s) }
 
 // partition of AWS that a region is in.
 func partition(region string) string {

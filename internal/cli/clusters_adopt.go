@@ -163,17 +163,27 @@ func adoptable(f Fleet, p Pass, name string) (registrar.Outcome, error) {
 	case strings.TrimRight(e.Server, "/") == inCluster:
 		return registrar.Outcome{}, fmt.Errorf("secret %s/%s is Argo CD's own cluster (%s), which no ClusterSet keeps", ns, name, inCluster)
 	}
+	for _, other := range p.Entries {
+		if other.Name != name && sameServer(other.Server, e.Server) {
+			return registrar.Outcome{}, fmt.Errorf("secret %s/%s cannot be adopted: %s has the same server, %s, and Argo CD takes either; delete one of them", ns, name, other.Name, shownURL(e.Server))
+		}
+	}
 	for _, o := range p.Outcomes {
 		if o.Entry != nil && o.Entry.Name == name && o.Do == registry.Adopt {
 			return o, nil
 		}
 	}
 	for _, o := range p.Outcomes {
-		if o.Entry != nil && o.Entry.Name == name || o.Want.Server != "" && strings.TrimRight(o.Want.Server, "/") == strings.TrimRight(e.Server, "/") {
+		if o.Entry != nil && o.Entry.Name == name || sameServer(o.Want.Server, e.Server) {
 			return o, fmt.Errorf("secret %s/%s cannot be adopted: %s is %s (%s): %s", ns, name, o.Cluster.ARN(), o.State, o.Reason, clean(o.Message))
 		}
 	}
 	return registrar.Outcome{}, fmt.Errorf("secret %s/%s has the server %s, which is that of no cluster that ClusterSet %s selects", ns, name, shownURL(e.Server), owner)
+}
+
+// sameServer tells whether Argo CD takes both for one cluster.
+func sameServer(a, b string) bool {
+	return a != "" && strings.EqualFold(strings.TrimRight(a, "/"), strings.TrimRight(b, "/"))
 }
 
 // foreignNames lists Secrets that could be meant.
