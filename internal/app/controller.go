@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -49,11 +50,19 @@ type passes struct {
 // newPasses makes them for a manager whose client reads and writes Secrets.
 type newPasses func(ctx context.Context, o cli.ControllerOptions, reader client.Reader, writer client.Writer) (passes, error)
 
+// gcPercent of a controller, unless GOGC says otherwise. Between passes it holds little; in
+// one it holds all clusters twice. Time is not short, memory is: 25 takes a few percent of
+// a core at ten thousand clusters and saves 60 MB against Go's 100.
+const gcPercent = 25
+
 func controllerCommand(env Environment) *cobra.Command {
 	return cli.ControllerCommand(func(ctx context.Context, o cli.ControllerOptions) error {
 		log := logr.FromSlogHandler(o.Log.Handler())
 		ctrllog.SetLogger(log)
 		klog.SetLogger(log)
+		if env.Getenv("GOGC") == "" {
+			debug.SetGCPercent(gcPercent)
+		}
 		return runController(ctx, env, o, awsPasses(env), metrics.Registry)
 	})
 }
