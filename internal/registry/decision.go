@@ -42,7 +42,8 @@ type Action struct {
 	Message string // for a person: what is wrong and what to do; "" when all is well
 	Do      Do
 	Entry   *Entry // the Secret there is; nil: none
-	// Want is what is declared, for Create, Update, Adopt and Replace: its labels and
+	// Want is what is declared, for Create, Update, Adopt and Replace; of other actions
+	// only ClusterName and Server are there, where they are known. Its labels and
 	// annotations are only ours. Who writes them merges: of the Secret's own, those in
 	// Entry.Applied that are not here go, all others stay; Applied becomes Want's keys.
 	Want Registration
