@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/norikae/norikae/internal/registry"
 )
@@ -60,6 +61,10 @@ func TestWhatIsWrittenIsReadBack(t *testing.T) {
 	c := kube.Cluster(t)
 	s := newSecrets(t, c)
 	rapid.Check(t, func(rt *rapid.T) {
+		// What an attempt that failed left behind would hide why.
+		if err := c.Client.DeleteAllOf(t.Context(), &corev1.Secret{}, client.InNamespace(c.Namespace)); err != nil {
+			rt.Fatal(err)
+		}
 		action := func(do registry.Do, e *registry.Entry) registry.Action {
 			return registry.Action{Cluster: blue, Do: do, Entry: e, Want: drawWant(rt), Created: drawTime(rt, "created")}
 		}
