@@ -73,7 +73,13 @@ func (c *clustersCommand) explainCommand() *cobra.Command {
 fails; what the template makes of it; its Secret, its state and what stands in the way;
 which ApplicationSets select it and what they would do if it went; which routes send it
 traffic; whether its API server answers from here; and what to do next. It writes nothing.
-CLUSTER is an ARN, EKS's name, Argo CD's name or the name of its Secret.`,
+CLUSTER is an ARN, EKS's name, Argo CD's name or the name of its Secret.
+
+With -o json or yaml: what list has of one cluster, and clusterSet, endpoint, access, vpc,
+selected, sources[] (index, selected, checks[]: requirement, satisfied, found), template (by
+field) or templateError, changes[] and held[] (field, from, to), applicationSets[] (name,
+selects, ifDeleted, ifDeselected), traffic (routes, error), probe (why its API server does
+not answer) and next[].`,
 		Example: `  norikae clusters explain blue -f clusterset.yaml
   norikae clusters explain arn:aws:eks:us-east-1:111122223333:cluster/blue --set production -n argocd
   norikae clusters explain blue -f clusterset.yaml -o json | jq '.sources[].checks[] | select(.satisfied | not)'`,
