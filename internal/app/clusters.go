@@ -27,6 +27,7 @@ type eyes struct {
 	discoverer *discover.Discoverer
 	traffic    registrar.Traffic
 	prober     registrar.Prober
+	calls      *callCounter // of AWS, but for those that assume roles
 }
 
 // newEyes calls nobody.
@@ -35,8 +36,11 @@ func newEyes(env Environment, log *slog.Logger) (eyes, error) {
 		Version: env.Version, HTTPClient: env.HTTPClient, Endpoint: env.Endpoint, Credentials: env.Credentials,
 		In: "spec.sources[].eks.accounts[]",
 	})
+	calls := &callCounter{}
 	config := func(ctx context.Context, region string, a registry.Account) (aws.Config, error) {
-		return pool.Config(ctx, region, awsconf.AssumeRole{RoleARN: a.RoleARN, ExternalID: a.ExternalID})
+		cfg, err := pool.Config(ctx, region, awsconf.AssumeRole{RoleARN: a.RoleARN, ExternalID: a.ExternalID})
+		cfg.APIOptions = append(slices.Clip(cfg.APIOptions), calls.middleware)
+		return cfg, err
 	}
 	d, err := discover.New(discover.Config{AWS: config, Log: log})
 	if err != nil {
@@ -46,7 +50,7 @@ func newEyes(env Environment, log *slog.Logger) (eyes, error) {
 	if err != nil {
 		return eyes{}, err
 	}
-	return eyes{discoverer: d, traffic: t, prober: probe.New(probe.Config{})}, nil
+	return eyes{discoverer: d, traffic: t, prober: probe.New(probe.Config{}), calls: calls}, nil
 }
 
 // fleet is a ClusterSet with its Argo CD and its AWS: a cli.Fleet.

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -37,7 +38,7 @@ func awsPasses(env Environment) newPasses {
 		}
 		p := passes{
 			compile:  manifest.CompileClusterSet,
-			awsCalls: func() map[string]uint64 { return e.discoverer.Stats().Calls },
+			awsCalls: e.calls.all,
 			pass: func(ctx context.Context, set *registry.Set, argocdNamespace string) (registrar.Result, error) {
 				r, ok := registrars[argocdNamespace]
 				if !ok {
@@ -47,7 +48,7 @@ func awsPasses(env Environment) newPasses {
 			},
 		}
 		if o.EventsQueueURL != "" {
-			if err := p.listen(ctx, env, o); err != nil {
+			if err := p.listen(ctx, env, o, e.calls); err != nil {
 				return passes{}, err
 			}
 		}
@@ -56,7 +57,7 @@ func awsPasses(env Environment) newPasses {
 }
 
 // listen to the queue of events, in the account of the process's own credentials.
-func (p *passes) listen(ctx context.Context, env Environment, o cli.ControllerOptions) error {
+func (p *passes) listen(ctx context.Context, env Environment, o cli.ControllerOptions, calls *callCounter) error {
 	cfg, err := awsconf.Load(ctx, awsconf.Options{
 		Region:        events.Region(o.EventsQueueURL),
 		DefaultRegion: "us-east-1", // of a lab's queue, whose host names none
@@ -65,6 +66,7 @@ func (p *passes) listen(ctx context.Context, env Environment, o cli.ControllerOp
 	if err != nil {
 		return fmt.Errorf("--events-queue-url: %w", err)
 	}
+	cfg.APIOptions = append(slices.Clip(cfg.APIOptions), calls.middleware)
 	changes := make(chan event.TypedGenericEvent[registry.ID])
 	receiver, err := events.New(events.Config{
 		API: sqs.NewFromConfig(cfg), QueueURL: o.EventsQueueURL, Log: o.Log,

@@ -192,6 +192,23 @@ func TestAnEventOfAWSIsSeenWithinSeconds(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.untilCells(t, r, map[string]string{"blue": "two", "green": "one"})
+	families, err := r.metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	called := map[string]bool{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "norikae_clusterset_aws_calls_total" && m.GetCounter().GetValue() > 0 {
+				called[m.GetLabel()[1].GetValue()+":"+m.GetLabel()[0].GetValue()] = true
+			}
+		}
+	}
+	for _, call := range []string{"resource-groups-tagging-api:GetResources", "eks:DescribeCluster", "sqs:ReceiveMessage"} {
+		if !called[call] {
+			t.Errorf("%s is not among the calls that were counted: %v", call, called)
+		}
+	}
 }
 
 func TestAQueueThatIsNoneIsRefused(t *testing.T) {

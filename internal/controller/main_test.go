@@ -256,10 +256,10 @@ func start(t *testing.T, c *kubetest.Cluster, s *script, change ...func(*manager
 // eventually waits until ok, which is asked again and again.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("after 30 s: no %s", what)
+			t.Fatalf("after a minute: no %s", what)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

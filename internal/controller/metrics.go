@@ -45,7 +45,7 @@ func NewMetrics(r prometheus.Registerer, awsCalls func() map[string]uint64) (*Me
 		passes: prometheus.NewCounterVec(prometheus.CounterOpts(opts("pass_total", "Passes by how they ended: ok, partial, stopped, error.")), with("result")),
 		writes: prometheus.NewCounterVec(prometheus.CounterOpts(opts("secret_writes_total", "Writes of cluster Secrets that the API server took.")), with("do")),
 	}
-	calls := counted{prometheus.NewDesc(prefix+"aws_calls_total", "Requests to AWS, retries included.", []string{"service", "operation"}, nil), awsCalls}
+	calls := counted{prometheus.NewDesc(prefix+"aws_calls_total", "Requests to AWS, retries included, but for those that assume roles.", []string{"service", "operation"}, nil), awsCalls}
 	for _, c := range []prometheus.Collector{m.clusters, m.stopped, m.duration, m.passes, m.writes, calls} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)

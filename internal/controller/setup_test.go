@@ -39,14 +39,17 @@ func TestSomebodyElsesWriteWakesASetAndOurOwnDoesNot(t *testing.T) {
 	r := start(t, c, s)
 	mine := clusterSecret(c, "mine", map[string]string{mark: "fleet"})
 	// The first pass makes a Secret, as the registrar does.
+	made := make(chan error)
 	s.doing(func(ctx context.Context) error {
-		if s.count() > 1 {
-			return nil
+		if s.count() == 1 {
+			made <- r.client.Create(ctx, mine)
 		}
-		return r.client.Create(ctx, mine)
+		return nil
 	})
 	newSet(t, c, "fleet", long)
-	eventually(t, "first pass", func() bool { return s.count() == 1 && mine.UID != "" })
+	if err := <-made; err != nil {
+		t.Fatal(err)
+	}
 	other := clusterSecret(c, "mine2", map[string]string{mark: "fleet"})
 	for _, write := range []struct {
 		what  string
