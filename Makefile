@@ -79,8 +79,9 @@ test: test-deps vet $(GOTESTSUM) $(KUBE)/kube $(HELM) ## Vet and test everything
 # More than 10,000 small worlds, one after the other: with GOGC so high they take half the
 # time, in less than half a gigabyte.
 .PHONY: sweep
-sweep: ## The laws on every kind of route, crash and fault sweeps in full, without the race detector (make test strides).
+sweep: $(KUBE)/kube ## The laws on every kind of route, crash and fault sweeps in full, without the race detector (make test strides).
 	@GOGC=800 NORIKAE_SWEEP=$(SWEEP) $(GO) test -count=1 -timeout=$(SWEEP_TIMEOUT) -run '$(SWEEP_TESTS)' ./internal/lawtest
+	@GOGC=800 NORIKAE_HISTORIES=1000 $(GO) test -count=1 -timeout=$(SWEEP_TIMEOUT) -run '$(SWEEP_TESTS)' ./internal/fleettest
 
 # Programs that are one file, named by links. Minutes when it is built, seconds never again.
 .PHONY: kube-assets
@@ -103,6 +104,10 @@ $(HELM):
 	@cd test/helm && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w $(HELM_STAMP)' -o $@.$$$$ helm.sh/helm/v3/cmd/helm && mv $@.$$$$ $@
 
 # One program named by links, as its image has them; its CRDs; and the redis it needs.
+.PHONY: argocd-folder
+argocd-folder:
+	@echo $(ARGOCD)
+
 .PHONY: argocd-assets
 argocd-assets: $(ARGOCD)/argocd $(ARGOCD)/redis-server ## Build Argo CD for make e2e, and print where it is.
 	@echo $(ARGOCD)
