@@ -14,6 +14,7 @@ import (
 // Without norikae: what Argo CD does with a cluster Secret that a person writes. The rest
 // of the tests stands on this.
 func TestArgoCDEntersAClusterOfTheLabByItsOwnTokenAlone(t *testing.T) {
+	t.Parallel()
 	s := openScene(t)
 	blue := s.lab.createCluster(t, s.lab.Region, "blue", map[string]string{})
 	d := blue.describe(t)

@@ -16,6 +16,7 @@ import (
 // The whole life of a fleet, in the order in which it happens; each part begins where the
 // one before has ended.
 func TestAFleetIsRegisteredAndNothingOfItIsLostByAccident(t *testing.T) {
+	t.Parallel()
 	f := openFleet(t)
 	shop := map[string]string{"fleet": "shop", "environment": "production", "ring": "first"}
 	blue := f.registers(t, "us-east-1", "blue", shop)

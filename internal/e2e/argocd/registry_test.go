@@ -18,7 +18,9 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // clusterSet registers the clusters with the tag fleet=shop.
@@ -58,6 +60,7 @@ type fleet struct {
 
 	env     []string // of the real binary
 	metrics string   // host:port
+	woken   time.Time
 }
 
 // openFleet runs the controller, as the service account that its RBAC is for and with the
@@ -117,10 +120,25 @@ func (f *fleet) set(t *testing.T) *unstructured.Unstructured {
 	return f.management.get(t, "norikae.dev/v1alpha1", "ClusterSet", argoNamespace, "shop")
 }
 
+// wake has the controller look again, 5 s after it last did at the earliest: an interval
+// is long for a test.
+func (f *fleet) wake(t *testing.T) {
+	t.Helper()
+	if time.Since(f.woken) < time.Second {
+		return
+	}
+	f.woken = time.Now()
+	patch := fmt.Sprintf(`{"metadata":{"annotations":{"e2e/woken":%q}}}`, f.woken.Format(time.RFC3339Nano))
+	if err := f.management.Patch(t.Context(), f.set(t), client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // says waits until a condition of the ClusterSet has a status and a reason; "": any.
 func (f *fleet) says(t *testing.T, kind, status, reason string) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("the ClusterSet says %s=%s %s", kind, status, reason), func() error {
+		f.wake(t)
 		c := conditionOf(f.set(t), kind)
 		if c.status != status || reason != "" && c.reason != reason {
 			return fmt.Errorf("its conditions are %+v", conditionsOf(f.set(t)))
@@ -133,6 +151,7 @@ func (f *fleet) says(t *testing.T, kind, status, reason string) {
 func (f *fleet) states(t *testing.T, want ...string) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("not in order are %v", want), func() error {
+		f.wake(t)
 		var got []string
 		list, _, _ := unstructured.NestedSlice(f.set(t).Object, "status", "notInOrder")
 		for _, item := range list {
@@ -182,6 +201,7 @@ func (f *fleet) stays(t *testing.T, d time.Duration, before map[string]string, c
 	t.Helper()
 	passes := -1 // when the time was over
 	for begun := time.Now(); ; time.Sleep(time.Second / 2) {
+		f.wake(t)
 		same(t, "what is there", before, f.everything(t, clusters...))
 		n, since := f.passes(t), time.Since(begun)
 		switch {
