@@ -66,7 +66,8 @@ var rules = []rule{
 		"it turns text into what is declared and calls nothing",
 	},
 	{
-		"internal/migrate", slices.Concat(core, []string{"api/..."}), []string{"go.yaml.in/yaml", "k8s.io/apimachinery"},
+		"internal/migrate", slices.Concat(core, []string{"api/..."}),
+		[]string{"go.yaml.in/yaml", "k8s.io/apimachinery"},
 		"it turns other tools' text into ours and calls nothing",
 	},
 	{
