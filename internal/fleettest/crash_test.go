@@ -61,7 +61,7 @@ func tell(t *testing.T, at int, landed bool) map[registry.Do]int {
 	memory := NewMemory()
 	s := NewRecorder(memory)
 	h := &History{
-		World: w, Secrets: s, People: memory, Set: set(t, w, time.Minute), Rand: rand.New(rand.NewPCG(1, 1)), Calm: true, //nolint:gosec // G404: repeatable
+		World: w, Secrets: s, People: memory, Set: set(t, w, time.Minute), Rand: rand.New(rand.NewPCG(1, 1)), Calm: true,
 		Process: func() (*registrar.Registrar, error) { return process(w, s) },
 	}
 	if at > 0 {

@@ -133,7 +133,7 @@ func live(t *testing.T, seed uint64) (deleted, rounds int) {
 	memory := NewMemory()
 	s := NewRecorder(memory)
 	h := &History{
-		World: w, Secrets: s, People: memory, Set: set(t, w, time.Minute), Rand: rand.New(rand.NewPCG(seed, 1)), //nolint:gosec // G404: repeatable
+		World: w, Secrets: s, People: memory, Set: set(t, w, time.Minute), Rand: rand.New(rand.NewPCG(seed, 1)),
 		Process: func() (*registrar.Registrar, error) { return process(w, s) },
 	}
 	rounds = 30

@@ -60,12 +60,11 @@ func (s *Memory) SetApplicationSets(a ...registry.ApplicationSet) {
 }
 
 // store an entry under a new version. The caller holds s.mu.
-func (s *Memory) store(e registry.Entry) registry.Entry {
+func (s *Memory) store(e registry.Entry) {
 	s.version++
 	e.Namespace, e.ResourceVersion = Namespace, strconv.Itoa(s.version)
 	e.UID = cmp.Or(e.UID, "uid-"+e.ResourceVersion)
 	s.entries[e.Name] = e
-	return e
 }
 
 // List all Secrets by name.

@@ -152,7 +152,7 @@ func (m mutant) live(t *testing.T, seed uint64) []string {
 		m.set(&done)
 	}
 	h := &History{
-		World: w, Secrets: s, People: memory, Set: &done, Rand: rand.New(rand.NewPCG(seed, 1)), //nolint:gosec // G404: repeatable
+		World: w, Secrets: s, People: memory, Set: &done, Rand: rand.New(rand.NewPCG(seed, 1)),
 		Process: func() (*registrar.Registrar, error) {
 			cfg, err := adapters(w, tampered{s, m, done.Owner})
 			cfg.Discoverer = m.Discover(cfg.Discoverer)

@@ -99,7 +99,7 @@ func liveForReal(t *testing.T, seed uint64) (deleted int64) {
 	}
 	s := NewRecorder(secrets)
 	h := &History{
-		World: w, Secrets: s, People: people{cluster}, Set: set(t, w, interval), Rand: rand.New(rand.NewPCG(seed, 2)), //nolint:gosec // G404: repeatable
+		World: w, Secrets: s, People: people{cluster}, Set: set(t, w, interval), Rand: rand.New(rand.NewPCG(seed, 2)),
 		Process: func() (*registrar.Registrar, error) { return process(w, s) },
 	}
 	for _, step := range []func() error{

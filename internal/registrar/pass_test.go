@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -23,9 +24,7 @@ type sky map[string]registry.Sighting
 
 func (s sky) Discover(ctx context.Context, _ *registry.Set, known []registry.ID) (registry.Snapshot, error) {
 	out := registry.Snapshot{Sightings: map[string]registry.Sighting{}}
-	for arn, x := range s {
-		out.Sightings[arn] = x
-	}
+	maps.Copy(out.Sightings, s)
 	for _, id := range known {
 		if _, ok := s[id.ARN()]; !ok {
 			out.Sightings[id.ARN()] = registry.Sighting{Presence: registry.Gone}
