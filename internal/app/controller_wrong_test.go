@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -209,4 +210,40 @@ func TestAMistypedTagWipesNothing(t *testing.T) {
 	}
 	p.apply(t, p.replaced(t))
 	p.untilReported(t, "fleet", "Ready=True Succeeded: 2 of 2")
+}
+
+// Hazard D8: what stays wrong is not told again and again, whatever AWS and the network
+// put into their errors.
+func TestWhatStaysWrongIsToldOnce(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		replace []string
+		fault   *fault.Rule
+		says    string
+	}{
+		"a role that nobody may assume":   {[]string{"      selector:", "      accounts: [{roleARN: \"arn:aws:iam::000000000000:role/nobody\"}]\n      selector:"}, &fault.Rule{Kind: fault.AccessDenied, Service: "sts"}, "PartialDiscovery: "},
+		"a service that is throttled":     {nil, &fault.Rule{Kind: fault.Throttle, Service: "tagging"}, "PartialDiscovery: "},
+		"API servers that nobody reaches": {[]string{"probe: {enabled: false}", "probe: {timeout: 1s}"}, nil, "Unreachable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newGround(t)
+			if tc.fault != nil {
+				if _, err := p.world.Faults().Add(*tc.fault); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r := p.keep(t)
+			p.apply(t, p.replaced(t, tc.replace...))
+			p.untilReported(t, "fleet", tc.says, "Event Warning ")
+			p.poke(t, r, "first") // whatever the first pass left to say is said
+			p.poke(t, r, "second")
+			before := p.reports(t, "fleet")
+			p.poke(t, r, "third")
+			p.poke(t, r, "fourth")
+			if d := cmp.Diff(before, p.reports(t, "fleet")); d != "" {
+				t.Errorf("two more passes changed what is said:\n%s", d)
+			}
+		})
+	}
 }
