@@ -222,7 +222,6 @@ func TestWhatStaysWrongIsToldOnce(t *testing.T) {
 		says    string
 	}{
 		"a role that nobody may assume":   {[]string{"      selector:", "      accounts: [{roleARN: \"arn:aws:iam::000000000000:role/nobody\"}]\n      selector:"}, &fault.Rule{Kind: fault.AccessDenied, Service: "sts"}, "PartialDiscovery: "},
-		"a service that is throttled":     {nil, &fault.Rule{Kind: fault.Throttle, Service: "tagging"}, "PartialDiscovery: "},
 		"API servers that nobody reaches": {[]string{"probe: {enabled: false}", "probe: {timeout: 1s}"}, nil, "Unreachable"},
 	} {
 		t.Run(name, func(t *testing.T) {
