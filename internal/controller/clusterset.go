@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -106,7 +107,20 @@ func (r *clusterSets) Reconcile(ctx context.Context, req reconcile.Request) (rec
 	if wait := r.memories.due(mem, cs, r.Writes.ours, r.Now(), r.spacing); wait > 0 {
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
+	r.discovering(ctx, cs)
 	return r.pass(ctx, cs, set, mem, f)
+}
+
+// discovering says in the status that the first pass of a generation is under way, which
+// takes minutes when the fleet is large. Later passes do not say so, and there is no Event.
+func (r *clusterSets) discovering(ctx context.Context, cs *v1alpha1.ClusterSet) {
+	if ready := meta.FindStatusCondition(cs.Status.Conditions, v1alpha1.ConditionReady); ready != nil && ready.ObservedGeneration == cs.Generation {
+		return
+	}
+	next := nextStatus(cs.Status, finding{generation: cs.Generation, discovering: true}, metav1.Time{Time: r.Now()})
+	if err := r.write(ctx, cs, next); err != nil {
+		r.Log.ErrorContext(ctx, "telling that a pass begins failed", "namespace", cs.Namespace, "name", cs.Name, "error", err)
+	}
 }
 
 // compile the set, for an Argo CD that this controller serves.
@@ -168,6 +182,11 @@ func (r *clusterSets) tell(ctx context.Context, cs *v1alpha1.ClusterSet, mem *me
 		r.Log.Log(ctx, level, "cluster set changed", "namespace", cs.Namespace, "name", cs.Name, "reason", n.reason, "note", n.text)
 	}
 	mem.said = next
+	return r.write(ctx, cs, next)
+}
+
+// write the status if it differs from what the set has, and remember that it has it now.
+func (r *clusterSets) write(ctx context.Context, cs *v1alpha1.ClusterSet, next v1alpha1.ClusterSetStatus) error {
 	if apiequality.Semantic.DeepEqual(cs.Status, next) {
 		return nil
 	}
@@ -176,6 +195,7 @@ func (r *clusterSets) tell(ctx context.Context, cs *v1alpha1.ClusterSet, mem *me
 	if err := r.Client.Status().Patch(ctx, changed, client.MergeFrom(cs)); err != nil {
 		return fmt.Errorf("writing the status of the ClusterSet: %w", client.IgnoreNotFound(err))
 	}
+	cs.Status = next
 	return nil
 }
 

@@ -31,7 +31,7 @@ func TestSteadyStateIsQuiet(t *testing.T) {
 	first.Outcomes[1].Message += fmt.Sprintf(failed, 1000)
 	d.script.say(first, nil)
 	status, wait := d.reconcile(cs)
-	if readyReason(status) != ReasonClustersNotInOrder || status.Counts.Registered != 2 || len(status.NotInOrder) != 1 || d.patches != 1 {
+	if readyReason(status) != ReasonClustersNotInOrder || status.Counts.Registered != 2 || len(status.NotInOrder) != 1 || d.patches != 2 {
 		t.Fatalf("after the first pass, and %d writes, the status is %+v", d.patches, status)
 	}
 	if wait < 9*time.Second || wait > 11*time.Second {
@@ -50,8 +50,8 @@ func TestSteadyStateIsQuiet(t *testing.T) {
 	if d.script.count() != 101 {
 		t.Fatalf("%d passes, want 101", d.script.count())
 	}
-	if said := d.events.take(); d.patches != 1 || len(said) > 0 {
-		t.Errorf("100 passes in steady state wrote the status %d times, and said %q", d.patches-1, said)
+	if said := d.events.take(); d.patches != 2 || len(said) > 0 {
+		t.Errorf("100 passes in steady state wrote the status %d times, and said %q", d.patches-2, said)
 	}
 }
 
@@ -143,8 +143,42 @@ func TestAFailedPassIsToldOnceAndTriedSooner(t *testing.T) {
 	if want := []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second}; !slices.Equal(waits, want) {
 		t.Errorf("tried again after %v, want %v", waits, want)
 	}
-	if said := d.events.take(); len(said) != 1 || d.patches != 1 {
+	if said := d.events.take(); len(said) != 1 || d.patches != 2 {
 		t.Errorf("%d writes, %q", d.patches, said)
+	}
+}
+
+func TestTheFirstPassOfAGenerationIsSaidToBeUnderWay(t *testing.T) {
+	c := kube.Cluster(t)
+	d := newDesk(t, c)
+	cs := newSet(t, c, "fleet")
+	const discovering = "Ready=Unknown Discovering"
+	var during []string
+	d.script.doing(func(context.Context) error {
+		s := statusOf(t, c, cs)
+		during = append(during, fmt.Sprintf("%s; generation %d, %d writes", conditionsOf(s), s.ObservedGeneration, d.patches))
+		return nil
+	})
+	const inOrder = "Ready=True Succeeded, Discovered=True Succeeded, Registered=True Succeeded"
+	for _, generation := range []int{1, 1, 2, 2} {
+		if generation == 2 {
+			edit(t, c, cs, func(cs *v1alpha1.ClusterSet) { cs.Spec.Interval.Duration = 20 * time.Second })
+		}
+		d.script.say(answered(outcome("a", registry.Registered)), nil)
+		if status, _ := d.reconcile(cs); conditionsOf(status) != inOrder || status.ObservedGeneration != int64(generation) {
+			t.Fatalf("after a pass: %s, generation %d", conditionsOf(status), status.ObservedGeneration)
+		}
+		d.now = d.now.Add(time.Minute)
+	}
+	want := []string{
+		discovering + "; generation 1, 1 writes", inOrder + "; generation 1, 2 writes",
+		discovering + ", Discovered=True Succeeded, Registered=True Succeeded; generation 2, 3 writes", inOrder + "; generation 2, 4 writes",
+	}
+	if !slices.Equal(during, want) {
+		t.Errorf("during the passes:\n%s\nwant\n%s", strings.Join(during, "\n"), strings.Join(want, "\n"))
+	}
+	if said := d.events.take(); len(said) != 1 || !strings.HasPrefix(said[0], "Normal Succeeded: ") {
+		t.Errorf("%q", said)
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 // registry's own, such as BlastRadius.
 const (
 	ReasonSucceeded          = "Succeeded"
+	ReasonDiscovering        = "Discovering"        // the first pass of a generation is under way
 	ReasonSuspended          = "Suspended"          // spec.suspend
 	ReasonInvalidSpec        = "InvalidSpec"        // the message names the field
 	ReasonForbidden          = "Forbidden"          // by Kubernetes: the message names the verb
@@ -41,14 +42,15 @@ const (
 	maxScopesNamed  = 4      // in a condition's message
 )
 
-// finding is what there is to tell about a ClusterSet: the first that applies of invalid,
-// suspended, failed, and else the result.
+// finding is what there is to tell about a ClusterSet: the first that applies of
+// discovering, invalid, suspended, failed, and else the result.
 type finding struct {
-	generation int64
-	invalid    error // the spec cannot be used as it is
-	suspended  bool
-	failed     error // the pass has no result
-	result     registrar.Result
+	generation  int64
+	discovering bool  // nothing is known yet of this generation
+	invalid     error // the spec cannot be used as it is
+	suspended   bool
+	failed      error // the pass has no result
+	result      registrar.Result
 }
 
 // nextStatus is the status after a finding. It is old in every part that the finding says
@@ -71,7 +73,9 @@ func nextStatus(old v1alpha1.ClusterSetStatus, f finding, now metav1.Time) v1alp
 }
 
 // looked tells whether a pass has a result.
-func (f finding) looked() bool { return f.invalid == nil && !f.suspended && f.failed == nil }
+func (f finding) looked() bool {
+	return !f.discovering && f.invalid == nil && !f.suspended && f.failed == nil
+}
 
 // condition without its type and dates; nil: nothing new is known of it.
 type condition struct {
@@ -87,6 +91,8 @@ func no(reason, text string) *condition {
 
 func readiness(f finding) *condition {
 	switch res := f.result; {
+	case f.discovering:
+		return &condition{metav1.ConditionUnknown, ReasonDiscovering, "asking AWS which clusters there are, and writing their Secrets: the first time, this takes minutes when there are many"}
 	case f.invalid != nil:
 		return no(ReasonInvalidSpec, f.invalid.Error())
 	case f.suspended:
