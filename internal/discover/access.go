@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/norikae/norikae/internal/arn"
+	"github.com/norikae/norikae/internal/awsconf"
 	"github.com/norikae/norikae/internal/fault"
 	"github.com/norikae/norikae/internal/registry"
 )
@@ -29,10 +32,21 @@ type access struct {
 	turn chan struct{} // held while asking
 	mu   sync.Mutex    // of who
 	who  identity
-	// The failure of a pass is that of all its regions: nobody asks again.
+	// What failed in a pass: where it failed for all regions alike, nobody asks again.
 	failed *pass
+	alike  bool
 	err    error
+	slow   time.Duration // that failures of that pass took
+	// That the own credentials are of the same account still is asked once in a pass, when
+	// something makes it doubtful.
+	doubt    atomic.Bool
+	checked  *pass
+	checkErr error
 }
+
+// maxSlow is how long the regions of an account may fail one by one to say whose
+// credentials these are, before that is taken for a failure of all of them.
+const maxSlow = 30 * time.Second
 
 // identity is who AWS says that the caller is; zero: not known.
 type identity struct{ partition, account, arn string }
@@ -83,18 +97,67 @@ func (a *access) enter(ctx context.Context, p *pass, cfg aws.Config) error {
 	if a.identity().account != "" {
 		return nil
 	}
-	if a.failed == p {
+	if a.failed == p && a.alike {
 		return a.err
 	}
+	began := time.Now()
 	who, err := a.ask(ctx, cfg)
 	if err != nil {
-		a.failed, a.err = p, err
+		a.fail(p, err, time.Since(began))
 		return err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.who = who
 	return nil
+}
+
+// fail notes why it is not known whose credentials these are. A region that is not enabled
+// or does not exist fails by itself; credentials that cannot be had, and those of a wrong
+// account, are the same in all regions. The caller holds a.turn.
+func (a *access) fail(p *pass, err error, took time.Duration) {
+	if a.failed != p {
+		a.failed, a.slow = p, 0
+	}
+	a.slow += took
+	_, wrong := errors.AsType[*fault.TerminalError](err)
+	a.err, a.alike = err, wrong || awsconf.NoCredentials(err) || a.slow >= maxSlow
+}
+
+// check that the own credentials are of the same account still, when a cluster is not there
+// or another account's is: they may be replaced while the process runs. A role's ARN names
+// its account.
+func (a *access) check(ctx context.Context, p *pass, cfg aws.Config) error {
+	if a.RoleARN != "" {
+		return nil
+	}
+	select {
+	case a.turn <- struct{}{}:
+		defer func() { <-a.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if a.checked == p {
+		return a.checkErr
+	}
+	now, err := a.ask(ctx, cfg)
+	if was := a.identity(); err == nil && now.account != was.account {
+		p.d.leave(a)
+		err = fault.Terminal("WrongAccount", fmt.Errorf(
+			"the caller's own credentials are of account %s now, and were of %s: what they do not see says nothing of clusters there", now.account, was.account))
+	}
+	a.checked, a.checkErr = p, err
+	return err
+}
+
+// leave an account: the next pass enters it anew.
+func (d *Discoverer) leave(a *access) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.accesses[a.Account] == a {
+		delete(d.accesses, a.Account)
+	}
+	maps.DeleteFunc(d.places, func(_ placeKey, pl *place) bool { return pl.access == a })
 }
 
 func (a *access) ask(ctx context.Context, cfg aws.Config) (identity, error) {
@@ -125,6 +188,7 @@ type place struct {
 	placeKey
 
 	access *access
+	cfg    aws.Config
 	eks    eksAPI
 	tags   tagAPI
 	// turns of describing, for all sets together: who waits for AWS's rate limit has little
@@ -173,7 +237,7 @@ func (d *Discoverer) enter(ctx context.Context, p *pass, key placeKey) (*place, 
 	defer d.mu.Unlock()
 	if pl = d.places[key]; pl == nil {
 		pl = &place{
-			placeKey: key, access: a, eks: eks.NewFromConfig(cfg), tags: tagapi.NewFromConfig(cfg), turns: make(chan struct{}, describesAtOnce), clusters: map[string]*entry{},
+			placeKey: key, access: a, cfg: cfg, eks: eks.NewFromConfig(cfg), tags: tagapi.NewFromConfig(cfg), turns: make(chan struct{}, describesAtOnce), clusters: map[string]*entry{},
 		}
 		d.places[key] = pl
 	}

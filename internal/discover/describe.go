@@ -112,13 +112,15 @@ func (pl *place) describe(ctx context.Context, w *words, name string) (registry.
 	return c, registry.Present, nil
 }
 
+var errAnother = errors.New("EKS answered with another cluster")
+
 // clusterOf what EKS answered. The SDK's own structures are not kept.
 func clusterOf(id registry.ID, c *ekstypes.Cluster, w *words) (registry.Cluster, error) {
 	switch {
 	case c == nil:
 		return registry.Cluster{}, errors.New("EKS answered with no cluster")
 	case aws.ToString(c.Arn) != id.ARN():
-		return registry.Cluster{}, fmt.Errorf("EKS answered with %q, asked for %s", aws.ToString(c.Arn), id.ARN())
+		return registry.Cluster{}, fmt.Errorf("%w: %q, asked for %s", errAnother, aws.ToString(c.Arn), id.ARN())
 	}
 	id.Name = strings.Clone(id.Name)
 	out := registry.Cluster{

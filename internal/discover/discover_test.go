@@ -186,7 +186,10 @@ func TestKnownClustersThatNoListNamesAreAskedForInEachPass(t *testing.T) {
 			equal(t, "sightings", seen(snap), []string{"c-00001 ACTIVE", "c-00002 gone"})
 			equal(t, "tags", snap.Sightings[ids[0].ARN()].Cluster.Tags, map[string]string{"env": "test"})
 		}
-		equal(t, "calls", w.calls(), map[string]int{"tagging:GetResources": 2, "eks:DescribeCluster": 4})
+		equal(t, "calls", w.calls(), map[string]int{
+			"tagging:GetResources": 2, "eks:DescribeCluster": 4,
+			"sts:GetCallerIdentity": 2, // that the own credentials are of that account still
+		})
 		equal(t, "what nobody knows is not asked for", seen(w.pass(set)), nil)
 	})
 }

@@ -69,11 +69,22 @@ func (l *listing) run(ctx context.Context, p *pass) {
 		l.found, l.err = l.place.byTags(ctx, l.filters)
 		if !notAllowed(l.err) {
 			l.place.indexAllowed(p)
+			l.sure(ctx, p)
 			return
 		}
 		l.place.indexDenied(p, l.err)
 	}
 	l.found, l.err = l.place.byNames(ctx)
+}
+
+// sure lets a listing fail that was of another account.
+func (l *listing) sure(ctx context.Context, p *pass) {
+	if !l.place.access.doubt.Swap(false) {
+		return
+	}
+	if err := l.place.access.check(ctx, p, l.place.cfg); err != nil {
+		l.found, l.err = nil, fmt.Errorf("listing the clusters of %s: %w", l.place, err)
+	}
 }
 
 // byTags asks the index of tags. A listing that takes so long that its tokens expire
@@ -103,7 +114,10 @@ func (pl *place) resources(ctx context.Context, filters []tagtypes.TagFilter) (l
 		}
 		for _, r := range out.ResourceTagMappingList {
 			id, err := registry.ParseARN(aws.ToString(r.ResourceARN))
-			if err != nil || id != pl.id(id.Name) {
+			if mine := pl.id(id.Name); err != nil || id != mine {
+				if err == nil && id.Account != mine.Account {
+					pl.access.doubt.Store(true)
+				}
 				continue // no cluster of this place: not what was asked for
 			}
 			tags := make(map[string]string, len(r.Tags))

@@ -240,6 +240,11 @@ func tolerated(err error) int {
 func (p *pass) one(ctx context.Context, pl *place, j job) error {
 	at := time.Now()
 	c, presence, err := pl.describe(ctx, p.d.words, j.name)
+	if presence == registry.Gone || errors.Is(err, errAnother) {
+		if moved := pl.access.check(ctx, p, pl.cfg); moved != nil {
+			presence, err = registry.Unknown, fmt.Errorf("describing the cluster %s of %s: %w", j.name, pl, moved)
+		}
+	}
 	arn := pl.id(j.name).ARN()
 	switch presence {
 	case registry.Present:
