@@ -23,7 +23,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// clusterSet registers the clusters with the tag fleet=shop.
+// clusterSet registers the clusters with the tag fleet=shop. Nothing but the blast radius
+// is between its deletion policy and all Secrets.
 const clusterSet = `
 apiVersion: norikae.dev/v1alpha1
 kind: ClusterSet
@@ -39,7 +40,7 @@ spec:
     labels: {environment: "{{ .Tags.environment }}", ring: "{{ .Tags.ring }}"}
     targetGroups: {none: true}
   interval: 10s
-  deletion: {policy: Delete, grace: 1m}
+  deletion: {policy: Delete, grace: 1m, keepLast: 0}
 `
 
 // deletionGrace of the ClusterSet is the least that there can be.
