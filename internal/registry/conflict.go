@@ -8,9 +8,14 @@ func inCluster(r Registration) bool {
 	return r.ClusterName == "in-cluster" || strings.HasPrefix(canonical(r.Server), "https://kubernetes.default")
 }
 
-// canonical form of a server, by which two that are one cluster are found.
+// canonical form of a server, by which two that are one cluster are found. Names of DNS
+// have no case, those of EKS have one.
 func canonical(server string) string {
-	s := strings.ToLower(strings.TrimRight(server, "/"))
+	s := strings.TrimRight(server, "/")
+	if strings.HasPrefix(s, "arn:") {
+		return s
+	}
+	s = strings.ToLower(s)
 	if strings.HasPrefix(s, "https://") {
 		s = strings.TrimSuffix(s, ":443")
 	}
