@@ -93,6 +93,7 @@ func (r *Registrar) Gather(ctx context.Context, set *registry.Set) (*registry.In
 	}
 	in := &registry.Input{Set: set, Entries: entries}
 	in.ApplicationSets, in.ApplicationSetsErr = r.cfg.Secrets.ApplicationSets(ctx)
+	in.Began = r.cfg.Now()
 	in.Snapshot, err = r.cfg.Discoverer.Discover(ctx, set, known)
 	if err != nil {
 		return nil, fmt.Errorf("discovering clusters: %w", err)

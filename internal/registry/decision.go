@@ -86,7 +86,9 @@ type Input struct {
 	// Deleted is when Secrets of this set were deleted because their clusters were gone, as
 	// far as is remembered; what is older than the grace does not matter.
 	Deleted []time.Time
-	Now     time.Time
+	// Began is when AWS began to be asked: what it says now is no older than that. Zero: Now.
+	Began time.Time
+	Now   time.Time
 }
 
 // Plan is what a pass is going to do.

@@ -37,10 +37,20 @@ func (p *pass) vanish(a *Action, c Cluster) {
 		a.Message = gone + "; its Secret stays (spec.deletion.policy is Retain): `norikae clusters retire` it"
 	default:
 		a.Message = gone + fmt.Sprintf("; its Secret is deleted when that is so at %s still", since.Add(del.Grace).UTC().Format(time.RFC3339))
-		if !first && p.Now.Sub(since) >= del.Grace {
+		// Since it was noted, a grace has to pass before AWS is asked again: this pass may have
+		// begun, and heard of it, just after.
+		if asked := p.began(); !first && asked.Sub(since) >= del.Grace {
 			p.due = append(p.due, due{len(p.actions), c, since})
 		}
 	}
+}
+
+// began is when AWS began to be asked.
+func (p *pass) began() time.Time {
+	if p.Began.IsZero() || p.Began.After(p.Now) {
+		return p.Now
+	}
+	return p.Began
 }
 
 // remove has Secrets deleted that are due, the oldest first, unless something stands
