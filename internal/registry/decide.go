@@ -21,6 +21,7 @@ func Decide(in Input) Plan {
 			p.actions = append(p.actions, a)
 		}
 	}
+	p.undescribed()
 	p.remove()
 	plan := p.limit()
 	plan.Actions = inOrder(plan.Actions)
@@ -230,7 +231,7 @@ func (p *pass) drain(a *Action, c Cluster) {
 }
 
 func (p *pass) unselect(a *Action, reason string) {
-	if a.UnselectedSince.IsZero() {
+	if a.UnselectedSince.IsZero() || a.UnselectedSince.After(p.Now) { // another's clock may be ahead
 		a.UnselectedSince = p.Now
 	}
 	why := map[string]string{
@@ -266,6 +267,20 @@ func (p *pass) unregistered(c Cluster) (Action, bool) {
 		p.create(&a, c, want)
 	}
 	return a, true
+}
+
+// undescribed tells of clusters that were listed, and of which nothing else could be
+// learnt: without a Secret, nothing else would tell of them.
+func (p *pass) undescribed() {
+	for arn, s := range p.Snapshot.Sightings {
+		id, err := ParseARN(arn)
+		if s.Presence != Unknown || s.Err == nil || err != nil || p.copies[arn] > 0 || len(p.theirs[arn]) > 0 || !p.maySelect(id) {
+			continue
+		}
+		a := Action{Cluster: id}
+		a.is(Uncertain, "Unknown", "AWS lists it, and could not be asked about it%s; it is not registered yet", because(s.Err))
+		p.actions = append(p.actions, a)
+	}
 }
 
 // create once the API server answers.

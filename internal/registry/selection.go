@@ -46,6 +46,15 @@ func (p *pass) selects(c Cluster) (selection, string) {
 	return unselected, reason
 }
 
+// maySelect tells whether the set could select a cluster of which only the ID is known.
+func (p *pass) maySelect(id ID) bool {
+	return slices.ContainsFunc(p.Set.Sources, func(s Source) bool {
+		covers, unsure := p.covers(s, id.Scope())
+		sel := s.Selector
+		return (covers || unsure) && sel.matchName(id.Name) && !sel.Exclude.match(Cluster{ID: id})
+	})
+}
+
 // covers tells whether the source looks into the scope; unsure: it does if the account of
 // the own credentials, which could not be learnt, is that one.
 func (p *pass) covers(s Source, scope Scope) (covers, unsure bool) {

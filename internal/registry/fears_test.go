@@ -1,0 +1,88 @@
+package registry
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAPassThatTakesTheGraceDoesNotHearTwiceWithinIt(t *testing.T) {
+	s, clusters, entries := fleet(t, 12)
+	s.TargetGroups = &TargetGroups{None: true}
+	e := &entries[0]
+	e.MissingSince = t0
+	snapshot := see(clusters...).with(clusters[0].ID, Gone)
+	decide := func(began, now time.Time) Action {
+		return about(t, Decide(Input{Set: s, Snapshot: snapshot, Entries: entries, Began: began, Now: now}), clusters[0].ID)
+	}
+	// AWS was asked a second after it was noted; the answers of others took two hours.
+	if a := decide(t0.Add(time.Second), t0.Add(2*grace)); a.Do != "" {
+		t.Errorf("asked a second later: %s (%s)", a.Do, a.Message)
+	}
+	if a := decide(t0.Add(grace), t0.Add(grace+time.Second)); a.Do != Delete {
+		t.Errorf("asked the grace later: %s (%s)", a.Do, a.Message)
+	}
+	if a := decide(time.Time{}, t0.Add(grace)); a.Do != Delete {
+		t.Errorf("when it was asked is not told: %s (%s)", a.Do, a.Message)
+	}
+}
+
+func TestAListedClusterThatCannotBeDescribedIsTold(t *testing.T) {
+	s, clusters, entries := fleet(t, 2)
+	s.Sources[0].Selector = Selector{Tags: map[string]string{"env": "prod"}, Names: []string{"c*"}, Exclude: Exclude{ARNs: []string{id("cx").ARN()}}}
+	denied := Sighting{Err: errors.New("AccessDenied")}
+	for name, tc := range map[string]struct {
+		id      ID
+		entries []Entry
+		told    bool
+	}{
+		"it may be selected":            {id("cn"), nil, true},
+		"another set has it":            {id("cn"), []Entry{func() Entry { e := entryOf(t, s, eks("cn")); e.Owner.Name = "other"; return e }()}, false},
+		"its name is not selected":      {id("dn"), nil, false},
+		"it is excluded":                {id("cx"), nil, false},
+		"its region is not of the set":  {ID{Partition: "aws", Account: "111122223333", Region: "eu-west-1", Name: "cn"}, nil, false},
+		"its account is not of the set": {ID{Partition: "aws", Account: "444455556666", Region: "us-east-1", Name: "cn"}, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			snapshot := see(clusters...)
+			snapshot.Sightings[tc.id.ARN()] = denied
+			p := Decide(Input{Set: s, Snapshot: snapshot, Entries: append(entries[:2:2], tc.entries...), Now: t0})
+			nothing(t, p)
+			if want := 2; !tc.told && len(p.Actions) != want {
+				t.Fatalf("%d actions, want %d", len(p.Actions), want)
+			}
+			if !tc.told {
+				return
+			}
+			if a := about(t, p, tc.id); a.State != Uncertain || a.Entry != nil || !strings.Contains(a.Message, "AccessDenied") {
+				t.Errorf("%+v", a)
+			}
+		})
+	}
+}
+
+func TestNamesThatDifferInCaseAreTwoClustersForTheManagedArgoCD(t *testing.T) {
+	s := one()
+	s.Auth = Auth{EKSARN: true}
+	upper, lower := eks("Blue"), eks("blue")
+	upper.Endpoint = "https://other.eks.example"
+	e := entryOf(t, s, lower)
+	a := about(t, Decide(Input{Set: s, Snapshot: see(upper, lower), Entries: []Entry{e}, Now: t0}), upper.ID)
+	if a.Do != Create {
+		t.Errorf("%s, %s: %s", a.State, a.Reason, a.Message)
+	}
+	if sameServer(upper.ARN(), lower.ARN()) || !sameServer("https://A.EXAMPLE", "https://a.example:443/") {
+		t.Error("a name of EKS has a case, a name of DNS has none")
+	}
+}
+
+func TestATimeToComeIsNoTimeThatItWasNotSelected(t *testing.T) {
+	s, clusters, entries := fleet(t, 1)
+	clusters[0].Tags = map[string]string{"env": "test"}
+	entries[0].UnselectedSince = t0.Add(1000 * grace)
+	a := about(t, Decide(Input{Set: s, Snapshot: see(clusters[0]), Entries: entries, Now: t0}), clusters[0].ID)
+	if a.Do != Mark || !a.UnselectedSince.Equal(t0) {
+		t.Errorf("%s, since %s", a.Do, a.UnselectedSince)
+	}
+}
