@@ -58,7 +58,8 @@ Secret, its labels and its annotations. It writes nothing. Certificates are show
 fingerprint; passwords, keys and tokens never.
 
 It exits with 0 when there is nothing to do, 1 when there are differences, 2 when that
-cannot be told, and 3 when a sync would be stopped.
+cannot be told, or when a sync would leave clusters that need somebody, and 3 when a sync
+would be stopped.
 
 With -o json or yaml: clusterSets[].changes[] has arn, action, secret, state, reason,
 message, effect, fields[] (field, from, to: null where there is none) and held[], the fields
@@ -132,9 +133,10 @@ func diffOf(l looked) setDiff {
 
 func changeOf(o registrar.Outcome, namespace string) change {
 	ch := change{
-		ARN: o.Cluster.ARN(), Action: o.Do, State: string(o.State), Reason: o.Reason, Message: clean(o.Message), Effect: clean(o.Effect),
-		Fields: changes(o.Action),
+		ARN: o.Cluster.ARN(), Action: o.Do, Message: clean(o.Message), Effect: clean(o.Effect), Fields: changes(o.Action),
 	}
+	state, reason := shownState(o)
+	ch.State, ch.Reason = string(state), reason
 	if o.Do == registry.Create {
 		ch.Secret = namespace + "/" + registry.SecretName(o.Cluster)
 	}
@@ -160,23 +162,31 @@ func (c *clustersCommand) printDiff(v diffView) error {
 // verdict is the exit code of a diff.
 func (v diffView) verdict() error {
 	code := ExitDone
-	var stopped, unknown []string
+	var stopped []string
+	unknown, left := 0, 0
 	for _, s := range v.ClusterSets {
 		if len(s.Changes) > 0 {
 			code = exitDiffers
 		}
 		if s.Stopped != "" {
-			stopped = append(stopped, fmt.Sprintf("%s/%s: %s", s.Namespace, s.Name, s.Stopped))
+			stopped = append(stopped, fmt.Sprintf("%s/%s (%s)", s.Namespace, s.Name, s.StoppedReason))
 		}
-		unknown = append(unknown, unasked(s.Scopes)...)
+		unknown += len(unasked(s.Scopes))
+		for _, k := range s.NotInOrder {
+			if slices.Contains(needSomebody, k.State) {
+				left++
+			}
+		}
 	}
 	switch {
 	case len(stopped) > 0:
-		return &exitError{exitStopped, hinted(errors.New("a sync would be stopped, and write nothing: "+strings.Join(stopped, "; ")), stoppedHint)}
-	case len(unknown) > 0:
-		return &exitError{exitPartly, hinted(fmt.Errorf("%s could not be asked, so there may be more", count(len(unknown), "region")), "Their clusters and Secrets stay as they are.")}
+		return &exitError{exitStopped, hinted(errors.New("a sync would be stopped, and write nothing: "+strings.Join(stopped, ", ")), stoppedHint)}
+	case unknown > 0:
+		return &exitError{exitPartly, hinted(fmt.Errorf("%s could not be asked, so there may be more", count(unknown, "region")), "Their clusters and Secrets stay as they are.")}
 	case code != ExitDone:
 		return &exitError{code: code} // what differs has been said
+	case left > 0:
+		return &exitError{exitPartly, hinted(fmt.Errorf("a sync would write nothing, and leave %s not in order", count(left, "cluster")), explainHint)}
 	}
 	return nil
 }
@@ -193,10 +203,13 @@ func diffText(v diffView) string {
 func setDiffText(s setDiff) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "ClusterSet %s/%s: ", s.Namespace, s.Name)
-	if len(s.Changes) == 0 {
-		b.WriteString("no differences\n")
-	} else {
+	switch {
+	case len(s.Changes) > 0:
 		b.WriteString(count(len(s.Changes), "Secret") + " to write\n")
+	case len(unasked(s.Scopes)) > 0:
+		b.WriteString("no differences where somebody could be asked\n")
+	default:
+		b.WriteString("no differences\n")
 	}
 	if s.Stopped != "" {
 		fmt.Fprintf(&b, "STOPPED (%s): %s\n", s.StoppedReason, s.Stopped)
@@ -207,10 +220,14 @@ func setDiffText(s setDiff) string {
 	if len(s.NotInOrder) > 0 {
 		b.WriteString("\nleft as they are\n")
 	}
-	for _, k := range s.NotInOrder {
+	few, more := fewAlike(s.NotInOrder, func(k leftView) clusterView { return k.clusterView })
+	for _, k := range few {
 		b.WriteString("  - " + problem(k.clusterView) + "\n" + heldLines(k.Held))
 	}
-	list(&b, "could not be asked", unasked(s.Scopes))
+	for _, text := range more {
+		b.WriteString("  - " + text + "\n")
+	}
+	b.WriteString(unaskedText(s.Scopes))
 	return b.String()
 }
 

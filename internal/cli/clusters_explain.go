@@ -145,7 +145,7 @@ func (c *clustersCommand) findCluster(ctx context.Context, fleets []Fleet, name 
 	case len(list) == 1, len(list) > 1 && sameCluster(list):
 		return list[0], nil
 	case len(list) == 0:
-		err := unknownCluster(seen, name)
+		err := unknownCluster(seen, name, "`norikae clusters list` shows those that are selected. Whether another exists was asked in the accounts and regions of the sources only.")
 		if foreign := foreignSecret(seen, name); foreign != nil {
 			err = hinted(foreign, "`norikae clusters adopt` takes it over, if its server is that of a cluster that is selected; `norikae clusters list --all` shows its server.")
 		}
@@ -366,7 +366,7 @@ func next(e explanation) []string {
 		if len(e.Traffic.Routes) > 0 {
 			out = append(out, "move its traffic away before EKS has deleted it")
 		}
-	case registry.Registered, registry.Waiting:
+	case registry.Registered, registry.Waiting, stateNew:
 	case "":
 		if !e.Selected {
 			out = append(out, "no source selects it: change its tags, or the selector")

@@ -45,7 +45,7 @@ func explainText(e explanation, now time.Time) string {
 		b.WriteString("\nthe next pass changes\n" + changeLines(e.Changes))
 	}
 	if len(e.Held) > 0 {
-		b.WriteString("\nheld back\n" + heldLines(e.Held))
+		b.WriteString("\nthe next pass does not change\n" + changeLines(e.Held))
 	}
 	b.WriteString("\nApplicationSets\n" + appSetLines(e))
 	b.WriteString("\ntraffic\n" + trafficLines(e.Traffic))

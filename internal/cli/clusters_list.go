@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/norikae/norikae/internal/registry"
 )
 
 func (c *clustersCommand) listCommand() *cobra.Command {
@@ -16,8 +14,9 @@ func (c *clustersCommand) listCommand() *cobra.Command {
 		Use:   "list [NAME]",
 		Short: "List the clusters that a ClusterSet selects, and the Secrets that it has",
 		Long: `List shows every cluster that the ClusterSet selects and every Secret that it has, with
-the state of each. It writes nothing, and exits with 0 whatever it finds. SINCE is how long
-a cluster has been missing or not selected any more, as its Secret says.
+the state of each; New is one that a sync would register. It writes nothing, and exits with
+0 whatever it finds. SINCE is how long a cluster has been missing or not selected any more,
+as its Secret says.
 
 With -o json or yaml: clusterSets[] has namespace, name, argocdNamespace, stopped,
 stoppedReason, counts (discovered, registered, notInOrder), scopes[] (account, region,
@@ -44,7 +43,7 @@ never renamed.`,
 					v.Others = others(l)
 				}
 				if notInOrder {
-					v.Clusters = slices.DeleteFunc(v.Clusters, func(k clusterView) bool { return k.State == registry.Registered })
+					v.Clusters = slices.DeleteFunc(v.Clusters, clusterView.inOrder)
 				}
 				out.ClusterSets = append(out.ClusterSets, v)
 			}

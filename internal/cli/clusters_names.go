@@ -47,7 +47,7 @@ func one(seen []looked, name string) (found, error) {
 	case 1:
 		return list[0], nil
 	case 0:
-		return found{}, unknownCluster(seen, name)
+		return found{}, unknownCluster(seen, name, "`norikae clusters list` shows those that there are; `norikae clusters explain` why one is not selected.")
 	}
 	var arns []string
 	for _, f := range list {
@@ -61,7 +61,7 @@ func ambiguous(name string, arns []string) error {
 	return hinted(fmt.Errorf("%q is ambiguous: %d clusters are called so:\n  %s", name, len(arns), strings.Join(arns, "\n  ")), "Name the one by its ARN.")
 }
 
-func unknownCluster(seen []looked, name string) error {
+func unknownCluster(seen []looked, name, hint string) error {
 	var names []string
 	for _, l := range seen {
 		for _, o := range l.pass.Outcomes {
@@ -72,7 +72,6 @@ func unknownCluster(seen []looked, name string) error {
 		}
 	}
 	slices.Sort(names)
-	hint := "`norikae clusters list` shows those that there are; `norikae clusters explain` why one is not selected."
 	if near := manifest.Nearest(name, slices.Compact(names)); near != "" {
 		hint = fmt.Sprintf("Did you mean %q? ", near) + hint
 	}

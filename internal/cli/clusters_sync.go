@@ -9,10 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/norikae/norikae/internal/registrar"
 	"github.com/norikae/norikae/internal/registry"
 )
 
-const stoppedHint = "`norikae clusters list --not-in-order` shows what vanished."
+const (
+	stoppedHint = "`norikae clusters list --not-in-order` shows what vanished."
+	explainHint = "`norikae clusters explain NAME` tells what to do about one."
+)
 
 // needSomebody are the states that do not pass by themselves.
 var needSomebody = []registry.State{
@@ -107,6 +111,7 @@ func (c *clustersCommand) sync(ctx context.Context, fleets []Fleet, how syncing)
 		if err == nil {
 			v := viewOf(looked{f, pass})
 			v.DryRun = how.dryRun
+			c.unusedAllowance(pass, allow)
 			out.ClusterSets = append(out.ClusterSets, v)
 		}
 		failed = errors.Join(failed, err)
@@ -149,6 +154,16 @@ func (c *clustersCommand) allowed(ctx context.Context, fleets []Fleet, allow map
 	return out, nil
 }
 
+// unusedAllowance tells of ARNs that were allowed something and are no cluster of the set:
+// mistyped, perhaps.
+func (c *clustersCommand) unusedAllowance(p Pass, allow map[string][]string) {
+	for _, arn := range sortedKeys(allow) {
+		if !slices.ContainsFunc(p.Outcomes, func(o registrar.Outcome) bool { return o.Cluster.ARN() == arn }) {
+			fmt.Fprintf(c.err, "note: %s is not a cluster here, so that nothing was allowed for it: is the ARN right?\n", clean(arn))
+		}
+	}
+}
+
 func (c *clustersCommand) printWritten(v clustersView) error {
 	if c.forPrograms() {
 		return c.printData(v)
@@ -188,17 +203,18 @@ func writtenText(v setView) string {
 			row := []string{done, k.Secret, k.ARN, strings.Join(nonEmpty(k.why(), k.Effect), ": ")}
 			rows = append(rows, row)
 		}
-		if k.State != registry.Registered && (k.Message != "" || !k.Written) {
+		if !k.inOrder() && (k.Message != "" || !k.Written) {
 			waits = append(waits, k)
 		}
 	}
 	if len(rows) > 0 {
 		b.WriteString("\n" + indent(table(rows)))
-	} else if v.Stopped == "" && len(waits) == 0 {
+	} else if v.Stopped == "" && len(waits)+len(unasked(v.Scopes)) == 0 {
 		b.WriteString("nothing to do\n")
 	}
-	list(&b, "not in order", problems(waits))
-	list(&b, "could not be asked", unasked(v.Scopes))
+	few, more := fewAlike(waits, func(k clusterView) clusterView { return k })
+	list(&b, "not in order", append(problems(few), more...))
+	b.WriteString(unaskedText(v.Scopes))
 	return b.String()
 }
 
@@ -233,25 +249,28 @@ func (c *clustersCommand) verdict(v clustersView, failed error) error {
 		return failed
 	}
 	var stopped []string
-	left, regions := 0, 0
+	left, regions, hint := 0, 0, "Whatever else there was to do is done. "+explainHint
 	for _, s := range v.ClusterSets {
 		if s.Stopped != "" {
-			stopped = append(stopped, fmt.Sprintf("%s/%s: %s", s.Namespace, s.Name, s.Stopped))
+			stopped = append(stopped, fmt.Sprintf("%s/%s (%s)", s.Namespace, s.Name, s.StoppedReason))
 		}
 		regions += len(unasked(s.Scopes))
 		for _, k := range s.Clusters {
 			if k.Error != "" || slices.Contains(needSomebody, k.State) {
 				left++
 			}
+			if k.noNamespace {
+				hint = fmt.Sprintf("There is no namespace %s: is this Argo CD's cluster (--kubeconfig, --context), and is spec.argocdNamespace right?", s.ArgoCDNamespace)
+			}
 		}
 	}
 	switch {
 	case len(stopped) > 0:
-		return &exitError{exitStopped, hinted(errors.New("STOPPED, and nothing was written: "+strings.Join(stopped, "; ")), stoppedHint)}
+		return &exitError{exitStopped, hinted(errors.New("STOPPED, and nothing was written: "+strings.Join(stopped, ", ")), stoppedHint)}
 	case failed != nil:
 		return &exitError{exitPartly, failed}
 	case left+regions > 0:
-		return &exitError{exitPartly, hinted(errors.New(leftText(left, regions)), "All others are done. `norikae clusters explain NAME` tells what to do about one.")}
+		return &exitError{exitPartly, hinted(errors.New(leftText(left, regions)), hint)}
 	}
 	return nil
 }

@@ -40,24 +40,28 @@ func TestWhatTheCommandsAboutClustersPrint(t *testing.T) {
 		edit func(*fakeFleet)
 		code int
 	}{
-		"list":              {[]string{"list"}, nil, 0},
-		"list-wide":         {[]string{"list", "-o", "wide", "--all"}, nil, 0},
-		"list-json":         {[]string{"list", "-o", "json", "--all"}, nil, 0},
-		"list-yaml":         {[]string{"list", "-o", "yaml"}, nil, 0},
-		"list-not-in-order": {[]string{"list", "--not-in-order"}, failedScope, 0},
-		"list-stopped":      {[]string{"list"}, stopped, 0},
-		"diff":              {[]string{"diff"}, nil, 1},
-		"diff-json":         {[]string{"diff", "-o", "json"}, nil, 1},
-		"diff-yaml":         {[]string{"diff", "-o", "yaml"}, nil, 1},
-		"diff-none":         {[]string{"diff"}, settled, 0},
-		"diff-stopped":      {[]string{"diff"}, stopped, 3},
-		"diff-unknown":      {[]string{"diff"}, failedScope, 2},
-		"sync":              {[]string{"sync"}, nil, 2},
-		"sync-dry-run":      {[]string{"sync", "--dry-run"}, nil, 2},
-		"sync-json":         {[]string{"sync", "-o", "json"}, nil, 2},
-		"sync-none":         {[]string{"sync"}, settled, 0},
-		"sync-stopped":      {[]string{"sync"}, stopped, 3},
-		"sync-failed":       {[]string{"sync"}, failedWrite, 2},
+		"list":                {[]string{"list"}, nil, 0},
+		"list-wide":           {[]string{"list", "-o", "wide", "--all"}, nil, 0},
+		"list-json":           {[]string{"list", "-o", "json", "--all"}, nil, 0},
+		"list-yaml":           {[]string{"list", "-o", "yaml"}, nil, 0},
+		"list-not-in-order":   {[]string{"list", "--not-in-order"}, failedScope, 0},
+		"list-stopped":        {[]string{"list"}, stopped, 0},
+		"diff":                {[]string{"diff"}, nil, 1},
+		"diff-json":           {[]string{"diff", "-o", "json"}, nil, 1},
+		"diff-yaml":           {[]string{"diff", "-o", "yaml"}, nil, 1},
+		"diff-none":           {[]string{"diff"}, settled, 0},
+		"diff-stopped":        {[]string{"diff"}, stopped, 3},
+		"diff-unknown":        {[]string{"diff"}, failedScope, 2},
+		"sync":                {[]string{"sync"}, nil, 2},
+		"sync-dry-run":        {[]string{"sync", "--dry-run"}, nil, 2},
+		"sync-json":           {[]string{"sync", "-o", "json"}, nil, 2},
+		"sync-none":           {[]string{"sync"}, settled, 0},
+		"sync-stopped":        {[]string{"sync"}, stopped, 3},
+		"sync-failed":         {[]string{"sync"}, failedWrite, 2},
+		"sync-no-namespace":   {[]string{"sync"}, noNamespace, 2},
+		"sync-no-credentials": {[]string{"sync"}, noCredentials, 2},
+		"diff-left":           {[]string{"diff"}, heldOnly, 2},
+		"explain-new":         {[]string{"explain", "arn:aws:eks:eu-west-1:222222222222:cluster/blue"}, nil, 0},
 		"sync-beside": {[]string{"sync"}, func(f *fakeFleet) {
 			settled(f)
 			f.info.Controlled = "a controller keeps ClusterSet argocd/production, too"
@@ -126,6 +130,50 @@ func failedWrite(f *fakeFleet) {
 		o := testPass().Outcomes[5]
 		o.State, o.Reason, o.Err, o.Message = registry.Unwritten, "WriteDenied", errRefused, "create: secrets is forbidden"
 		p.Outcomes = append(p.Outcomes, o)
+		return p, nil
+	}
+}
+
+// noNamespace is a fleet that is new, and an Argo CD that is elsewhere.
+func noNamespace(f *fakeFleet) {
+	f.pass = func(PassOptions) (Pass, error) {
+		p := settledPass()
+		p.Outcomes = nil
+		for i := range 1000 {
+			k := testCluster(eksID("222222222222", "eu-west-1", fmt.Sprintf("blue-%04d", i)))
+			err := fmt.Errorf("creating the Secret argocd/%s: %w: namespaces \"argocd\" not found", registry.SecretName(k.ID), fault.ErrNotFound)
+			p.Outcomes = append(p.Outcomes, registrar.Outcome{
+				Action: registry.Action{Cluster: k.ID, State: registry.Unwritten, Reason: "WriteFailed", Do: registry.Create, Want: registration(k, "1.36"), Message: "create: " + err.Error()}, Err: err,
+			})
+		}
+		return p, nil
+	}
+}
+
+// noCredentials keep everybody from being asked; the errors differ only in whom.
+func noCredentials(f *fakeFleet) {
+	f.pass = func(PassOptions) (Pass, error) {
+		p := settledPass()
+		p.Scopes = nil
+		for _, account := range []string{"111111111111", "222222222222"} {
+			for i, region := range []string{"us-east-1", "eu-west-1"} {
+				role := "arn:aws:iam::" + account + ":role/list"
+				p.Scopes = append(p.Scopes, registry.ScopeResult{
+					Scope: registry.Scope{Account: account, Region: region}, RoleARN: role,
+					Err: fmt.Errorf("entering %s as %s: access denied, RequestID: 0000-%s%d, to %s", region, role, account, i, account),
+				})
+			}
+		}
+		p.Scopes = append(p.Scopes, registry.ScopeResult{Scope: registry.Scope{Account: "333333333333", Region: "us-east-1"}, Err: errors.New("throttled")})
+		return p, nil
+	}
+}
+
+// heldOnly has nothing to write, and a cluster that needs somebody.
+func heldOnly(f *fakeFleet) {
+	f.pass = func(PassOptions) (Pass, error) {
+		p := settledPass()
+		p.Outcomes = append(p.Outcomes, testPass().Outcomes[2])
 		return p, nil
 	}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/norikae/norikae/internal/fault"
 	"github.com/norikae/norikae/internal/registrar"
 	"github.com/norikae/norikae/internal/registry"
 )
@@ -50,6 +52,10 @@ type scopeView struct {
 	Error   string `json:"error,omitempty"`
 }
 
+// stateNew is what list, diff and explain call a cluster that a sync would register. A pass
+// that writes has made its Secret when it tells of it: then it is Registered.
+const stateNew registry.State = "New"
+
 type clusterView struct {
 	ARN       string         `json:"arn"`
 	Name      string         `json:"name"`
@@ -71,6 +77,8 @@ type clusterView struct {
 	Written bool        `json:"written,omitempty"` // of sync and adopt
 	Effect  string      `json:"effect,omitempty"`  // what ApplicationSets do because of it
 	Error   string      `json:"error,omitempty"`
+
+	noNamespace bool // its Secret cannot be made: Argo CD's namespace is not there
 }
 
 type otherView struct {
@@ -109,6 +117,8 @@ func clusterOf(o registrar.Outcome, c registry.Cluster, namespace string) cluste
 	if o.Do == registry.Create {
 		v.Secret = namespace + "/" + registry.SecretName(o.Cluster)
 	}
+	v.State, v.Reason = shownState(o)
+	v.noNamespace = o.Do == registry.Create && errors.Is(o.Err, fault.ErrNotFound)
 	if e := o.Entry; e != nil {
 		v.Secret = e.Namespace + "/" + e.Name
 		v.ArgoCDName = cmp.Or(e.ClusterName, v.ArgoCDName)
@@ -120,6 +130,17 @@ func clusterOf(o registrar.Outcome, c registry.Cluster, namespace string) cluste
 	}
 	return v
 }
+
+// shownState is the state of a cluster as it is before anything is written.
+func shownState(o registrar.Outcome) (state registry.State, reason string) {
+	if o.State == registry.Registered && o.Do == registry.Create && !o.Written {
+		return stateNew, string(stateNew)
+	}
+	return o.State, o.Reason
+}
+
+// inOrder tells whether a cluster is as it should be, or will be by the next sync.
+func (v clusterView) inOrder() bool { return v.State == registry.Registered || v.State == stateNew }
 
 // why it is in its state, where that is not said by the state itself.
 func (v clusterView) why() string {
@@ -201,7 +222,7 @@ func setText(v setView, wide bool, now time.Time) string {
 		}
 		b.WriteString("\ncluster Secrets that are not of this ClusterSet\n" + indent(table(rows)))
 	}
-	list(&b, "could not be asked", unasked(v.Scopes))
+	b.WriteString(unaskedText(v.Scopes))
 	return b.String()
 }
 
@@ -217,23 +238,4 @@ func clusterRow(k clusterView, wide bool, now time.Time) []string {
 		row = append(row, cmp.Or(clean(k.ArgoCDName), "–"), cmp.Or(k.Server, "–"), cmp.Or(k.Message, "–"))
 	}
 	return row
-}
-
-// unasked are the accounts and regions that did not answer.
-func unasked(scopes []scopeView) []string {
-	var out []string
-	for _, s := range scopes {
-		if s.Error != "" {
-			out = append(out, scopeName(s)+": "+s.Error)
-		}
-	}
-	return out
-}
-
-func scopeName(s scopeView) string {
-	text := "account " + cmp.Or(s.Account, "unknown") + ", region " + s.Region
-	if s.RoleARN != "" {
-		text += ", as " + s.RoleARN
-	}
-	return text
 }
