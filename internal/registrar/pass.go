@@ -38,7 +38,8 @@ type Registrar struct {
 	cfg Config
 
 	mu      sync.Mutex
-	deleted map[registry.Owner][]time.Time // of Secrets whose clusters were gone
+	deleted map[registry.Owner][]time.Time       // of Secrets whose clusters were gone
+	probes  map[registry.Owner]map[string]probed // by ARN
 }
 
 // New makes a Registrar.
@@ -49,7 +50,7 @@ func New(cfg Config) *Registrar {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Registrar{cfg: cfg, deleted: map[registry.Owner][]time.Time{}}
+	return &Registrar{cfg: cfg, deleted: map[registry.Owner][]time.Time{}, probes: map[registry.Owner]map[string]probed{}}
 }
 
 // Pass asks, decides and writes once. What goes wrong with one cluster is in its Outcome,
@@ -145,14 +146,22 @@ func (r *Registrar) decide(ctx context.Context, in *registry.Input) (registry.Pl
 // Answer the questions of a plan into in.
 func (r *Registrar) Answer(ctx context.Context, in *registry.Input, asked []registry.Asked) {
 	var mu sync.Mutex
+	owner, began := in.Set.Owner, time.Now()
+	asked = r.turns(owner, asked)
 	each(maxAsking, len(asked), func(i int) {
 		q := asked[i]
 		arn := q.Cluster.ARN()
 		switch q.Question {
 		case registry.AskProbe:
-			ctx, cancel := context.WithTimeout(ctx, in.Set.Probe.Timeout)
-			defer cancel()
-			err := r.cfg.Prober.Probe(ctx, q.Cluster)
+			var err error
+			if time.Since(began) < probing {
+				limited, cancel := context.WithTimeout(ctx, in.Set.Probe.Timeout)
+				defer cancel()
+				err = r.cfg.Prober.Probe(limited, q.Cluster)
+				r.probed(owner, arn, err)
+			} else {
+				err = r.lastProbe(owner, arn)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			in.Probes[arn] = err
