@@ -182,7 +182,7 @@ func declareSet(t *testing.T, c *kubetest.Cluster, name string, labels map[strin
 	return cs
 }
 
-// readyOf waits until a controller has said something about a set.
+// readyOf waits until a controller has said how a set's first pass ended.
 func readyOf(t *testing.T, c *kubetest.Cluster, cs *v1alpha1.ClusterSet) metav1.Condition {
 	t.Helper()
 	var ready *metav1.Condition
@@ -191,7 +191,7 @@ func readyOf(t *testing.T, c *kubetest.Cluster, cs *v1alpha1.ClusterSet) metav1.
 			t.Fatal(err)
 		}
 		ready = meta.FindStatusCondition(cs.Status.Conditions, v1alpha1.ConditionReady)
-		return ready != nil
+		return ready != nil && ready.Status != metav1.ConditionUnknown
 	})
 	return *ready
 }

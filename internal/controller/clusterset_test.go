@@ -155,7 +155,7 @@ func TestTheFirstPassOfAGenerationIsSaidToBeUnderWay(t *testing.T) {
 	const discovering = "Ready=Unknown Discovering"
 	var during []string
 	d.script.doing(func(context.Context) error {
-		s := statusOf(t, c, cs)
+		s := statusOf(t, c, cs) //nolint:contextcheck // the test's is as good as the pass's
 		during = append(during, fmt.Sprintf("%s; generation %d, %d writes", conditionsOf(s), s.ObservedGeneration, d.patches))
 		return nil
 	})
