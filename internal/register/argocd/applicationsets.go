@@ -77,7 +77,7 @@ func applicationSet(u *unstructured.Unstructured) (registry.ApplicationSet, erro
 		}
 	}
 	if err := r.names(spec, generators); err != nil {
-		return fail(at("spec.template.metadata", err))
+		return fail(at("spec", err))
 	}
 	a.Selectors = r.selectors
 	return a, nil

@@ -144,6 +144,14 @@ func TestAnApplicationSetThatCannotBeReadIsNamed(t *testing.T) {
 			"{generators: [{clusters: {values: {env: '{{metadata.labels.env}}'}}}], template: {metadata: {name: '{{values.env}}-x'}}}",
 			`spec.template.metadata: name = "{{values.env}}-x": it is made of labels or annotations of the Secrets, so that changing one renames Applications`,
 		},
+		"a name in a generator's own template": {
+			"{generators: [{matrix: {generators: [{clusters: {}}, {list: {}}], template: {metadata: {name: '{{.metadata.labels.env}}-x'}}}}], template: {metadata: {name: '{{.name}}'}}}",
+			`spec.generators[0].matrix.template.metadata: name = "{{.metadata.labels.env}}-x": it is made of labels or annotations of the Secrets, so that changing one renames Applications`,
+		},
+		"a name of a value in a generator's own template": {
+			"generators: [{list: {}}, {clusters: {values: {env: '{{metadata.labels.env}}'}, template: {metadata: {name: '{{values.env}}'}}}}]",
+			`spec.generators[1].clusters.template.metadata: name = "{{values.env}}": it is made of labels or annotations of the Secrets, so that changing one renames Applications`,
+		},
 		"a generator of the future":   {"generators: [{fleets: {}}]", `spec.generators[0]: there is a generator "fleets", of which is not known whom it selects`},
 		"a policy of the future":      {"syncPolicy: {applicationsSync: prune}", `spec.syncPolicy.applicationsSync is "prune", which is not known`},
 		"an operator of the future":   {"generators: [{clusters: {selector: {matchExpressions: [{key: a, operator: Gt, values: ['1']}]}}}]", `spec.generators[0].clusters.selector.matchExpressions[0]: "a" "Gt" with 1 values is no requirement: want a key and In or NotIn with values, or Exists or DoesNotExist without`},

@@ -118,24 +118,55 @@ func (r *generatorReader) postSelector(g map[string]any) error {
 }
 
 // names checks that a label is in no name of an Application: who changes it renames the
-// Application, and Argo CD deletes the one of the old name.
+// Application, and Argo CD deletes the one of the old name. Generators may have templates
+// of their own.
 func (r *generatorReader) names(spec map[string]any, generators []any) error {
 	if !r.clusters {
 		return nil
 	}
-	template, err := object(spec, "template")
-	if err != nil {
-		return err
+	_, values := findTemplate(generators, ofMetadata)
+	return namesIn("", map[string]any{"template": spec["template"], "generators": spec["generators"]}, values != "")
+}
+
+// namesIn looks at every template in v, which is at path. values: those that generators
+// make are of labels or annotations.
+func namesIn(path string, v any, values bool) error {
+	switch v := v.(type) {
+	case []any:
+		for i, item := range v {
+			if err := namesIn(fmt.Sprintf("%s[%d]", path, i), item, values); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			inner := strings.TrimPrefix(path+"."+k, ".")
+			check := namesIn
+			if k == "template" {
+				check = nameOf
+			}
+			if err := check(inner, v[k], values); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// nameOf the Applications of a template.
+func nameOf(path string, v any, values bool) error {
+	template, ok := v.(map[string]any)
+	if !ok {
+		return nil // a list's element may be called so, too
 	}
 	metadata, err := object(template, "metadata")
 	if err != nil {
-		return err
+		return at(path, err)
 	}
 	for _, field := range []string{"name", "namespace"} {
 		text, _ := metadata[field].(string)
-		_, values := findTemplate(generators, ofMetadata)
-		if ofMetadata.MatchString(text) || ofValues.MatchString(text) && values != "" {
-			return fmt.Errorf("%s = %q: it is made of labels or annotations of the Secrets, so that changing one renames Applications", field, text)
+		if ofMetadata.MatchString(text) || ofValues.MatchString(text) && values {
+			return at(path+".metadata", fmt.Errorf("%s = %q: it is made of labels or annotations of the Secrets, so that changing one renames Applications", field, text))
 		}
 	}
 	return nil
