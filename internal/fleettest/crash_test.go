@@ -49,15 +49,8 @@ func story(ctx context.Context, h *History) error {
 // written, and how often.
 func tell(t *testing.T, at int, landed bool) map[registry.Do]int {
 	t.Helper()
-	w, err := NewWorld(Config{Accounts: 2, Regions: 2, Seed: 3, Delay: time.Minute, IndexLag: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := w.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	w := newWorld(t, Config{Accounts: 2, Regions: 2, Seed: 3, Delay: time.Minute, IndexLag: time.Minute})
+	defer closed(t, w)
 	memory := NewMemory()
 	s := NewRecorder(memory)
 	h := &History{
@@ -70,13 +63,7 @@ func tell(t *testing.T, at int, landed bool) map[registry.Do]int {
 	if err := story(t.Context(), h); err != nil {
 		t.Fatalf("%v\n%s", err, strings.Join(h.Log(), "\n"))
 	}
-	wrong, err := h.Final(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if wrong = append(wrong, Judge(h.Set, w.Evidence(s))...); len(wrong) > 0 {
-		t.Errorf("%s\n---\n%s", strings.Join(wrong, "\n"), strings.Join(h.Log(), "\n"))
-	}
+	h.verdict(t)
 	if at > 0 && !strings.Contains(strings.Join(h.Log(), "\n"), "killed") {
 		t.Errorf("nothing was killed at write %d", at)
 	}

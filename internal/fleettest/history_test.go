@@ -104,41 +104,55 @@ func histories(t *testing.T) int {
 // there, and everything is in order when the failures have ended.
 func TestHistoriesWithFaultsConvergeAndRemoveNothingWrongly(t *testing.T) {
 	environment(t)
-	deleted, passes := 0, 0
+	deleted := 0
 	for seed := range histories(t) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				d, p := live(t, uint64(seed))
-				deleted, passes = deleted+d, passes+p
-			})
+			synctest.Test(t, func(t *testing.T) { deleted += live(t, uint64(seed)) })
 		})
 	}
-	t.Logf("%d Secrets deleted rightly in %d passes", deleted, passes)
+	t.Logf("%d Secrets deleted rightly in %d passes", deleted, rounds*histories(t))
 	if deleted == 0 && histories(t) > 10 {
 		t.Error("no history deleted a Secret: they prove nothing about deletion")
 	}
 }
 
-func live(t *testing.T, seed uint64) (deleted, rounds int) {
+func newWorld(t *testing.T, c Config) *World {
 	t.Helper()
-	w, err := NewWorld(Config{Accounts: 2, Regions: 2, Seed: seed, Delay: time.Minute, IndexLag: time.Minute})
+	w, err := NewWorld(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		if err := w.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	return w
+}
+
+func closed(t *testing.T, w *World) {
+	t.Helper()
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+const rounds = 30
+
+func live(t *testing.T, seed uint64) (deleted int) {
+	t.Helper()
+	w := newWorld(t, Config{Accounts: 2, Regions: 2, Seed: seed, Delay: time.Minute, IndexLag: time.Minute})
+	defer closed(t, w)
 	memory := NewMemory()
 	s := NewRecorder(memory)
 	h := &History{
 		World: w, Secrets: s, People: memory, Set: set(t, w, time.Minute), Rand: rand.New(rand.NewPCG(seed, 1)),
 		Process: func() (*registrar.Registrar, error) { return process(w, s) },
 	}
-	rounds = 30
+	return judged(t, h, 10, rounds)
+}
+
+// judged is a history from its beginning to its end, held against every law. It returns
+// how many Secrets were deleted.
+func judged(t *testing.T, h *History, clusters, rounds int) (deleted int) {
+	t.Helper()
 	for _, step := range []func() error{
-		func() error { return h.Begin(t.Context(), 10) },
+		func() error { return h.Begin(t.Context(), clusters) },
 		func() error { return h.Run(t.Context(), rounds) },
 		func() error { return h.Settle(t.Context()) },
 	} {
@@ -146,7 +160,19 @@ func live(t *testing.T, seed uint64) (deleted, rounds int) {
 			t.Fatalf("%v\n%s", err, strings.Join(h.Log(), "\n"))
 		}
 	}
-	broken := Judge(h.Set, w.Evidence(s))
+	h.verdict(t)
+	for _, x := range h.Secrets.Writes() {
+		if x.Do == registry.Delete {
+			deleted++
+		}
+	}
+	return deleted
+}
+
+// verdict on a history that has settled.
+func (h *History) verdict(t *testing.T) {
+	t.Helper()
+	broken := Judge(h.Set, h.World.Evidence(h.Secrets))
 	wrong, err := h.Final(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -154,10 +180,4 @@ func live(t *testing.T, seed uint64) (deleted, rounds int) {
 	if broken = append(broken, wrong...); len(broken) > 0 {
 		t.Errorf("%s\n---\n%s", strings.Join(broken, "\n"), strings.Join(h.Log(), "\n"))
 	}
-	for _, x := range s.Writes() {
-		if x.Do == registry.Delete {
-			deleted++
-		}
-	}
-	return deleted, rounds
 }

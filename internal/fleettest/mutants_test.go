@@ -135,15 +135,8 @@ func TestTheJudgeCatchesPlantedFaults(t *testing.T) {
 // live a history with the fault in the product, and judge it by what was declared.
 func (m mutant) live(t *testing.T, seed uint64) []string {
 	t.Helper()
-	w, err := NewWorld(Config{Accounts: 2, Regions: 2, Seed: seed, Delay: time.Minute, IndexLag: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := w.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	w := newWorld(t, Config{Accounts: 2, Regions: 2, Seed: seed, Delay: time.Minute, IndexLag: time.Minute})
+	defer closed(t, w)
 	memory := NewMemory()
 	s := NewRecorder(memory)
 	declared := set(t, w, time.Minute)

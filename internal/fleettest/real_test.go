@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -70,7 +69,7 @@ func TestHistoriesOnARealAPIServer(t *testing.T) {
 		for seed := range 20 {
 			t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 				t.Parallel()
-				deleted.Add(liveForReal(t, uint64(seed)))
+				deleted.Add(int64(liveForReal(t, uint64(seed))))
 			})
 		}
 	})
@@ -80,49 +79,19 @@ func TestHistoriesOnARealAPIServer(t *testing.T) {
 	t.Logf("%d Secrets deleted rightly", deleted.Load())
 }
 
-func liveForReal(t *testing.T, seed uint64) (deleted int64) {
+func liveForReal(t *testing.T, seed uint64) (deleted int) {
 	t.Helper()
 	const interval = 200 * time.Millisecond
 	cluster := server.Cluster(t)
-	w, err := NewWorld(Config{Accounts: 2, Regions: 2, Seed: seed, Delay: interval, IndexLag: interval, Sockets: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := w.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	w := newWorld(t, Config{Accounts: 2, Regions: 2, Seed: seed, Delay: interval, IndexLag: interval, Sockets: true})
+	defer closed(t, w)
 	secrets, err := argocd.New(argocd.Config{Reader: cluster.Client, Writer: cluster.Client, Namespace: cluster.Namespace})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := NewRecorder(secrets)
-	h := &History{
+	return judged(t, &History{
 		World: w, Secrets: s, People: people{cluster}, Set: set(t, w, interval), Rand: rand.New(rand.NewPCG(seed, 2)),
 		Process: func() (*registrar.Registrar, error) { return process(w, s) },
-	}
-	for _, step := range []func() error{
-		func() error { return h.Begin(t.Context(), 8) },
-		func() error { return h.Run(t.Context(), 12) },
-		func() error { return h.Settle(t.Context()) },
-	} {
-		if err := step(); err != nil {
-			t.Fatalf("%v\n%s", err, strings.Join(h.Log(), "\n"))
-		}
-	}
-	broken := Judge(h.Set, w.Evidence(s))
-	wrong, err := h.Final(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if broken = append(broken, wrong...); len(broken) > 0 {
-		t.Errorf("%s\n---\n%s", strings.Join(broken, "\n"), strings.Join(h.Log(), "\n"))
-	}
-	for _, x := range s.Writes() {
-		if x.Do == registry.Delete {
-			deleted++
-		}
-	}
-	return deleted
+	}, 8, 12)
 }
