@@ -98,6 +98,10 @@ func TestWrongSettingsSayWhatToSet(t *testing.T) {
 			env: map[string]string{"AWS_REGION": "us-east-1"}, denied: true,
 			want: []string{"no AWS credentials", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "aws.profile"},
 		},
+		"no credentials to assume a role with": {
+			env: map[string]string{"AWS_REGION": "us-east-1"}, opts: Options{AssumeRole: AssumeRole{RoleARN: role}}, denied: true,
+			want: []string{"getting AWS credentials: access denied: no AWS credentials: ", "AWS_PROFILE"},
+		},
 		"no region": {
 			env: map[string]string{"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}, terminal: true,
 			want: []string{"no AWS region", "aws.region", "AWS_REGION"},
@@ -244,7 +248,8 @@ func TestARoleThatMayNotBeAssumedIsDenied(t *testing.T) {
 	_, err := Load(t.Context(), Options{AssumeRole: AssumeRole{RoleARN: role}, HTTPClient: transport(func(r *http.Request) (*http.Response, error) {
 		return answer(r, 403, "AccessDenied"), nil
 	})})
-	if !errors.Is(err, fault.ErrDenied) || !strings.Contains(fmt.Sprint(err), role) || !strings.Contains(fmt.Sprint(err), "trust policy") {
+	if !errors.Is(err, fault.ErrDenied) || !strings.Contains(fmt.Sprint(err), role) || !strings.Contains(fmt.Sprint(err), "trust policy") ||
+		strings.Contains(fmt.Sprint(err), "no AWS credentials") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -38,16 +38,23 @@ func refreshEarly(o *aws.CredentialsCacheOptions) {
 // credentials retrieves from a source and words its failures.
 type credentials struct {
 	source aws.CredentialsProvider
+	role   string // that is assumed; "" for the caller's own
 	hint   string
 }
 
 // credentialsError is a failure to get credentials, as opposed to a call that failed.
 type credentialsError struct {
-	err  error
-	hint string
+	err        error
+	role, hint string
 }
 
 func (e *credentialsError) Error() string {
+	if own, ok := errors.AsType[*credentialsError](e.err); ok {
+		return own.Error() // those to assume the role with are missing, and say so
+	}
+	if e.role != "" {
+		return fmt.Sprintf("role %s was not assumed: %v (%s)", e.role, e.err, e.hint)
+	}
 	return fmt.Sprintf("no AWS credentials: %v (%s)", e.err, e.hint)
 }
 func (e *credentialsError) Unwrap() error { return e.err }
@@ -56,7 +63,7 @@ func (e *credentialsError) Unwrap() error { return e.err }
 func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	got, err := c.source.Retrieve(ctx)
 	if err != nil {
-		return aws.Credentials{}, &credentialsError{err: err, hint: c.hint}
+		return aws.Credentials{}, &credentialsError{err: err, role: c.role, hint: c.hint}
 	}
 	return got, nil
 }
@@ -80,7 +87,8 @@ func assume(base aws.Config, role AssumeRole, in string) *credentials {
 	})
 	return &credentials{
 		source: aws.NewCredentialsCache(provider, refreshEarly),
-		hint:   fmt.Sprintf("check that the caller may assume %s (%s in the manifest), and the role's trust policy and external ID", role.RoleARN, in),
+		role:   role.RoleARN,
+		hint:   fmt.Sprintf("check that the caller may assume it (%s in the manifest), and the role's trust policy and external ID", in),
 	}
 }
 

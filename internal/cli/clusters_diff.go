@@ -220,7 +220,7 @@ func setDiffText(s setDiff) string {
 	if len(s.NotInOrder) > 0 {
 		b.WriteString("\nleft as they are\n")
 	}
-	few, more := fewAlike(s.NotInOrder, func(k leftView) clusterView { return k.clusterView })
+	few, more := fewAlike(s.NotInOrder, s.Scopes, func(k leftView) clusterView { return k.clusterView })
 	for _, k := range few {
 		b.WriteString("  - " + problem(k.clusterView) + "\n" + heldLines(k.Held))
 	}

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/norikae/norikae/internal/registry"
 )
 
 // maxAlike is how many clusters of one state and reason are shown for people; a fleet whose
@@ -13,13 +15,23 @@ import (
 const maxAlike = 10
 
 // fewAlike keeps the first clusters of each state and reason, and says how many more there
-// are.
-func fewAlike[T any](list []T, view func(T) clusterView) (kept []T, more []string) {
+// are. Those whose account and region did not answer are only counted: why is said of the
+// place.
+func fewAlike[T any](list []T, scopes []scopeView, view func(T) clusterView) (kept []T, more []string) {
 	type kind struct{ state, why string }
-	counts := map[kind]int{}
+	type place struct{ account, region string }
+	silent := map[place]bool{}
+	for _, s := range unasked(scopes) {
+		silent[place{s.Account, s.Region}] = true
+	}
+	counts, unknown := map[kind]int{}, 0
 	var kinds []kind
 	for _, item := range list {
 		v := view(item)
+		if v.State == registry.Uncertain && silent[place{v.Account, v.Region}] {
+			unknown++
+			continue
+		}
 		k := kind{string(v.State), v.why()}
 		if counts[k]++; counts[k] <= maxAlike {
 			kept = append(kept, item)
@@ -33,6 +45,9 @@ func fewAlike[T any](list []T, view func(T) clusterView) (kept []T, more []strin
 			text += " (" + k.why + ")"
 		}
 		more = append(more, text+": -o json has them all")
+	}
+	if unknown > 0 {
+		more = append(more, count(unknown, "cluster")+" Uncertain, because nobody answered for the account and region; the Secrets stay as they are")
 	}
 	return kept, more
 }
@@ -77,20 +92,29 @@ func unaskedText(scopes []scopeView) string {
 	for _, s := range failed {
 		causes = append(causes, s.cause())
 	}
-	var items []string
+	if len(failed) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("\ncould not be asked\n")
 	for i, cause := range causes {
 		if slices.Contains(causes[:i], cause) {
 			continue
 		}
-		items = append(items, sameCause(failed, func(j int) bool { return causes[j] == cause })+": "+failed[i].Error)
+		places := sameCause(failed, func(j int) bool { return causes[j] == cause })
+		b.WriteString("  - " + strings.Join(places, "\n  - "))
+		if len(places) > 1 {
+			b.WriteString("\n   ")
+		} else {
+			b.WriteString(":")
+		}
+		b.WriteString(" " + clean(failed[i].Error) + "\n")
 	}
-	var b strings.Builder
-	list(&b, "could not be asked", items)
 	return b.String()
 }
 
 // sameCause names the places of those scopes that have the cause.
-func sameCause(failed []scopeView, has func(int) bool) string {
+func sameCause(failed []scopeView, has func(int) bool) []string {
 	type way struct{ account, role string }
 	regions := map[way][]string{}
 	var ways []scopeView
@@ -106,7 +130,7 @@ func sameCause(failed []scopeView, has func(int) bool) string {
 	}
 	var places []string
 	for _, s := range ways {
-		places = append(places, s.place(regions[way{s.Account, s.RoleARN}]))
+		places = append(places, clean(s.place(regions[way{s.Account, s.RoleARN}])))
 	}
-	return strings.Join(places, "; ")
+	return places
 }

@@ -212,7 +212,7 @@ func writtenText(v setView) string {
 	} else if v.Stopped == "" && len(waits)+len(unasked(v.Scopes)) == 0 {
 		b.WriteString("nothing to do\n")
 	}
-	few, more := fewAlike(waits, func(k clusterView) clusterView { return k })
+	few, more := fewAlike(waits, v.Scopes, func(k clusterView) clusterView { return k })
 	list(&b, "not in order", append(problems(few), more...))
 	b.WriteString(unaskedText(v.Scopes))
 	return b.String()

@@ -165,6 +165,9 @@ func noCredentials(f *fakeFleet) {
 			}
 		}
 		p.Scopes = append(p.Scopes, registry.ScopeResult{Scope: registry.Scope{Account: "333333333333", Region: "us-east-1"}, Err: errors.New("throttled")})
+		for i := range p.Outcomes {
+			p.Outcomes[i].State, p.Outcomes[i].Reason, p.Outcomes[i].Message = registry.Uncertain, "Unknown", "AWS could not be asked about it: access denied"
+		}
 		return p, nil
 	}
 }

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -61,6 +62,21 @@ func some(names []string) string {
 		return strings.Join(names, ", ")
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+}
+
+// distinct are the names of clusters, sorted; with account and region when some have the
+// same name.
+func distinct(ids []ID) []string {
+	names, places := make([]string, len(ids)), make([]string, len(ids))
+	for i, id := range ids {
+		names[i], places[i] = id.Name, id.Account+"/"+id.Region+"/"+id.Name
+	}
+	slices.Sort(names)
+	slices.Sort(places)
+	if len(slices.Compact(slices.Clone(names))) < len(names) {
+		return places
+	}
+	return names
 }
 
 func secrets(entries []*Entry) string {

@@ -126,20 +126,19 @@ func (p *pass) recent(t time.Time) bool {
 
 // limit stops everything when too many vanish at once.
 func (p *pass) limit() Plan {
-	var names []string
+	var gone []ID
 	for _, a := range p.actions {
 		if p.recent(a.MissingSince) || p.recent(a.UnselectedSince) {
-			names = append(names, a.Cluster.Name)
+			gone = append(gone, a.Cluster)
 		}
 	}
-	if len(names) <= p.atOnce() {
+	if len(gone) <= p.atOnce() {
 		return Plan{Actions: p.actions, Ask: p.asked}
 	}
-	slices.Sort(names)
 	plan := Plan{Actions: p.actions, StoppedReason: "BlastRadius"}
 	plan.Stopped = clip(fmt.Sprintf("%d of %d clusters vanished within %s, and at most %d may (spec.deletion.maxPercent %d): %s. Nothing is written. "+
 		"Look at the selectors, the tags, the accounts and the roles; if it is meant, `norikae clusters retire` each, or raise spec.deletion.maxPercent for as long",
-		len(names), len(p.own), p.Set.Deletion.Grace, p.atOnce(), p.Set.Deletion.MaxPercent, some(names)))
+		len(gone), len(p.own), p.Set.Deletion.Grace, p.atOnce(), p.Set.Deletion.MaxPercent, some(distinct(gone))))
 	for i := range plan.Actions {
 		plan.Actions[i].stop()
 	}
