@@ -22,7 +22,7 @@ import (
 )
 
 // Hazard D8: the status was never written, and an Event came every 30 s.
-func TestSteadyStateIsQuiet(t *testing.T) {
+func TestD8_SteadyStateIsQuiet(t *testing.T) {
 	c := kube.Cluster(t)
 	d := newDesk(t, c)
 	cs := newSet(t, c, "fleet")
