@@ -380,6 +380,25 @@ func TestWhereTheIndexMayNotBeAskedClustersAreListedByName(t *testing.T) {
 	})
 }
 
+func TestARoleThatMayDoNothingForAWhileIsNotTakenForADeniedIndex(t *testing.T) {
+	virtually(t, nil, func(t *testing.T, w *world) {
+		known := w.fill(own, region, 3)
+		set := setOf([]string{own}, region)
+		w.pass(set, known...)
+		end := w.fault(fault.Rule{Kind: fault.AccessDenied})
+		if snap := w.pass(set, known...); len(errorsOf(snap)) == 0 {
+			t.Fatal("the region answered")
+		}
+		end()
+		w.calls()
+		time.Sleep(time.Minute)
+		w.pass(set, known...)
+		if got := w.calls(); got["tagging:GetResources"] != 1 || got["eks:ListClusters"] != 0 {
+			t.Errorf("calls %v, want the index to be asked at once again", got)
+		}
+	})
+}
+
 func TestARoleThatCannotBeAssumedForAWhileIsNotTakenForADeniedIndex(t *testing.T) {
 	virtually(t, nil, func(t *testing.T, w *world) {
 		known := w.fill(other, region, 3)

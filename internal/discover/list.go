@@ -72,7 +72,11 @@ func (l *listing) run(ctx context.Context, p *pass) {
 			l.sure(ctx, p)
 			return
 		}
-		l.place.indexDenied(p, l.err)
+		denied := l.err
+		if l.found, l.err = l.place.byNames(ctx); l.err == nil { // else it is not the index
+			l.place.indexDenied(p, denied)
+		}
+		return
 	}
 	l.found, l.err = l.place.byNames(ctx)
 }
