@@ -129,7 +129,7 @@ $(ARGOCD)/redis-server:
 # Nothing here is simulated but AWS. The rest of internal/e2e is what make test runs.
 .PHONY: e2e
 e2e: $(KUBE)/kube $(ARGOCD)/argocd $(ARGOCD)/redis-server ## Run a real Argo CD on real API servers, from the lab's clusters to their workloads (Linux).
-	@$(GO) test -tags=e2e -count=1 -p=1 -v $(E2E_FLAGS) $(E2E_PACKAGES)
+	@$(GO) test -tags=e2e -count=1 -p=1 -v -timeout=20m $(E2E_FLAGS) $(E2E_PACKAGES)
 
 .PHONY: vet
 vet:
