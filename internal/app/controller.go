@@ -106,7 +106,7 @@ func runController(ctx context.Context, env Environment, o cli.ControllerOptions
 		return err
 	}
 	o.Log.InfoContext(ctx, "controller starts", "version", env.Version, "namespaces", o.Namespaces, "all_namespaces", o.AllNamespaces,
-		"argocd_namespaces", o.ArgoCDNamespaces, "selector", o.Selector, "lease", kube.leaseNamespace+"/"+leaseName(o))
+		"argocd_namespaces", o.ArgoCDNamespaces, "selector", o.Selector, "lease", leaseText(o, kube.leaseNamespace))
 	if err := m.Start(ctx); err != nil {
 		return fmt.Errorf("running the controller: %w", err)
 	}
@@ -164,6 +164,14 @@ func cachedNamespaces(names []string) map[string]cache.Config {
 		m[n] = cache.Config{}
 	}
 	return m
+}
+
+// leaseText names the lease for the log.
+func leaseText(o cli.ControllerOptions, namespace string) string {
+	if !o.LeaderElect {
+		return "none"
+	}
+	return namespace + "/" + leaseName(o)
 }
 
 // leaseName is another for controllers that look at other ClusterSets, so that they do not

@@ -109,7 +109,7 @@ CLI would use, and the roles of the ClusterSet.
 Exit codes:
   0    done, or nothing to do
   1    nothing was done: wrong usage, or refused; of diff: there are differences
-  2    a part was done: something failed, or needs somebody; of diff: it cannot be told
+  2    a part was done: something failed, or needs somebody; of diff: see there
   3    stopped: too many clusters vanished at once, and nothing was written
   130  interrupted; what was written until then was said`
 

@@ -27,6 +27,8 @@ type setDiff struct {
 	Changes       []change    `json:"changes"`
 	// NotInOrder are clusters that a sync leaves as they are, and why.
 	NotInOrder []leftView `json:"notInOrder"`
+
+	discovered int // selected clusters
 }
 
 // leftView is a cluster that a sync leaves as it is.
@@ -116,7 +118,7 @@ func diffOf(l looked) setDiff {
 	v := viewOf(l)
 	d := setDiff{
 		Namespace: v.Namespace, Name: v.Name, Stopped: v.Stopped, StoppedReason: v.StoppedReason,
-		Scopes: v.Scopes, Changes: []change{}, NotInOrder: []leftView{},
+		Scopes: v.Scopes, Changes: []change{}, NotInOrder: []leftView{}, discovered: v.Counts.Discovered,
 	}
 	for i, o := range l.pass.Outcomes {
 		switch {
@@ -209,7 +211,7 @@ func setDiffText(s setDiff) string {
 	case len(unasked(s.Scopes)) > 0:
 		b.WriteString("no differences where somebody could be asked\n")
 	default:
-		b.WriteString("no differences\n")
+		b.WriteString("no differences\n" + noneSelected(s.discovered, len(s.NotInOrder), s.Scopes))
 	}
 	if s.Stopped != "" {
 		fmt.Fprintf(&b, "STOPPED (%s): %s\n", s.StoppedReason, s.Stopped)

@@ -16,7 +16,9 @@ func (c *clustersCommand) listCommand() *cobra.Command {
 		Long: `List shows every cluster that the ClusterSet selects and every Secret that it has, with
 the state of each; New is one that a sync would register. It writes nothing, and exits with
 0 whatever it finds. SINCE is how long a cluster has been missing or not selected any more,
-as its Secret says.
+as its Secret says. TO DO is what a sync would do with its Secret: create, update, adopt,
+replace, delete, or mark, which notes in it since when the cluster is missing or not
+selected.
 
 With -o json or yaml: clusterSets[] has namespace, name, argocdNamespace, stopped,
 stoppedReason, counts (discovered, registered, notInOrder), scopes[] (account, region,

@@ -52,6 +52,15 @@ func fewAlike[T any](list []T, scopes []scopeView, view func(T) clusterView) (ke
 	return kept, more
 }
 
+// noneSelected says what to look at when everybody answered and there is no cluster: a tag
+// or a region is mistyped, perhaps.
+func noneSelected(discovered, clusters int, scopes []scopeView) string {
+	if discovered+clusters+len(unasked(scopes)) > 0 {
+		return ""
+	}
+	return "no cluster is selected: look at the regions, the accounts and the selector; `norikae clusters explain NAME` tells which requirement one fails\n"
+}
+
 // unasked are the accounts and regions that did not answer.
 func unasked(scopes []scopeView) []scopeView {
 	return slices.DeleteFunc(slices.Clone(scopes), func(s scopeView) bool { return s.Error == "" })

@@ -210,7 +210,7 @@ func writtenText(v setView) string {
 	if len(rows) > 0 {
 		b.WriteString("\n" + indent(table(rows)))
 	} else if v.Stopped == "" && len(waits)+len(unasked(v.Scopes)) == 0 {
-		b.WriteString("nothing to do\n")
+		b.WriteString("nothing to do\n" + noneSelected(v.Counts.Discovered, len(v.Clusters), v.Scopes))
 	}
 	few, more := fewAlike(waits, v.Scopes, func(k clusterView) clusterView { return k })
 	list(&b, "not in order", append(problems(few), more...))

@@ -61,6 +61,10 @@ func TestWhatTheCommandsAboutClustersPrint(t *testing.T) {
 		"sync-no-namespace":   {[]string{"sync"}, noNamespace, 2},
 		"sync-no-credentials": {[]string{"sync"}, noCredentials, 2},
 		"diff-left":           {[]string{"diff"}, heldOnly, 2},
+		"sync-allowed-wrong":  {[]string{"sync", "--allow-relabel", "arn:aws:eks:us-east-1:111111111111:cluster/nope"}, settled, 0},
+		"list-nothing":        {[]string{"list"}, noneThere, 0},
+		"diff-nothing":        {[]string{"diff"}, noneThere, 0},
+		"sync-nothing":        {[]string{"sync"}, noneThere, 0},
 		"explain-new":         {[]string{"explain", "arn:aws:eks:eu-west-1:222222222222:cluster/blue"}, nil, 0},
 		"sync-beside": {[]string{"sync"}, func(f *fakeFleet) {
 			settled(f)
@@ -130,6 +134,15 @@ func failedWrite(f *fakeFleet) {
 		o := testPass().Outcomes[5]
 		o.State, o.Reason, o.Err, o.Message = registry.Unwritten, "WriteDenied", errRefused, "create: secrets is forbidden"
 		p.Outcomes = append(p.Outcomes, o)
+		return p, nil
+	}
+}
+
+// noneThere is a fleet of which the selector selects nothing.
+func noneThere(f *fakeFleet) {
+	f.pass = func(PassOptions) (Pass, error) {
+		p := settledPass()
+		p.Outcomes, p.Entries = nil, nil
 		return p, nil
 	}
 }

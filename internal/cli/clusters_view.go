@@ -204,6 +204,7 @@ func setText(v setView, wide bool, now time.Time) string {
 	if v.Stopped != "" {
 		fmt.Fprintf(&b, "STOPPED (%s): %s\n", v.StoppedReason, v.Stopped)
 	}
+	b.WriteString(noneSelected(v.Counts.Discovered, len(v.Clusters), v.Scopes))
 	if len(v.Clusters) > 0 {
 		head := []string{"NAME", "ACCOUNT", "REGION", "VERSION", "STATE", "REASON", "SINCE", "TO DO", "SECRET"}
 		if wide {

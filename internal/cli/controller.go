@@ -36,7 +36,8 @@ const controllerLong = `The controller keeps ClusterSets: every spec.interval it
 and keeps a cluster Secret in Argo CD's namespace for each of them. It tells what it does,
 and what is not in order, in the ClusterSet's status, in Events and in metrics.
 
-It runs in the cluster of Argo CD, or, with --kubeconfig, anywhere. AWS is asked with the
+It takes no file: the ClusterSets are those that kubectl apply has put into the cluster. It
+runs in the cluster of Argo CD, or, with --kubeconfig, anywhere. AWS is asked with the
 credentials that the AWS CLI would use, and the roles of the ClusterSets.
 
 A first SIGINT or SIGTERM lets the write that is under way end, then gives the lease up,
