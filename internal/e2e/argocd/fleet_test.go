@@ -25,11 +25,12 @@ func TestAFleetIsRegisteredAndNothingOfItIsLostByAccident(t *testing.T) {
 	f.says(t, "Ready", "True", "")
 	all := []*eksCluster{blue, green, lime}
 
-	f.followsATag(t, blue)
+	f.followsATag(t, blue, "second")
 	f.holdsLabelsThatAGeneratorSelects(t, all)
 	f.survivesASelectorThatMissesAll(t, all)
 	f.retires(t, lime, blue, green)
 	f.survivesARevokedRole(t, []*eksCluster{blue, green})
+	f.followsATag(t, blue, "third") // the tags are asked for again at once
 	f.survivesAnEmptyRegion(t, blue, green)
 }
 
@@ -71,13 +72,13 @@ func (f *fleet) secret(t *testing.T, cluster string) *unstructured.Unstructured 
 	return nil
 }
 
-func (f *fleet) followsATag(t *testing.T, c *eksCluster) {
+func (f *fleet) followsATag(t *testing.T, c *eksCluster, ring string) {
 	t.Helper()
 	before := f.everything(t, c)
 	timed(t, "a tag changes, until it is a label of the Application", func() {
-		c.tag(t, map[string]string{"ring": "second"})
+		c.tag(t, map[string]string{"ring": ring})
 		eventually(t, "the Application has the label", func() error {
-			if got := f.application(t, c.name).GetLabels()["ring"]; got != "second" {
+			if got := f.application(t, c.name).GetLabels()["ring"]; got != ring {
 				return fmt.Errorf("its ring is %q, the Secret's %q", got, f.secret(t, c.name).GetLabels()["ring"])
 			}
 			return nil
