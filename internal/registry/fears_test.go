@@ -86,3 +86,39 @@ func TestATimeToComeIsNoTimeThatItWasNotSelected(t *testing.T) {
 		t.Errorf("%s, since %s", a.Do, a.UnselectedSince)
 	}
 }
+
+func TestAStoppedSetPromisesNothingAndSaysTheSameEachTime(t *testing.T) {
+	for name, change := range map[string]func(*Snapshot, []Cluster){
+		"gone": func(s *Snapshot, all []Cluster) {
+			for _, c := range all {
+				s.with(c.ID, Gone)
+			}
+		},
+		"made anew": func(s *Snapshot, all []Cluster) {
+			for _, c := range all {
+				c.Endpoint, c.Created = "https://new-"+c.Name, t0
+				s.Sightings[c.ARN()] = Sighting{Cluster: c, Presence: Present}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, clusters, entries := fleet(t, 3)
+			snapshot := see(clusters...)
+			change(&snapshot, clusters)
+			said := func(now time.Time) string {
+				p := Decide(Input{Set: s, Snapshot: snapshot, Entries: entries, Now: now})
+				if p.Stopped == "" {
+					t.Fatal("it is not stopped")
+				}
+				return about(t, p, clusters[0].ID).Message
+			}
+			first := said(t0)
+			if then := said(t0.Add(time.Minute)); then != first {
+				t.Errorf("a minute later %q becomes %q", first, then)
+			}
+			if strings.Contains(first, "is deleted when") || !strings.Contains(first, "stopped") {
+				t.Errorf("%q", first)
+			}
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -47,6 +48,10 @@ func (a *Action) hold(reason, format string, args ...any) {
 	}
 	a.State, a.Reason, a.Message = Held, reason, msg
 }
+
+// moment for a person to read. What is noted on a Secret does not change: it is not written
+// like the times in AWS's errors, which the status leaves out.
+func moment(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04:05 MST") }
 
 func because(err error) string {
 	if err == nil {

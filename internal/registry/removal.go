@@ -28,21 +28,30 @@ func (p *pass) vanish(a *Action, c Cluster) {
 		a.MissingSince = p.Now
 	}
 	del := p.Set.Deletion
-	gone := fmt.Sprintf("AWS says since %s that there is no such cluster", since.UTC().Format(time.RFC3339))
+	gone := fmt.Sprintf("AWS says since %s that there is no such cluster", moment(since))
 	if a.State == Held {
-		gone = a.Message + fmt.Sprintf("noticed at %s", since.UTC().Format(time.RFC3339))
+		gone = a.Message + fmt.Sprintf("noticed at %s", moment(since))
 	}
 	switch {
 	case !del.Delete:
 		a.Message = gone + "; its Secret stays (spec.deletion.policy is Retain): `norikae clusters retire` it"
 	default:
-		a.Message = gone + fmt.Sprintf("; its Secret is deleted when that is so at %s still", since.Add(del.Grace).UTC().Format(time.RFC3339))
+		a.Message = gone + fmt.Sprintf("; its Secret is deleted when that is so at %s still", moment(since.Add(del.Grace)))
 		// Since it was noted, a grace has to pass before AWS is asked again: this pass may have
 		// begun, and heard of it, just after.
 		if asked := p.began(); !first && asked.Sub(since) >= del.Grace {
 			p.due = append(p.due, due{len(p.actions), c, since})
 		}
 	}
+}
+
+// notNoted says of a cluster that is gone what is so while the set is stopped: no time runs.
+func (a *Action) notNoted() string {
+	const stays = "; its Secret stays as it is while the set is stopped"
+	if before, _, ok := strings.Cut(a.Message, "; noticed at"); ok {
+		return before + stays
+	}
+	return "AWS says that there is no such cluster" + stays
 }
 
 // began is when AWS began to be asked.
@@ -159,6 +168,9 @@ func (a *Action) stop() {
 		return
 	}
 	a.UnselectedSince = a.Entry.UnselectedSince
+	if !a.MissingSince.IsZero() && !a.MissingSince.Equal(a.Entry.MissingSince) {
+		a.Message = a.notNoted()
+	}
 	if back {
 		a.Do = Mark
 		return

@@ -25,9 +25,9 @@ func TestRemovalOfACluster(t *testing.T) {
 		want   finding
 	}{
 		"gone for the grace, without traffic": {func(*Input) {}, finding{Missing, "Gone", Delete, ""}},
-		"gone for the first time":             {func(in *Input) { in.Entries[0].MissingSince = time.Time{} }, finding{Missing, "Gone", Mark, "deleted when that is so at 2026-11-23T14:00:00Z"}},
-		"gone a second less than the grace":   {func(in *Input) { in.Now = in.Now.Add(-time.Second) }, finding{Missing, "Gone", "", "2026-11-23T13:00:00Z"}},
-		"gone since a time to come":           {func(in *Input) { in.Now = t0.Add(-time.Hour) }, finding{Missing, "Gone", Mark, "since 2026-11-23T11:00:00Z"}},
+		"gone for the first time":             {func(in *Input) { in.Entries[0].MissingSince = time.Time{} }, finding{Missing, "Gone", Mark, "deleted when that is so at 23 Nov 2026 14:00:00 UTC"}},
+		"gone a second less than the grace":   {func(in *Input) { in.Now = in.Now.Add(-time.Second) }, finding{Missing, "Gone", "", "23 Nov 2026 13:00:00 UTC"}},
+		"gone since a time to come":           {func(in *Input) { in.Now = t0.Add(-time.Hour) }, finding{Missing, "Gone", Mark, "since 23 Nov 2026 11:00:00 UTC"}},
 		"the policy is Retain":                {func(in *Input) { in.Set.Deletion.Delete = false }, finding{Missing, "Gone", "", "norikae clusters retire"}},
 		"traffic is asked for":                {func(in *Input) { in.Traffic = nil }, finding{Missing, "Asking", "", "asked"}},
 		"it gets traffic":                     {func(in *Input) { in.Traffic[id("ca").ARN()] = Traffic{Routes: []string{"a", "b", "c", "d"}} }, finding{Missing, "CarriesTraffic", "", "from a, b, c and 1 more"}},

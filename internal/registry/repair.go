@@ -19,7 +19,7 @@ func sameTime(a, b time.Time) bool { return a.Sub(b).Abs() < time.Second }
 
 // renew decides about the Secret of a cluster that was made anew under the same ARN.
 func (p *pass) renew(a *Action, c Cluster, want Registration) {
-	a.is(Held, "Recreated", "EKS has made it anew (%s), and Argo CD's Applications are still bound to the server of the old one, %s; ", c.Created.UTC().Format(time.RFC3339), a.Entry.Server)
+	a.is(Held, "Recreated", "EKS has made it anew (%s), and Argo CD's Applications are still bound to the server of the old one, %s; ", moment(c.Created), a.Entry.Server)
 	if p.allows(*a.Entry, AllowReplace) {
 		p.replace(a, c, want)
 		return
