@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -228,6 +229,8 @@ func (c *clustersCommand) open(cmd *cobra.Command) ([]Fleet, error) {
 		return nil, hinted(fmt.Errorf("both -f %s and the name %q: a ClusterSet comes from a file or from the cluster", c.files[0], c.set), "Leave one of them out.")
 	case c.set == "" && len(c.files) == 0:
 		return nil, hinted(errors.New("no ClusterSet: -f is missing, and no name"), fmt.Sprintf("For example `%s`, or its name in the cluster.", c.exampleOf(cmd)))
+	case c.set != "" && isFile(c.set):
+		return nil, hinted(fmt.Errorf("%s is a file, and no name of a ClusterSet in the cluster", c.set), fmt.Sprintf("Did you mean `%s -f %s`?", cmd.CommandPath(), c.set))
 	}
 	for _, name := range c.files {
 		file, err := c.readSet(name)
@@ -237,6 +240,15 @@ func (c *clustersCommand) open(cmd *cobra.Command) ([]Fleet, error) {
 		o.Files = append(o.Files, file)
 	}
 	return c.connect(cmd.Context(), o)
+}
+
+// isFile tells whether a person left -f out.
+func isFile(name string) bool {
+	if !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(name)) {
+		return false
+	}
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
 }
 
 func (c *clustersCommand) exampleOf(cmd *cobra.Command) string {

@@ -203,7 +203,8 @@ func writtenText(v setView) string {
 			row := []string{done, k.Secret, k.ARN, strings.Join(nonEmpty(k.why(), k.Effect), ": ")}
 			rows = append(rows, row)
 		}
-		if !k.inOrder() && (k.Message != "" || !k.Written) {
+		removed := k.Action == registry.Delete && k.Written // which is all that there is to say of it
+		if !k.inOrder() && !removed && (k.Message != "" || !k.Written) {
 			waits = append(waits, k)
 		}
 	}

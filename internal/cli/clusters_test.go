@@ -62,6 +62,7 @@ func TestWhatTheCommandsAboutClustersPrint(t *testing.T) {
 		"sync-no-credentials": {[]string{"sync"}, noCredentials, 2},
 		"diff-left":           {[]string{"diff"}, heldOnly, 2},
 		"sync-allowed-wrong":  {[]string{"sync", "--allow-relabel", "arn:aws:eks:us-east-1:111111111111:cluster/nope"}, settled, 0},
+		"sync-deletes":        {[]string{"sync"}, deletes, 0},
 		"list-nothing":        {[]string{"list"}, noneThere, 0},
 		"diff-nothing":        {[]string{"diff"}, noneThere, 0},
 		"sync-nothing":        {[]string{"sync"}, noneThere, 0},
@@ -133,6 +134,17 @@ func failedWrite(f *fakeFleet) {
 		p := written(settledPass())
 		o := testPass().Outcomes[5]
 		o.State, o.Reason, o.Err, o.Message = registry.Unwritten, "WriteDenied", errRefused, "create: secrets is forbidden"
+		p.Outcomes = append(p.Outcomes, o)
+		return p, nil
+	}
+}
+
+// deletes the Secret of a cluster that is gone.
+func deletes(f *fakeFleet) {
+	f.pass = func(PassOptions) (Pass, error) {
+		p := settledPass()
+		o := testPass().Outcomes[4]
+		o.Do, o.Written, o.Effect, o.Message = registry.Delete, true, "no ApplicationSet selects it, so that no Application goes", "its Secret is deleted when that is so at noon still"
 		p.Outcomes = append(p.Outcomes, o)
 		return p, nil
 	}
@@ -233,6 +245,7 @@ func TestMistakesAboutClustersAreExplained(t *testing.T) {
 		},
 		"an unknown flag of diff":    {[]string{"diff", "--al"}, "", nil, 2, "error: norikae clusters diff has no flag --al\nSee `norikae clusters diff --help`.\n"},
 		"a file and a name":          {[]string{"sync", "production", "-f", file}, "", nil, 1, "error: both -f " + file + " and the name \"production\": a ClusterSet comes from a file or from the cluster\nLeave one of them out.\n"},
+		"a file without -f":          {[]string{"sync", file}, "", nil, 1, "error: " + file + " is a file, and no name of a ClusterSet in the cluster\nDid you mean `norikae clusters sync -f " + file + "`?\n"},
 		"two names":                  {[]string{"list", "a", "b"}, "", nil, 1, "error: norikae clusters list takes the name of one ClusterSet, not 2\nSeveral are read from files: give -f several times, or a file with several documents.\n"},
 		"a file that is not there":   {[]string{"list", "-f", missing}, "", nil, 1, "error: reading the ClusterSet: open " + missing + ": no such file or directory\nName the file with -f, or use -f - to read it from stdin.\n"},
 		"a format that is none":      {[]string{"list", "-f", file, "-o", "text"}, "", nil, 1, "error: --output \"text\": want table, wide, json, yaml\nSee `norikae --help`.\n"},
