@@ -172,12 +172,11 @@ func judged(t *testing.T, h *History, clusters, rounds int) (deleted int) {
 // verdict on a history that has settled.
 func (h *History) verdict(t *testing.T) {
 	t.Helper()
-	broken := Judge(h.Set, h.World.Evidence(h.Secrets))
 	wrong, err := h.Final(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if broken = append(broken, wrong...); len(broken) > 0 {
+	if broken := append(wrong, Judge(h.Set, h.World.Evidence(h.Secrets))...); len(broken) > 0 {
 		t.Errorf("%s\n---\n%s", strings.Join(broken, "\n"), strings.Join(h.Log(), "\n"))
 	}
 }
