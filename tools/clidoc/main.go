@@ -27,8 +27,8 @@ func main() {
 
 const intro = `# Commands
 
-What each command of norikae takes, as ` + "`norikae COMMAND --help`" + ` prints it, too. The file that ` + "`-f`" + ` names is explained field by field in
-[trafficshift.md](trafficshift.md), and how a shift works in [shifting.md](shifting.md).
+What each command of norikae takes, as ` + "`norikae COMMAND --help`" + ` prints it, too. The files that ` + "`-f`" + ` names are explained field by field
+in [trafficshift.md](trafficshift.md) and [clusterset.md](clusterset-fields.md); how a shift works in [shifting.md](shifting.md), and how clusters are registered in [clusterset.md](clusterset.md).
 
 This page is generated from the commands by ` + "`make generate`" + `; do not edit it.
 `
