@@ -67,6 +67,7 @@ type pass struct {
 	byServer, byName map[string][]*Entry
 	bySecret         map[string]*Entry
 	theirs           map[string][]*Entry // other sets', by ARN
+	living           map[string]string   // ARNs of clusters that are there, by server; nil: not needed yet
 
 	account string // of the caller's own credentials; "": not known
 

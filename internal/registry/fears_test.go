@@ -122,3 +122,32 @@ func TestAStoppedSetPromisesNothingAndSaysTheSameEachTime(t *testing.T) {
 		})
 	}
 }
+
+// Somebody edits the ARN in a Secret's mark, or restores a Secret of another one: the
+// cluster that it names is gone, and the one that it is of is not.
+func TestASecretWhoseServerIsThatOfALivingClusterIsNotDeleted(t *testing.T) {
+	for name, auth := range map[string]Auth{"by endpoint": {AWS: &AWSAuth{}}, "by ARN": {EKSARN: true}} {
+		t.Run(name, func(t *testing.T) {
+			s, clusters, _ := fleet(t, 12)
+			s.Auth, s.TargetGroups = auth, &TargetGroups{None: true}
+			var entries []Entry
+			for _, c := range clusters {
+				entries = append(entries, entryOf(t, s, c))
+			}
+			ghost := id("ghost")
+			entries[0].Cluster, entries[0].MissingSince = ghost, t0
+			in := Input{Set: s, Snapshot: see(clusters...).with(ghost, Gone), Entries: entries, Now: t0.Add(grace)}
+			a := about(t, Decide(in), ghost)
+			if a.Do != "" || a.Reason != "ServerLives" || !strings.Contains(a.Message, clusters[0].ARN()) {
+				t.Errorf("%s, %s: %s", a.Do, a.Reason, a.Message)
+			}
+			if a, err := Retire(in, entries[0], true); err == nil {
+				t.Errorf("retired: %s", a.Do)
+			}
+			entries[0].Server = "https://of-the-ghost.example"
+			if a := about(t, Decide(in), ghost); a.Do != Delete {
+				t.Errorf("its own server: %s, %s: %s", a.Do, a.Reason, a.Message)
+			}
+		})
+	}
+}

@@ -80,7 +80,10 @@ func (p *pass) remove() {
 			continue
 		}
 		t, ok := p.traffic(d.cluster)
+		living, lives := p.lives(*a.Entry)
 		switch {
+		case lives:
+			a.blocked("ServerLives", "its server is that of %s, which is there: put the mark's ARN right", living)
 		case !ok:
 			a.blocked("Asking", "whether it gets traffic is being asked")
 		case t.Err != nil:
@@ -93,6 +96,25 @@ func (p *pass) remove() {
 			a.Effect = p.loses(a.Entry.Labels, nil, false)
 		}
 	}
+}
+
+// lives finds a cluster that is there and has the server of a Secret whose mark names
+// another one: somebody has edited the mark.
+func (p *pass) lives(e Entry) (arn string, ok bool) {
+	if p.living == nil {
+		p.living = map[string]string{}
+		for arn, s := range p.Snapshot.Sightings {
+			if s.Presence != Present {
+				continue
+			}
+			p.living[canonical(arn)] = arn
+			if s.Cluster.Endpoint != "" {
+				p.living[canonical(s.Cluster.Endpoint)] = arn
+			}
+		}
+	}
+	arn, ok = p.living[canonical(e.Server)]
+	return arn, ok && arn != e.Cluster.ARN()
 }
 
 // blocked says why a Secret that is due is not deleted.

@@ -40,6 +40,9 @@ func Retire(in Input, e Entry, force bool) (Action, error) {
 	case inCluster(e.Registration):
 		return a, refuse("InCluster", "Secret %s is of Argo CD's own cluster, which is never touched", e.Name)
 	}
+	if living, ok := p.lives(e); ok {
+		return a, refuse("ServerLives", "Secret %s has the server of %s, which is there, and the mark of %s: put its annotation norikae.dev/cluster-arn right", e.Name, living, e.Cluster.Name)
+	}
 	if err := p.mayGo(&a, e, force); err != nil {
 		return a, err
 	}
