@@ -94,8 +94,10 @@ func TestTheRolesAreEnoughAndNoMoreThanThat(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Error(err)
 	}
+	// The manager may report the lease that it gives up as an error, which it is not.
+	log := strings.ReplaceAll(r.log.String(), `level=ERROR msg="error received after stop sequence was engaged" err="leader election lost"`, "")
 	for _, lacks := range []string{"lacks a permission", "level=ERROR", "orbidden", "annot "} {
-		if strings.Contains(r.log.String(), lacks) {
+		if strings.Contains(log, lacks) {
 			t.Errorf("the log has %q:\n%s", lacks, r.log.String())
 		}
 	}

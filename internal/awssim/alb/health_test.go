@@ -101,9 +101,12 @@ func TestHealthOfTargetsThatAreNotChecked(t *testing.T) {
 		}
 
 		green.InUse = true
+		l.toys["green"].SetHealthy(false)
 		l.apply(split("blue", 100))
-		l.wantHealth(t, "in use again", "green", "initial Elb.RegistrationInProgress")
-		sleep(time.Second)
+		synctest.Wait()
+		l.wantHealth(t, "in use again", "green", "initial Elb.InitialHealthChecking")
+		l.toys["green"].SetHealthy(true)
+		sleep(10 * time.Second)
 		l.wantHealth(t, "in use and checked", "green", "healthy")
 
 		green.HealthCheck.Enabled = false
