@@ -151,3 +151,31 @@ func TestASecretWhoseServerIsThatOfALivingClusterIsNotDeleted(t *testing.T) {
 		})
 	}
 }
+
+func TestAPermissionToRelabelIsUsedUpWhenItWasNeeded(t *testing.T) {
+	s, clusters, entries := fleet(t, 1)
+	c := clusters[0]
+	c.Tags = map[string]string{"env": "prod", "cell": "2"}
+	s.Template.Labels["cell"] = text("{{ .Tags.cell }}")
+	e := entries[0]
+	e.Labels["cell"], e.Applied.Labels, e.Allow = "1", []string{"cell", "env"}, []string{AllowRelabel}
+	selects := func(cell string) []ApplicationSet {
+		return []ApplicationSet{{Namespace: "argocd", Name: "apps", Selectors: []LabelSelector{{{Key: "cell", Operator: In, Values: []string{cell}}}}}}
+	}
+	for name, tc := range map[string]struct {
+		sets []ApplicationSet
+		err  error
+		uses string
+	}{
+		"an ApplicationSet no longer selects it": {selects("1"), nil, AllowRelabel},
+		"no ApplicationSet does what it did not": {selects("3"), nil, ""},
+		"whom they select is not known":          {nil, errors.New("forbidden"), AllowRelabel},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := about(t, Decide(Input{Set: s, Snapshot: see(c), Entries: []Entry{e}, ApplicationSets: tc.sets, ApplicationSetsErr: tc.err, Now: t0}), c.ID)
+			if a.Do != Update || a.Want.Labels["cell"] != "2" || a.Uses != tc.uses {
+				t.Errorf("%s, %v, uses %q: %s", a.Do, a.Want.Labels, a.Uses, a.Message)
+			}
+		})
+	}
+}
