@@ -57,9 +57,11 @@ type ClusterSetSpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Auth Auth `json:"auth,omitzero"`
-	// Namespace of Argo CD, where the Secrets are.
+	// Namespace of Argo CD, where the Secrets are. It cannot be changed: the Secrets there
+	// would be left behind, and two Argo CDs would deploy to the same clusters.
 	// +optional
 	// +kubebuilder:default=argocd
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="argocdNamespace cannot be changed: the Secrets there would be left behind; retire them, delete this ClusterSet, and make another"
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	ArgoCDNamespace string `json:"argocdNamespace,omitempty"`

@@ -201,6 +201,21 @@ func TestTheDefaultsAreThoseOfTheSchema(t *testing.T) {
 	}
 }
 
+func TestTheNamespaceOfArgoCDCannotBeChanged(t *testing.T) {
+	c := kube.Cluster(t)
+	first := strings.Replace(minimalSet, "fleet", c.Namespace, 1)
+	if out, ok := c.Kubectl(t, first, "apply", "-f", "-"); !ok {
+		t.Fatal(out)
+	}
+	out, ok := c.Kubectl(t, strings.Replace(first, "sources:", "argocdNamespace: elsewhere, sources:", 1), "apply", "-f", "-")
+	if ok || !strings.Contains(out, "spec.argocdNamespace: Invalid value: \"elsewhere\": argocdNamespace cannot be changed: the Secrets there would be left behind") {
+		t.Errorf("ok %v: %s", ok, out)
+	}
+	if out, ok := c.Kubectl(t, strings.Replace(first, "sources:", "interval: 5m, sources:", 1), "apply", "-f", "-"); !ok {
+		t.Errorf("another change is refused: %s", out)
+	}
+}
+
 // TestObjectsOfAnOlderSchemaAreRead stores ClusterSets under a schema that has fewer
 // fields, and one that there is no more, and then replaces the schema.
 func TestObjectsOfAnOlderSchemaAreRead(t *testing.T) {
