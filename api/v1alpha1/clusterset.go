@@ -17,7 +17,7 @@ const KindClusterSet = "ClusterSet"
 // +kubebuilder:printcolumn:name="Clusters",type=integer,JSONPath=`.status.counts.discovered`
 // +kubebuilder:printcolumn:name="Registered",type=integer,JSONPath=`.status.counts.registered`
 // +kubebuilder:printcolumn:name="Not in order",type=integer,JSONPath=`.status.counts.notInOrder`
-// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name is at most 63 characters long: it becomes a label's value"
 type ClusterSet struct {

@@ -15,10 +15,11 @@ type found struct {
 	outcome registrar.Outcome
 }
 
-// called tells whether a cluster is called so: by its ARN, EKS's name, Argo CD's name, or
-// its Secret's.
+// called tells whether a cluster is called so: by its ARN, ACCOUNT/REGION/NAME, EKS's name,
+// Argo CD's name, or its Secret's.
 func called(o registrar.Outcome, name string) bool {
-	if o.Cluster.ARN() == name || o.Cluster.Name == name || o.Want.ClusterName == name {
+	id := o.Cluster
+	if id.ARN() == name || id.Account+"/"+id.Region+"/"+id.Name == name || o.Cluster.Name == name || o.Want.ClusterName == name {
 		return true
 	}
 	if o.Entry == nil {
@@ -58,7 +59,7 @@ func one(seen []looked, name string) (found, error) {
 
 func ambiguous(name string, arns []string) error {
 	slices.Sort(arns)
-	return hinted(fmt.Errorf("%q is ambiguous: %d clusters are called so:\n  %s", name, len(arns), strings.Join(arns, "\n  ")), "Name the one by its ARN.")
+	return hinted(fmt.Errorf("%q is ambiguous: %d clusters are called so:\n  %s", name, len(arns), strings.Join(arns, "\n  ")), "Name the one by its ARN, or as ACCOUNT/REGION/NAME.")
 }
 
 func unknownCluster(seen []looked, name, hint string) error {
