@@ -19,6 +19,9 @@ type found struct {
 // Argo CD's name, or its Secret's.
 func called(o registrar.Outcome, name string) bool {
 	id := o.Cluster
+	if name == "" { // the Argo CD name of what could not be rendered
+		return false
+	}
 	if id.ARN() == name || id.Account+"/"+id.Region+"/"+id.Name == name || o.Cluster.Name == name || o.Want.ClusterName == name {
 		return true
 	}
