@@ -201,7 +201,7 @@ func hints(w awssim.World, authz bool) string {
 		say(`Its load balancers: curl --resolve "%s:$(%s +short %s | head -n 1)" %s`, name, dig, w.Name, w.URL)
 	case awssim.WorldFleet:
 		say("Its %d clusters are in the regions %s.", w.Clusters, strings.Join(w.Regions, ", "))
-		say("Try:  norikae lab manifest > clusterset.yaml; norikae clusters list -f clusterset.yaml")
+		say("Try:  norikae lab manifest > clusterset.yaml; norikae clusters list -f clusterset.yaml  (KUBECONFIG: of the cluster where Argo CD is)")
 		say("Account %s:  aws eks list-clusters --region %s", w.Account, w.Regions[0])
 		for _, account := range w.Accounts {
 			if account != w.Account {
