@@ -96,7 +96,7 @@ func histories(t *testing.T) int {
 		}
 		return n
 	}
-	return 40
+	return 25
 }
 
 // A fleet lives through random histories of events and failures of AWS, and the process

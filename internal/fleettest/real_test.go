@@ -64,16 +64,20 @@ func (p people) Edit(ctx context.Context, name string, edit func(*registry.Entry
 // real sockets to AWS. An interval is a fifth of a second.
 func TestHistoriesOnARealAPIServer(t *testing.T) {
 	environment(t)
+	seeds := 4 // they wait most of the time
+	if os.Getenv("NORIKAE_HISTORIES") != "" {
+		seeds = 20 // make sweep
+	}
 	var deleted atomic.Int64
 	t.Run("all", func(t *testing.T) {
-		for seed := range 20 {
+		for seed := range seeds {
 			t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 				t.Parallel()
 				deleted.Add(int64(liveForReal(t, uint64(seed))))
 			})
 		}
 	})
-	if deleted.Load() == 0 {
+	if deleted.Load() == 0 && seeds == 20 {
 		t.Error("no history deleted a Secret: they prove nothing about deletion")
 	}
 	t.Logf("%d Secrets deleted rightly", deleted.Load())
