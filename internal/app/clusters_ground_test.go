@@ -217,8 +217,8 @@ func done(t *testing.T, out string) []string {
 	return list
 }
 
-// endpoint of a cluster as EKS says.
-func (p *ground) endpoint(t *testing.T, name string) (string, error) {
+// endpointOfBlue as EKS says.
+func (p *ground) endpointOfBlue(t *testing.T) (string, error) {
 	t.Helper()
 	e, err := newEyes(Environment{
 		HTTPClient: p.world.HTTP(), Endpoint: p.world.Endpoint, Credentials: credentials.NewStaticCredentialsProvider("AKIATEST", "x", ""),
@@ -227,7 +227,7 @@ func (p *ground) endpoint(t *testing.T, name string) (string, error) {
 		return "", err
 	}
 	set := &registry.Set{Sources: []registry.Source{{Regions: p.world.Regions, Accounts: []registry.Account{{}}}}}
-	x, err := e.discoverer.Describe(t.Context(), set, p.id(name))
+	x, err := e.discoverer.Describe(t.Context(), set, p.id("blue"))
 	return x.Sighting.Cluster.Endpoint, err
 }
 

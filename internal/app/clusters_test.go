@@ -97,7 +97,7 @@ func TestADryRunTellsWhatMayNotBeWritten(t *testing.T) {
 
 func TestAdoptMarksAHandMadeSecret(t *testing.T) {
 	p := newGround(t)
-	blue, err := p.endpoint(t, "blue")
+	blue, err := p.endpointOfBlue(t)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestAdoptMarksAHandMadeSecret(t *testing.T) {
 
 func TestWhatIsNotClearlyOneClustersIsNotAdopted(t *testing.T) {
 	p := newGround(t)
-	blue, err := p.endpoint(t, "blue")
+	blue, err := p.endpointOfBlue(t)
 	if err != nil {
 		t.Fatal(err)
 	}

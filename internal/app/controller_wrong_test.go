@@ -134,7 +134,7 @@ func TestWhatIsWrongIsSaidWithItsPlace(t *testing.T) {
 		"a Secret that somebody made by hand": {
 			nil,
 			func(t *testing.T, p *ground) {
-				server, err := p.endpoint(t, "blue")
+				server, err := p.endpointOfBlue(t)
 				if err != nil {
 					t.Fatal(err)
 				}

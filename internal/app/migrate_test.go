@@ -43,7 +43,7 @@ spec:
 	if err := os.WriteFile(old, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	blue, err := p.endpoint(t, "blue")
+	blue, err := p.endpointOfBlue(t)
 	if err != nil {
 		t.Fatal(err)
 	}
