@@ -11,7 +11,7 @@ SWEEP         ?= full
 SWEEP_TIMEOUT ?= 25m
 SWEEP_TESTS   ?= .
 E2E_FLAGS    ?= -timeout=10m
-E2E_PACKAGES ?= ./internal/e2e/argocd
+E2E_PACKAGES ?= ./internal/e2e/leader ./internal/e2e/argocd
 BENCH       ?= .
 BENCH_FLAGS ?= -count=1
 
