@@ -77,6 +77,17 @@ func runController(ctx context.Context, env Environment, o cli.ControllerOptions
 	if err != nil {
 		return err
 	}
+	if o.LeaderElect {
+		var lost context.CancelCauseFunc
+		ctx, lost = context.WithCancelCause(ctx)
+		defer lost(nil)
+		lock, stop, err := newLease(kube, leaseName(o), lost)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		opts.LeaderElectionResourceLockInterface = lock
+	}
 	m, err := manager.New(kube.config, opts)
 	if err != nil {
 		return fmt.Errorf("setting the controller up: %w", err)
@@ -109,6 +120,9 @@ func runController(ctx context.Context, env Environment, o cli.ControllerOptions
 		"argocd_namespaces", o.ArgoCDNamespaces, "selector", o.Selector, "lease", leaseText(o, kube.leaseNamespace))
 	if err := m.Start(ctx); err != nil {
 		return fmt.Errorf("running the controller: %w", err)
+	}
+	if cause := context.Cause(ctx); errors.Is(cause, errTaken) {
+		return fmt.Errorf("running the controller: %w", cause)
 	}
 	o.Log.InfoContext(ctx, "controller stopped")
 	return nil
@@ -144,11 +158,10 @@ func managerOptions(o cli.ControllerOptions, kube connection) (manager.Options, 
 				},
 			},
 		},
-		LeaderElection: o.LeaderElect, LeaderElectionID: leaseName(o), LeaderElectionNamespace: kube.leaseNamespace,
-		LeaderElectionReleaseOnCancel: true, // the process ends when the manager has
-		GracefulShutdownTimeout:       &o.GracePeriod,
-		Metrics:                       metricsserver.Options{BindAddress: o.MetricsAddress, SecureServing: o.MetricsSecure, CertDir: o.MetricsCertDir},
-		HealthProbeBindAddress:        o.ProbeAddress,
+		LeaderElection: o.LeaderElect, LeaderElectionReleaseOnCancel: true, // the process ends when the manager has
+		GracefulShutdownTimeout: &o.GracePeriod,
+		Metrics:                 metricsserver.Options{BindAddress: o.MetricsAddress, SecureServing: o.MetricsSecure, CertDir: o.MetricsCertDir},
+		HealthProbeBindAddress:  o.ProbeAddress,
 		// Replicas that wait fill their caches, so that they take over in no time.
 		Controller: config.Controller{EnableWarmup: &warm},
 	}, nil
