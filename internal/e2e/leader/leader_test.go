@@ -25,7 +25,7 @@ func points() []point {
 		nth := map[string]int{}
 		for _, do := range plan()[c] {
 			nth[do]++
-			for _, how := range []how{notLanded, landed, late} {
+			for _, how := range []how{notLanded, landed, late, hung} {
 				p := point{name: do + " " + c, nth: nth[do], how: how}
 				if p.name == "delete replaced" {
 					p.after = "create replaced" // there is a Secret of the same name again
@@ -41,7 +41,7 @@ func points() []point {
 			point{name: "create event", nth: 1, how: how},
 		)
 	}
-	return append(all, point{name: "update lease", nth: 20, how: late})
+	return append(all, point{name: "update lease", nth: 20, how: late}, point{name: "update lease", nth: 20, how: hung})
 }
 
 // The leader is killed at each write; the other replica takes over, and does what is left

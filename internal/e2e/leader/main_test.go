@@ -21,8 +21,8 @@ var kubernetes kubetest.Server
 const binaryVar = "NORIKAE_E2E_BINARY"
 
 // atOnce is how many stories run at the same time: they wait for the lease and the grace,
-// which is no work. Each is two processes of some 50 MB.
-const atOnce = "27"
+// which is hardly any work. Each is two processes of some 50 MB, most of it shared.
+const atOnce = "54"
 
 func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", atOnce); err != nil { // before it is parsed: -parallel wins
