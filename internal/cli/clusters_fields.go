@@ -177,6 +177,7 @@ func changes(a registry.Action) []fieldChange {
 		}{
 			{"missing since", a.Entry.MissingSince, a.MissingSince},
 			{"unselected since", a.Entry.UnselectedSince, a.UnselectedSince},
+			{"yielded at", a.Entry.YieldedAt, a.YieldedAt},
 		} {
 			if !n.from.Equal(n.to) {
 				out = append(out, fieldChange{n.name, stampOrNil(n.from), stampOrNil(n.to)})

@@ -197,7 +197,7 @@ func TestWhatAnActionChanges(t *testing.T) {
 	}{
 		"nothing":           {registry.Action{Entry: e}, nil},
 		"only ours go":      {registry.Action{Do: registry.Update, Entry: e, Want: want}, []fieldChange{line("label environment", "production", ""), line("annotation note", hidden, "n"), line("annotation ours", "1", "")}},
-		"a note":            {registry.Action{Do: registry.Mark, Entry: e, MissingSince: y2k}, []fieldChange{line("missing since", "", "2000-01-01T00:00:00Z")}},
+		"a note":            {registry.Action{Do: registry.Mark, Entry: e, Notes: registry.Notes{MissingSince: y2k}}, []fieldChange{line("missing since", "", "2000-01-01T00:00:00Z")}},
 		"a deletion":        {registry.Action{Do: registry.Delete, Entry: e}, []fieldChange{line("name", "blue-us-east-1", ""), line("server", "https://blue.eks.example", "")}},
 		"an order of words": {registry.Action{Do: registry.Create, Want: registry.Registration{ClusterName: "n", Server: "s", Shard: "1", Labels: map[string]string{"a": "b"}}}, []fieldChange{line("name", "", "n"), line("server", "", "s"), line("shard", "", "1"), line("label a", "", "b")}},
 	} {

@@ -18,7 +18,7 @@ func TestTheStatusSaysSinceWhenAClusterIsMissing(t *testing.T) {
 	plan := registry.Decide(registry.Input{
 		Set:      &registry.Set{Owner: owner, Deletion: registry.Deletion{Delete: true, Grace: time.Hour}},
 		Snapshot: registry.Snapshot{Sightings: map[string]registry.Sighting{id.ARN(): {Presence: registry.Gone}}},
-		Entries:  []registry.Entry{{Name: "eks-blue", Owner: owner, Cluster: id, MissingSince: now.Add(-time.Minute)}},
+		Entries:  []registry.Entry{{Name: "eks-blue", Owner: owner, Cluster: id, Notes: registry.Notes{MissingSince: now.Add(-time.Minute)}}},
 		Now:      now,
 	})
 	text := problemText(registrar.Outcome{Action: plan.Actions[0]})

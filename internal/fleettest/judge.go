@@ -139,7 +139,7 @@ func since(e registry.Entry) time.Time {
 }
 
 // atOnce: law 3. After no write do more than the limit say that they vanished within the
-// grace; and only the limit is deleted within an interval.
+// grace; and only the limit is deleted within one.
 func (j *judge) atOnce(i int) {
 	w := j.ev.Writes[i]
 	most := w.Ours // when the pass began
@@ -148,11 +148,11 @@ func (j *judge) atOnce(i int) {
 		if x.At.Sub(w.At) >= j.set.Interval/2 { // later than this pass
 			break
 		}
-		if w.At.Sub(x.At) < j.set.Interval {
+		if w.At.Sub(x.At) < j.set.Deletion.Grace {
 			most = max(most, x.Ours)
 		}
 		if x.Do == registry.Delete {
-			if delete(marked, x.Before.Name); w.At.Sub(x.At) < j.set.Interval && !replaced(x) {
+			if delete(marked, x.Before.Name); w.At.Sub(x.At) < j.set.Deletion.Grace && !replaced(x) {
 				deleted++
 			}
 			continue
@@ -163,7 +163,7 @@ func (j *judge) atOnce(i int) {
 	limit := max(1, most*j.set.Deletion.MaxPercent/100)
 	maps.DeleteFunc(marked, func(_ string, m bool) bool { return !m })
 	if w.Do == registry.Delete && deleted > limit {
-		j.say(w, 3, "it is number %d of %d within an interval, at most %d may go", deleted, most, limit)
+		j.say(w, 3, "it is number %d of %d within the grace, at most %d may go", deleted, most, limit)
 	}
 	if w.Do != registry.Delete && len(marked) > limit && marked[w.After.Name] {
 		j.say(w, 3, "%d of %d vanished within the grace, at most %d may", len(marked), most, limit)

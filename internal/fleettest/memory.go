@@ -130,7 +130,7 @@ func (s *Memory) ApplicationSets(context.Context) ([]registry.ApplicationSet, er
 }
 
 func note(e registry.Entry, a registry.Action) registry.Entry {
-	e.MissingSince, e.UnselectedSince = a.MissingSince, a.UnselectedSince
+	e.Notes = a.Notes
 	return e
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -37,9 +36,8 @@ type Config struct {
 type Registrar struct {
 	cfg Config
 
-	mu      sync.Mutex
-	deleted map[registry.Owner][]time.Time       // of Secrets whose clusters were gone
-	probes  map[registry.Owner]map[string]probed // by ARN
+	mu     sync.Mutex
+	probes map[registry.Owner]map[string]probed // by ARN
 }
 
 // New makes a Registrar.
@@ -50,7 +48,7 @@ func New(cfg Config) *Registrar {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Registrar{cfg: cfg, deleted: map[registry.Owner][]time.Time{}, probes: map[registry.Owner]map[string]probed{}}
+	return &Registrar{cfg: cfg, probes: map[registry.Owner]map[string]probed{}}
 }
 
 // Pass asks, decides and writes once. What goes wrong with one cluster is in its Outcome,
@@ -70,14 +68,10 @@ func (r *Registrar) Pass(ctx context.Context, set *registry.Set, o Options) (Res
 	if err != nil {
 		return Result{}, err
 	}
-	res := Result{
+	return Result{
 		Scopes: in.Snapshot.Scopes, Outcomes: r.act(ctx, secrets, set.Owner, plan),
 		Stopped: plan.Stopped, StoppedReason: plan.StoppedReason,
-	}
-	if !o.DryRun {
-		r.remember(set.Owner, res)
-	}
-	return res, nil
+	}, nil
 }
 
 // Gather asks for everything that the first decision of a pass needs.
@@ -101,29 +95,7 @@ func (r *Registrar) Gather(ctx context.Context, set *registry.Set) (*registry.In
 	}
 	in.Traffic, in.Probes = map[string]registry.Traffic{}, map[string]error{}
 	in.Now = r.cfg.Now()
-	in.Deleted = r.lately(set, in.Now)
 	return in, nil
-}
-
-// lately is when Secrets of a set were deleted, within the grace. A process that has just
-// started remembers none: the limit of what vanishes at once is on the Secrets and holds
-// all the same.
-func (r *Registrar) lately(set *registry.Set, now time.Time) []time.Time {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.deleted[set.Owner] = slices.DeleteFunc(r.deleted[set.Owner], func(t time.Time) bool { return now.Sub(t) >= set.Deletion.Grace })
-	return slices.Clone(r.deleted[set.Owner])
-}
-
-// remember what a pass deleted.
-func (r *Registrar) remember(owner registry.Owner, res Result) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, o := range res.Outcomes {
-		if o.Written && o.Do == registry.Delete {
-			r.deleted[owner] = append(r.deleted[owner], r.cfg.Now())
-		}
-	}
 }
 
 // decide until nothing is left to be asked, which takes one round of questions.
@@ -174,8 +146,9 @@ func (r *Registrar) Answer(ctx context.Context, in *registry.Input, asked []regi
 	})
 }
 
-// act carries out a plan: what adds and repairs first, and what removes after it, one by
-// one, so that an interrupted pass has removed as little as possible.
+// act carries out a plan: what adds, repairs and notes first, and what removes after it, one
+// by one, so that an interrupted pass has removed as little as possible. Nothing is deleted
+// when a Secret that has to wait for it does not know that.
 func (r *Registrar) act(ctx context.Context, s Secrets, owner registry.Owner, plan registry.Plan) []Outcome {
 	out := make([]Outcome, len(plan.Actions))
 	var adding, removing []int
@@ -190,16 +163,33 @@ func (r *Registrar) act(ctx context.Context, s Secrets, owner registry.Owner, pl
 		}
 	}
 	do := func(o *Outcome) {
-		if o.Err = ctx.Err(); o.Err == nil {
+		if o.Err == nil {
+			o.Err = ctx.Err()
+		}
+		if o.Err == nil {
 			o.Err = write(ctx, s, owner, o.Action)
 		}
 		r.settle(o)
 	}
 	each(maxWriting, len(adding), func(i int) { do(&out[adding[i]]) })
+	untold := untold(out)
 	for _, i := range removing {
+		if out[i].Do == registry.Delete {
+			out[i].Err = untold
+		}
 		do(&out[i])
 	}
 	return out
+}
+
+// untold says which Secret has to wait for a deletion and could not be told; nil: none.
+func untold(out []Outcome) error {
+	for _, o := range out {
+		if o.Err != nil && o.Entry != nil && !o.YieldedAt.Equal(o.Entry.YieldedAt) {
+			return fmt.Errorf("first, Secret %s has to be told to wait: %w", o.Entry.Name, o.Err)
+		}
+	}
+	return nil
 }
 
 // write one action.

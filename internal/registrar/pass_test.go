@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -198,8 +199,9 @@ func TestDeletionsOfEarlierPassesCount(t *testing.T) {
 	for i, e := range all[:3] {
 		_ = memory.Edit(t.Context(), e.Name, func(e *registry.Entry) { e.MissingSince = now.Add(-time.Duration(i+5) * time.Hour) })
 	}
-	gone := registrar.New(registrar.Config{Discoverer: skyOf(all[3].Cluster.Name), Secrets: s, Now: func() time.Time { return now }})
 	for range 3 {
+		// A process that has just started each time.
+		gone := registrar.New(registrar.Config{Discoverer: skyOf(all[3].Cluster.Name), Secrets: s, Now: func() time.Time { return now }})
 		pass(t, gone, registrar.Options{})
 		now = now.Add(time.Minute)
 	}
@@ -211,5 +213,37 @@ func TestDeletionsOfEarlierPassesCount(t *testing.T) {
 	}
 	if deleted != 2 { // half of four
 		t.Errorf("%d were deleted within the grace, want 2", deleted)
+	}
+}
+
+// unmarkable is where no note can be written.
+type unmarkable struct{ *fleettest.Memory }
+
+func (unmarkable) Mark(context.Context, registry.Action) error { return fault.ErrConflict }
+
+// A Secret that has to wait for a deletion, and could not be told, keeps it from happening.
+func TestNothingIsDeletedBeforeTheOthersKnow(t *testing.T) {
+	memory := fleettest.NewMemory()
+	pass(t, registrar.New(registrar.Config{Discoverer: skyOf("a", "b", "c", "d"), Secrets: memory}), registrar.Options{})
+	all, err := memory.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range all[:3] {
+		_ = memory.Edit(t.Context(), e.Name, func(e *registry.Entry) { e.MissingSince = time.Now().Add(-5 * time.Hour) })
+	}
+	discoverer := skyOf(all[3].Cluster.Name)
+	res := pass(t, registrar.New(registrar.Config{Discoverer: discoverer, Secrets: unmarkable{memory}}), registrar.Options{})
+	for _, o := range res.Outcomes {
+		if o.Do == registry.Delete && (o.Written || o.Reason != "ChangedMeanwhile" || !strings.Contains(o.Message, "has to be told to wait")) {
+			t.Errorf("%s: written %v, %s: %s", o.Cluster.Name, o.Written, o.Reason, o.Message)
+		}
+	}
+	if left, _ := memory.List(t.Context()); len(left) != 4 {
+		t.Errorf("%d Secrets are left, want 4", len(left))
+	}
+	pass(t, registrar.New(registrar.Config{Discoverer: discoverer, Secrets: memory}), registrar.Options{})
+	if left, _ := memory.List(t.Context()); len(left) != 2 {
+		t.Errorf("%d Secrets are left when they could be told, want 2", len(left))
 	}
 }

@@ -139,10 +139,7 @@ func (p *pass) findFresh() {
 
 // registered decides about a Secret of the set.
 func (p *pass) registered(e *Entry) Action {
-	a := Action{
-		Cluster: e.Cluster, Entry: e, Created: e.Created,
-		MissingSince: e.MissingSince, UnselectedSince: e.UnselectedSince,
-	}
+	a := Action{Cluster: e.Cluster, Entry: e, Created: e.Created, Notes: e.Notes}
 	arn := e.Cluster.ARN()
 	s := p.Snapshot.Sightings[arn]
 	if _, err := ParseARN(arn); err != nil {
@@ -159,7 +156,7 @@ func (p *pass) registered(e *Entry) Action {
 	case p.copies[arn] > 1:
 		a.is(Conflict, "Duplicate", "%d Secrets carry this set's mark of this cluster, one of them %s; none is touched: delete all but one", p.copies[arn], e.Name)
 		if s.Presence == Present && !madeAnew(*e, s.Cluster) {
-			a.MissingSince = time.Time{}
+			a.found()
 		}
 	case s.Presence == Gone:
 		a.is(Missing, "Gone", "")
@@ -173,9 +170,12 @@ func (p *pass) registered(e *Entry) Action {
 	return a
 }
 
+// found takes back that its cluster is missing.
+func (a *Action) found() { a.MissingSince, a.YieldedAt = time.Time{}, time.Time{} }
+
 // note has the notes of an action written, if they changed and nothing else is written.
 func (a *Action) note() {
-	if a.Do == "" && (!a.MissingSince.Equal(a.Entry.MissingSince) || !a.UnselectedSince.Equal(a.Entry.UnselectedSince)) {
+	if a.Do == "" && !a.Notes.Equal(a.Entry.Notes) {
 		a.Do = Mark
 	}
 }
@@ -184,7 +184,7 @@ func (a *Action) note() {
 func (p *pass) present(a *Action, c Cluster) {
 	anew := madeAnew(*a.Entry, c)
 	if !anew {
-		a.MissingSince = time.Time{}
+		a.found()
 		if !c.Created.IsZero() {
 			a.Created = c.Created
 		}

@@ -51,8 +51,8 @@ type Action struct {
 	// the write; "": none.
 	Uses    string
 	Created time.Time // of the cluster, for the mark
-	// MissingSince and UnselectedSince as they will be, for every Do but Create and Delete.
-	MissingSince, UnselectedSince time.Time
+	// Notes as they will be, for every Do but Create and Delete.
+	Notes
 	// Effect tells what ApplicationSets will do because of it; "" when they will do nothing.
 	Effect string
 }
@@ -83,9 +83,6 @@ type Input struct {
 	ApplicationSetsErr error
 	Traffic            map[string]Traffic // by ARN: answers to AskTraffic
 	Probes             map[string]error   // by ARN: answers to AskProbe; nil: it answers
-	// Deleted is when Secrets of this set were deleted because their clusters were gone, as
-	// far as is remembered; what is older than the grace does not matter.
-	Deleted []time.Time
 	// Began is when AWS began to be asked: what it says now is no older than that. Zero: Now.
 	Began time.Time
 	Now   time.Time

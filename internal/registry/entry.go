@@ -16,13 +16,27 @@ type Entry struct {
 	// Applied are the keys of labels and annotations that were set by us last time: what is
 	// no longer declared of these goes, all others stay.
 	Applied Keys
-	// MissingSince and UnselectedSince are when a pass found it so first; zero: it is not.
-	MissingSince, UnselectedSince time.Time
+	Notes
 	// Adopt is the set that a person asked to adopt it; zero: nobody asked.
 	Adopt Owner
 	// Allow lists what a person allowed to be done to it although Argo CD will delete
 	// Applications: AllowRelabel, AllowReplace.
 	Allow []string
+}
+
+// Notes are what passes have to remember of a Secret, and keep on it: a process that has
+// just started knows them too.
+type Notes struct {
+	// MissingSince and UnselectedSince are when a pass found it so first; zero: it is not.
+	MissingSince, UnselectedSince time.Time
+	// YieldedAt is when others that were gone, too, were deleted, and it was one too many
+	// for the limit of deletion: its turn comes a grace later. Zero when it is not missing.
+	YieldedAt time.Time
+}
+
+// Equal tells whether they say the same.
+func (n Notes) Equal(o Notes) bool {
+	return n.MissingSince.Equal(o.MissingSince) && n.UnselectedSince.Equal(o.UnselectedSince) && n.YieldedAt.Equal(o.YieldedAt)
 }
 
 // Ours tells whether it carries a set's mark.

@@ -69,7 +69,7 @@ func apply(a Action, owner Owner) Entry {
 		return e
 	}
 	e := *a.Entry
-	e.MissingSince, e.UnselectedSince = a.MissingSince, a.UnselectedSince
+	e.Notes = a.Notes
 	if a.Do == Mark {
 		return e
 	}

@@ -28,7 +28,7 @@ func TestDecideTakesAnything(t *testing.T) {
 	entry := rapid.Custom(func(t *rapid.T) Entry {
 		return Entry{
 			Name: word.Draw(t, "secret"), Owner: owners.Draw(t, "owner"), Adopt: owners.Draw(t, "adopt"), Cluster: ids.Draw(t, "of"),
-			Created: when.Draw(t, "created"), MissingSince: when.Draw(t, "missing"), UnselectedSince: when.Draw(t, "unselected"),
+			Created: when.Draw(t, "created"), Notes: Notes{MissingSince: when.Draw(t, "missing"), UnselectedSince: when.Draw(t, "unselected"), YieldedAt: when.Draw(t, "yielded")},
 			Applied: Keys{words.Draw(t, "labels"), words.Draw(t, "annotations")}, Allow: words.Draw(t, "allow"),
 			Registration: Registration{
 				ClusterName: word.Draw(t, "name"), Server: word.Draw(t, "server"), Config: word.Draw(t, "config"),
@@ -47,7 +47,7 @@ func TestDecideTakesAnything(t *testing.T) {
 		s.Sources[0].Accounts = rapid.SampledFrom([][]Account{nil, {{}}, {{RoleARN: "x"}}, s.Sources[0].Accounts}).Draw(t, "accounts")
 		in := Input{
 			Set: s, Now: when.Draw(t, "now"), Entries: rapid.SliceOfN(entry, 0, 4).Draw(t, "entries"),
-			Snapshot: Snapshot{Sightings: map[string]Sighting{}}, Deleted: []time.Time{when.Draw(t, "deleted")},
+			Snapshot:        Snapshot{Sightings: map[string]Sighting{}},
 			ApplicationSets: []ApplicationSet{{Selectors: []LabelSelector{{{word.Draw(t, "key"), Operator(word.Draw(t, "operator")), words.Draw(t, "values")}}}}},
 		}
 		for range rapid.IntRange(0, 4).Draw(t, "sightings") {

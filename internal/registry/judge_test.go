@@ -11,7 +11,13 @@ import (
 // judge watches passes from outside, and knows the laws but not how Decide keeps them.
 type judge struct {
 	said    map[ID][]said
-	deleted []time.Time
+	deleted []deletion
+}
+
+// deletion is when a Secret was deleted, and how many could be within the grace then.
+type deletion struct {
+	at    time.Time
+	limit int
 }
 
 // said is what AWS said of a cluster in a pass that was written.
@@ -27,6 +33,11 @@ func (s said) goneFor(created time.Time) bool { return s.gone || !s.created.Equa
 
 // watch one plan before it is written.
 func (j *judge) watch(in Input, plan Plan) error {
+	for i, d := range j.deleted {
+		if d.at.After(in.Now) { // the clock was put back: it counts from now
+			j.deleted[i].at = in.Now
+		}
+	}
 	if err := j.form(in, plan); err != nil {
 		return err
 	}
@@ -42,27 +53,33 @@ func (j *judge) watch(in Input, plan Plan) error {
 			deletes++
 		}
 	}
+	limit := limitOf(in)
+	if deletes > limit {
+		return fmt.Errorf("law 3: %d Secrets deleted in one pass, at most %d may be", deletes, limit)
+	}
+	if deletes > 0 {
+		most := limit // the fleet may have been larger when the first of them went
+		for _, d := range j.deleted {
+			if in.Now.Sub(d.at) < in.Set.Deletion.Grace {
+				deletes, most = deletes+1, max(most, d.limit)
+			}
+		}
+		if deletes > most {
+			return fmt.Errorf("law 3: %d Secrets deleted within the grace, at most %d may be", deletes, most)
+		}
+	}
+	return j.atOnce(in, plan, limit)
+}
+
+// limitOf is how many may vanish at once.
+func limitOf(in Input) int {
 	own := 0
 	for _, e := range in.Entries {
 		if e.Owner == in.Set.Owner {
 			own++
 		}
 	}
-	limit := max(1, own*in.Set.Deletion.MaxPercent/100)
-	if deletes > limit {
-		return fmt.Errorf("law 3: %d Secrets deleted in one pass, at most %d may be", deletes, limit)
-	}
-	if in.Deleted != nil {
-		for _, at := range j.deleted {
-			if in.Now.Sub(at) < in.Set.Deletion.Grace {
-				deletes++
-			}
-		}
-		if deletes > limit && slices.ContainsFunc(plan.Actions, func(a Action) bool { return a.Do == Delete }) {
-			return fmt.Errorf("law 3: %d Secrets deleted within the grace, at most %d may be", deletes, limit)
-		}
-	}
-	return j.atOnce(in, plan, limit)
+	return max(1, own*in.Set.Deletion.MaxPercent/100)
 }
 
 // form of a plan: one action for each Secret and each cluster, in order, bounded.
@@ -98,9 +115,19 @@ func (j *judge) form(in Input, plan Plan) error {
 	return nil
 }
 
+// waits tells whether an action is but a note that a Secret waits for its turn: that does no
+// harm to a cluster of which nothing is known.
+func waits(a Action) bool {
+	if a.Do != Mark || !a.YieldedAt.After(a.Entry.YieldedAt) {
+		return false
+	}
+	a.YieldedAt = a.Entry.YieldedAt
+	return a.Notes.Equal(a.Entry.Notes)
+}
+
 func (j *judge) action(in Input, plan Plan, a Action) error {
 	s := in.Snapshot.Sightings[a.Cluster.ARN()]
-	if s.Presence == Unknown {
+	if s.Presence == Unknown && !waits(a) {
 		return fmt.Errorf("law 6: nobody could be asked about it")
 	}
 	if plan.Stopped != "" && !(a.Do == Mark && a.MissingSince.IsZero() && a.UnselectedSince.Equal(a.Entry.UnselectedSince)) {
@@ -203,7 +230,7 @@ func (j *judge) inPlace(in Input, a Action) error {
 		return fmt.Errorf("law 5: ApplicationSets are not known, and %s becomes %s", was, is)
 	}
 	if a.Do == Mark {
-		before.MissingSince, before.UnselectedSince = after.MissingSince, after.UnselectedSince
+		before.Notes = after.Notes
 		if fmt.Sprint(before) != fmt.Sprint(after) {
 			return fmt.Errorf("a mark changes the Secret")
 		}
@@ -257,7 +284,7 @@ func (j *judge) atOnce(in Input, plan Plan, limit int) error {
 func (j *judge) note(in Input, plan Plan, failed map[ID]bool) {
 	for _, a := range plan.Actions {
 		if a.Do == Delete && !failed[a.Cluster] {
-			j.deleted = append(j.deleted, in.Now)
+			j.deleted = append(j.deleted, deletion{in.Now, limitOf(in)})
 		}
 	}
 	for arn, s := range in.Snapshot.Sightings {

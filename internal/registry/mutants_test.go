@@ -38,10 +38,16 @@ var mutants = map[string]struct {
 		return Decide(set(in, func(s *Set) { s.Deletion.MaxPercent = 100 }))
 	}},
 	"forgets what it deleted": {"within the grace", func(in Input) Plan {
-		if in.Deleted != nil {
-			in.Deleted = []time.Time{}
+		return Decide(entries(in, func(e *Entry) { e.YieldedAt = time.Time{} }))
+	}},
+	"has nothing wait for a deletion": {"within the grace", func(in Input) Plan {
+		plan := Decide(in)
+		for i := range plan.Actions {
+			if a := &plan.Actions[i]; a.Entry != nil && a.Do == Mark {
+				a.YieldedAt = time.Time{}
+			}
 		}
-		return Decide(in)
+		return plan
 	}},
 	"writes although it is stopped": {"is stopped", func(in Input) Plan {
 		plan := Decide(in)

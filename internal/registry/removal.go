@@ -25,9 +25,12 @@ func (p *pass) vanish(a *Action, c Cluster) {
 	first := since.IsZero() || since.After(p.Now) // another's clock may be ahead
 	if first {
 		since = p.Now
-		a.MissingSince = p.Now
+		a.MissingSince, a.YieldedAt = p.Now, time.Time{}
 	}
 	del := p.Set.Deletion
+	if a.YieldedAt.Sub(p.Now) > del.Grace { // a clock was wrong: nothing waits for years
+		a.YieldedAt = p.Now
+	}
 	gone := fmt.Sprintf("AWS says since %s that there is no such cluster", moment(since))
 	if a.State == Held {
 		gone = a.Message + fmt.Sprintf("noticed at %s", moment(since))
@@ -36,7 +39,7 @@ func (p *pass) vanish(a *Action, c Cluster) {
 	case !del.Delete:
 		a.Message = gone + "; its Secret stays (spec.deletion.policy is Retain): `norikae clusters retire` it"
 	default:
-		a.Message = gone + fmt.Sprintf("; its Secret is deleted when that is so at %s still", moment(since.Add(del.Grace)))
+		a.Message = gone + fmt.Sprintf("; its Secret is deleted when that is so at %s still", moment(latest(since, a.YieldedAt).Add(del.Grace)))
 		// Since it was noted, a grace has to pass before AWS is asked again: this pass may have
 		// begun, and heard of it, just after.
 		if asked := p.began(); !first && asked.Sub(since) >= del.Grace {
@@ -68,15 +71,20 @@ func (p *pass) remove() {
 	slices.SortFunc(p.due, func(a, b due) int {
 		return cmp.Or(a.since.Compare(b.since), strings.Compare(a.cluster.ARN(), b.cluster.ARN()))
 	})
-	allowed, live := p.allowedDeletions(), p.live()
+	allowed, live := p.atOnce(), p.live()
 	for _, d := range p.due {
 		a := &p.actions[d.action]
 		if live < p.Set.Deletion.KeepLast {
 			a.blocked("KeepLast", "only %d registered clusters are there, and spec.deletion.keepLast is %d", live, p.Set.Deletion.KeepLast)
 			continue
 		}
-		if allowed <= 0 {
-			a.blocked("Limit", "no more Secrets are deleted within %s than spec.deletion.maxPercent allows", p.Set.Deletion.Grace)
+		if waits := p.recent(a.YieldedAt); waits || allowed <= 0 {
+			yielded := p.Now
+			if waits {
+				yielded = a.YieldedAt
+			}
+			const limit = "no more Secrets are deleted within %s than spec.deletion.maxPercent allows; its turn comes at %s"
+			a.blocked("Limit", limit, p.Set.Deletion.Grace, moment(yielded.Add(p.Set.Deletion.Grace)))
 			continue
 		}
 		t, ok := p.traffic(d.cluster)
@@ -96,6 +104,41 @@ func (p *pass) remove() {
 			a.Effect = p.loses(a.Entry.Labels, nil, false)
 		}
 	}
+	p.yield(p.atOnce() - allowed)
+}
+
+// yield has all but a few of the Secrets that are missing wait for a grace from now, because
+// so many are being deleted. Those few and the deleted ones together are what the limit
+// allows within the grace; what becomes missing from now on is due only after it anyhow. So
+// the limit holds whoever makes the passes, and whatever happens to him in between: the
+// notes are written before anything is deleted.
+func (p *pass) yield(deleted int) {
+	if deleted == 0 {
+		return
+	}
+	var missing []*Action
+	for i := range p.actions {
+		a := &p.actions[i]
+		never := a.Reason == "InCluster" || a.Reason == "MarkUnreadable" // are not touched
+		if a.Do != Delete && a.Entry != nil && !a.Entry.MissingSince.IsZero() && !a.MissingSince.IsZero() && !never {
+			missing = append(missing, a)
+		}
+	}
+	turn := func(a *Action) time.Time { return latest(a.MissingSince, a.YieldedAt) }
+	slices.SortFunc(missing, func(a, b *Action) int {
+		return cmp.Or(turn(a).Compare(turn(b)), strings.Compare(a.Cluster.ARN(), b.Cluster.ARN()))
+	})
+	for _, a := range missing[min(len(missing), p.atOnce()-deleted):] {
+		a.YieldedAt = p.Now
+		a.note()
+	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // lives finds a cluster that is there and has the server of a Secret whose mark names
@@ -138,17 +181,6 @@ func (p *pass) live() int {
 
 // atOnce is how many may vanish within the grace: a share, but always one.
 func (p *pass) atOnce() int { return max(1, len(p.own)*p.Set.Deletion.MaxPercent/100) }
-
-// allowedDeletions is how many more may be deleted within the grace.
-func (p *pass) allowedDeletions() int {
-	n := p.atOnce()
-	for _, at := range p.Deleted {
-		if p.recent(at) {
-			n--
-		}
-	}
-	return n
-}
 
 // recent tells whether something was within the last grace; a time to come is, too.
 func (p *pass) recent(t time.Time) bool {
@@ -197,5 +229,5 @@ func (a *Action) stop() {
 		a.Do = Mark
 		return
 	}
-	a.MissingSince = a.Entry.MissingSince
+	a.MissingSince, a.YieldedAt = a.Entry.MissingSince, a.Entry.YieldedAt
 }

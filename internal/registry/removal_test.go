@@ -37,8 +37,8 @@ func TestRemovalOfACluster(t *testing.T) {
 		"two have to stay, and one is there":  {func(in *Input) { in.Set.Deletion.KeepLast = 2 }, finding{Missing, "KeepLast", "", "only 1 registered"}},
 		"one has to stay, and is there":       {func(in *Input) { in.Set.Deletion.KeepLast = 1 }, finding{Missing, "Gone", Delete, ""}},
 		"one has to stay, and is unknown":     {func(in *Input) { in.Set.Deletion.KeepLast = 1; in.Snapshot.with(id("cb"), Unknown) }, finding{Missing, "KeepLast", "", ""}},
-		"one was deleted lately":              {func(in *Input) { in.Deleted = []time.Time{t0.Add(time.Minute)} }, finding{Missing, "Limit", "", "maxPercent"}},
-		"one was deleted a grace ago":         {func(in *Input) { in.Deleted = []time.Time{t0} }, finding{Missing, "Gone", Delete, ""}},
+		"others were deleted lately":          {func(in *Input) { in.Entries[0].YieldedAt = t0.Add(time.Minute) }, finding{Missing, "Limit", "", "maxPercent"}},
+		"others were deleted a grace ago":     {func(in *Input) { in.Entries[0].YieldedAt = t0 }, finding{Missing, "Gone", Delete, ""}},
 		"it is unselected as well":            {func(in *Input) { in.Entries[0].UnselectedSince = t0.Add(-100 * grace) }, finding{Missing, "Gone", Delete, ""}},
 		"nobody could be asked now":           {func(in *Input) { in.Snapshot.with(id("ca"), Unknown) }, finding{Uncertain, "Unknown", "", ""}},
 	} {
@@ -78,34 +78,89 @@ func TestRemovalSaysWhatApplicationSetsDo(t *testing.T) {
 	}
 }
 
-// Secrets that could not be deleted for days, and now all can, go as slowly as others.
-func TestRemovalIsLimitedHoweverLongItWaited(t *testing.T) {
+// vanished is a fleet of twenty, of which 10% may go within the grace, and since when some
+// of them are gone.
+func vanished(t *testing.T, since ...time.Time) (in Input) {
+	t.Helper()
 	s, clusters, entries := fleet(t, 20)
 	s.TargetGroups = &TargetGroups{None: true}
 	snapshot := see(clusters...)
-	for i := range 10 {
+	for i, at := range since {
 		snapshot.with(clusters[i].ID, Gone)
-		entries[i].MissingSince = t0.Add(time.Duration(-100-i) * grace)
+		entries[i].MissingSince = at
 	}
-	in := Input{Set: s, Snapshot: snapshot, Entries: entries, Now: t0}
-	for pass := range 3 {
-		var names []string
-		for _, a := range Decide(in).Actions {
-			if a.Do == Delete {
-				names = append(names, a.Cluster.Name)
-			}
+	return Input{Set: s, Snapshot: snapshot, Entries: entries}
+}
+
+// carry out the pass of a process that has just started, and say what it deletes.
+func carryOut(in *Input, now time.Time) string {
+	var names []string
+	var left []Entry
+	in.Now = now
+	for _, a := range Decide(*in).Actions {
+		switch a.Do {
+		case Delete:
+			names = append(names, a.Cluster.Name)
+		case Mark:
+			left = append(left, apply(a, in.Set.Owner))
+		default:
+			left = append(left, *a.Entry)
 		}
-		// The oldest first; 10% of 20.
-		if want := []string{"[ci cj]", "[]", "[ch]"}[pass]; fmt.Sprint(names) != want {
-			t.Errorf("pass %d deletes %v, want %s", pass, names, want)
+	}
+	in.Entries = left
+	return fmt.Sprint(names)
+}
+
+// Secrets that could not be deleted for days, and now all can, go as slowly as others.
+func TestRemovalIsLimitedHoweverLongItWaited(t *testing.T) {
+	var since []time.Time
+	for i := range 10 {
+		since = append(since, t0.Add(time.Duration(-100-i)*grace))
+	}
+	in := vanished(t, since...)
+	for _, pass := range []struct {
+		after time.Duration
+		want  string
+	}{
+		{0, "[ci cj]"}, // the oldest first; 10% of 20
+		{0, "[]"},
+		{grace - time.Second, "[]"},
+		{grace, "[ch]"}, // of 18, 10% are 1
+		{2*grace - time.Second, "[]"},
+		{2 * grace, "[cg]"},
+	} {
+		if got := carryOut(&in, t0.Add(pass.after)); got != pass.want {
+			t.Errorf("after %s, %s are deleted, want %s", pass.after, got, pass.want)
 		}
-		switch pass {
-		case 0:
-			in.Entries = append(entries[:8:8], entries[10:]...)
-			in.Deleted, in.Now = []time.Time{t0, t0}, t0.Add(grace-time.Second)
-		case 1:
-			in.Now = t0.Add(grace)
-			in.Entries = in.Entries[:len(in.Entries)-1] // of 17, 10% are 1
+	}
+}
+
+// Of four that are due one after the other, two may go within the grace: the first lets the
+// second go at its time, and has the others wait.
+func TestADeletionLetsAsManyGoAsTheLimitAllows(t *testing.T) {
+	due := t0.Add(-grace)
+	in := vanished(t, due, due.Add(10*time.Minute), due.Add(20*time.Minute), due.Add(30*time.Minute))
+	in.Set.Deletion.MaxPercent = 100 // they vanished at once, which was meant
+	if got := carryOut(&in, t0.Add(-time.Second)); got != "[]" {
+		t.Errorf("%s are deleted before their time", got)
+	}
+	in.Set.Deletion.MaxPercent = 12 // 2 of 20, of 19 and of 18
+	in.Entries[3].MissingSince = t0.Add(-grace - time.Minute)
+	in.Entries[3].YieldedAt = t0.Add(-time.Minute)
+	for _, pass := range []struct {
+		at   time.Duration
+		want string
+	}{
+		{0, "[ca]"},
+		{10 * time.Minute, "[cb]"},
+		{20 * time.Minute, "[]"},
+		{grace - time.Second, "[]"},
+		{grace, "[cc]"},
+		{grace + 9*time.Minute, "[]"},
+		{grace + 10*time.Minute, "[cd]"},
+	} {
+		if got := carryOut(&in, t0.Add(pass.at)); got != pass.want {
+			t.Errorf("after %s, %s are deleted, want %s", pass.at, got, pass.want)
 		}
 	}
 }

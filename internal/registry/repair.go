@@ -124,7 +124,7 @@ func (p *pass) replace(a *Action, c Cluster, want Registration) {
 	}
 	a.is(Registered, "Replaced", "")
 	a.Do, a.Want, a.Uses, a.Created = Replace, want, AllowReplace, c.Created
-	a.MissingSince, a.UnselectedSince = time.Time{}, time.Time{}
+	a.Notes = Notes{}
 	a.Effect = join(p.loses(a.Entry.Labels, nil, false), p.gains(nil, p.marked(want.Labels)))
 }
 

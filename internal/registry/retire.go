@@ -33,7 +33,7 @@ func subject(in Input, e Entry) Cluster {
 // to stand against it.
 func Retire(in Input, e Entry, force bool) (Action, error) {
 	p := newPass(in)
-	a := Action{Cluster: e.Cluster, Entry: &e, Created: e.Created, MissingSince: e.MissingSince, UnselectedSince: e.UnselectedSince}
+	a := Action{Cluster: e.Cluster, Entry: &e, Created: e.Created, Notes: e.Notes}
 	switch {
 	case e.Owner != in.Set.Owner:
 		return a, refuse("NotOurs", "Secret %s does not carry the mark of ClusterSet %s, which deletes only its own", e.Name, in.Set.Owner)

@@ -25,9 +25,7 @@ type world struct {
 	appErr  error
 	routes  map[ID]Traffic
 	probes  map[ID]error
-	deleted []time.Time
 	serial  int // of incarnations and UIDs
-	forget  bool
 }
 
 var (
@@ -46,7 +44,6 @@ var (
 func newWorld(roll dice) *world {
 	w := &world{
 		roll: roll, now: t0, eks: map[ID]*Cluster{}, down: map[Scope]bool{}, hidden: map[ID]bool{}, routes: map[ID]Traffic{}, probes: map[ID]error{},
-		forget: roll(4) == 0,
 	}
 	n := []int{2, 6, 24}[roll(3)]
 	for i := range n {
@@ -193,7 +190,7 @@ func (w *world) meddle() {
 	case 5:
 		e.ClusterName = []string{"in-cluster", "renamed", "c0"}[w.roll(3)]
 	case 6:
-		e.Allow = [][]string{{AllowRelabel}, {AllowReplace}, {AllowRelabel, AllowReplace}, nil}[w.roll(4)]
+		e.Allow = [][]string{{AllowRelabel}, {AllowReplace}, {AllowRelabel, AllowReplace}, {AllowReplace}, nil}[w.roll(5)]
 	case 7:
 		e.Adopt = []Owner{w.set.Owner, {"argocd", "other"}, {}}[w.roll(3)]
 	case 8:
@@ -261,9 +258,6 @@ func (w *world) observe() Input {
 	if w.appErr != nil {
 		in.ApplicationSets = nil
 	}
-	if !w.forget {
-		in.Deleted = w.deleted
-	}
 	for _, e := range w.entries {
 		in.Entries = append(in.Entries, clone(e))
 	}
@@ -314,7 +308,6 @@ func (w *world) write(a Action) bool {
 	}
 	if a.Do == Delete {
 		w.remove(a.Entry.UID)
-		w.deleted = append(w.deleted, w.now)
 		return true
 	}
 	for i, e := range w.entries {

@@ -27,6 +27,10 @@ func drawTime(t *rapid.T, what string) time.Time {
 	return time.Unix(rapid.Int64Range(1, 4e9).Draw(t, what), rapid.Int64Range(0, 1e9-1).Draw(t, what+" ns")).UTC()
 }
 
+func drawNotes(t *rapid.T) registry.Notes {
+	return registry.Notes{MissingSince: drawTime(t, "missing"), UnselectedSince: drawTime(t, "unselected"), YieldedAt: drawTime(t, "yielded")}
+}
+
 func drawWant(t *rapid.T) registry.Registration {
 	text := rapid.String()
 	return registry.Registration{
@@ -73,7 +77,7 @@ func TestWhatIsWrittenIsReadBack(t *testing.T) {
 			e.Registration, e.Labels, e.Annotations = a.Want, labels, annotations
 			e.Applied = registry.Keys{Labels: slices.Sorted(maps.Keys(a.Want.Labels)), Annotations: slices.Sorted(maps.Keys(a.Want.Annotations))}
 			e.Namespace, e.Name, e.Owner, e.Cluster, e.Created = c.Namespace, registry.SecretName(blue), owner, blue, a.Created
-			e.MissingSince, e.UnselectedSince = a.MissingSince, a.UnselectedSince
+			e.Notes = a.Notes
 			return e
 		}
 		a := action(registry.Create, nil)
@@ -89,17 +93,17 @@ func TestWhatIsWrittenIsReadBack(t *testing.T) {
 			switch rapid.SampledFrom([]string{"update", "mark", "others"}).Draw(rt, "what") {
 			case "update":
 				a := action(registry.Update, &got)
-				a.MissingSince, a.UnselectedSince = drawTime(rt, "missing"), drawTime(rt, "unselected")
+				a.Notes = drawNotes(rt)
 				if err := s.Update(t.Context(), owner, a); err != nil {
 					rt.Fatal(err)
 				}
 				want = expect(want, a)
 			case "mark":
-				a := registry.Action{Cluster: blue, Entry: &got, MissingSince: drawTime(rt, "missing"), UnselectedSince: drawTime(rt, "unselected")}
+				a := registry.Action{Cluster: blue, Entry: &got, Notes: drawNotes(rt)}
 				if err := s.Mark(t.Context(), a); err != nil {
 					rt.Fatal(err)
 				}
-				want.MissingSince, want.UnselectedSince = a.MissingSince, a.UnselectedSince
+				want.Notes = a.Notes
 			case "others":
 				live := secret(t, c, got.Name)
 				theirs := drawMap(rt, "theirs", rapid.StringMatching(`[a-z]{1,5}`))

@@ -42,6 +42,7 @@ func entryOf(s *corev1.Secret) registry.Entry {
 	e.Applied = parseKeys(s.Annotations[AnnotationApplied])
 	e.MissingSince = parseTime(s.Annotations[AnnotationMissingSince])
 	e.UnselectedSince = parseTime(s.Annotations[AnnotationUnselectedSince])
+	e.YieldedAt = parseTime(s.Annotations[AnnotationYieldedAt])
 	return e
 }
 

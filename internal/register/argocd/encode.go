@@ -59,9 +59,11 @@ func (p *patch) declare(owner registry.Owner, a registry.Action) error {
 	return nil
 }
 
-// note since when it is missing or unselected.
+// note what passes have to remember.
 func (p *patch) note(a registry.Action) {
-	for key, t := range map[string]time.Time{AnnotationMissingSince: a.MissingSince, AnnotationUnselectedSince: a.UnselectedSince} {
+	for key, t := range map[string]time.Time{
+		AnnotationMissingSince: a.MissingSince, AnnotationUnselectedSince: a.UnselectedSince, AnnotationYieldedAt: a.YieldedAt,
+	} {
 		if t.IsZero() {
 			p.Metadata.Annotations[key] = nil
 			continue

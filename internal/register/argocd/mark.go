@@ -48,6 +48,8 @@ const (
 	AnnotationMissingSince = "norikae.dev/missing-since"
 	// AnnotationUnselectedSince is when the ClusterSet first did not select it any more.
 	AnnotationUnselectedSince = "norikae.dev/unselected-since"
+	// AnnotationYieldedAt is when others were deleted, and it was one too many.
+	AnnotationYieldedAt = "norikae.dev/yielded-at"
 )
 
 // What a person may ask for.
@@ -69,7 +71,7 @@ var (
 
 	reservedAnnotations = map[string]bool{
 		AnnotationSet: true, AnnotationARN: true, AnnotationCreated: true, AnnotationApplied: true,
-		AnnotationMissingSince: true, AnnotationUnselectedSince: true, AnnotationAdopt: true, AnnotationAllow: true,
+		AnnotationMissingSince: true, AnnotationUnselectedSince: true, AnnotationYieldedAt: true, AnnotationAdopt: true, AnnotationAllow: true,
 		annotationLastApplied: true,
 	}
 )

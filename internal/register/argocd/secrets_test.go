@@ -327,7 +327,7 @@ func TestNotesComeAndGo(t *testing.T) {
 	s := newSecrets(t, c)
 	e := created(t, s)
 	before := secret(t, c, e.Name)
-	if err := s.Mark(t.Context(), registry.Action{Cluster: blue, Do: registry.Mark, Entry: &e, MissingSince: t0}); err != nil {
+	if err := s.Mark(t.Context(), registry.Action{Cluster: blue, Do: registry.Mark, Entry: &e, Notes: registry.Notes{MissingSince: t0}}); err != nil {
 		t.Fatal(err)
 	}
 	e = only(t, s)
