@@ -27,6 +27,9 @@ var (
 	// kubernetes is what the controller, its adapter and their tests use.
 	kubernetes = []string{"k8s.io", "sigs.k8s.io", "github.com/go-logr/logr", "github.com/prometheus/client_golang", "github.com/prometheus/client_model"}
 
+	// terraform is what providers are made of.
+	terraform = []string{"github.com/hashicorp/terraform-plugin-framework", "github.com/hashicorp/terraform-plugin-framework-timeouts", "github.com/hashicorp/terraform-plugin-framework-validators", "github.com/hashicorp/terraform-plugin-go", "github.com/hashicorp/terraform-plugin-log"}
+
 	aws       = []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go"}
 	testTools = []string{"pgregory.net/rapid", "github.com/google/go-cmp", "github.com/miekg/dns"} // the last asks the lab's name server
 )
@@ -78,6 +81,21 @@ var rules = []rule{
 		"internal/cli", slices.Concat(core, []string{"api/...", "internal/manifest", "internal/registrar", "internal/migrate"}),
 		[]string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term", "sigs.k8s.io/yaml"},
 		"the command line talks to ports; internal/app gives it the adapters",
+	},
+
+	{"internal/provider/connection", nil, terraform, "it is data, and how Terraform says it"},
+	{
+		"internal/provider/courier", slices.Concat(core, []string{"api/...", "internal/arn", "internal/manifest", "internal/provider/connection"}), terraform,
+		"it talks to ports; internal/app/terraform gives it the adapters",
+	},
+	{"internal/release", []string{"internal/fault"}, nil, "it fetches other people's releases and knows nothing of ours"},
+	{"internal/eksctl", []string{"internal/fault"}, []string{"go.yaml.in/yaml", "sigs.k8s.io/yaml"}, "an adapter knows the core, never another adapter"},
+	{"internal/helmfile", []string{"internal/fault"}, []string{"go.yaml.in/yaml", "sigs.k8s.io/yaml"}, "an adapter knows the core, never another adapter"},
+	{"internal/ekstoken", []string{"internal/fault"}, aws, "an adapter knows the core, never another adapter"},
+	{
+		"internal/provider/...", []string{"internal/fault", "internal/arn", "internal/provider/...", "internal/eksctl", "internal/helmfile"},
+		slices.Concat(terraform, kubernetes, []string{"go.yaml.in/yaml", "sigs.k8s.io/yaml"}),
+		"it talks to ports; internal/app/terraform gives it the adapters",
 	},
 
 	{
