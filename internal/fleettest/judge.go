@@ -139,7 +139,8 @@ func since(e registry.Entry) time.Time {
 }
 
 // atOnce: law 3. After no write do more than the limit say that they vanished within the
-// grace; and only the limit is deleted within one.
+// grace; and only the limit is deleted within one, which counts from when a deletion's pass
+// began: its notes are older than what it deletes.
 func (j *judge) atOnce(i int) {
 	w := j.ev.Writes[i]
 	most := w.Ours // when the pass began
@@ -152,7 +153,11 @@ func (j *judge) atOnce(i int) {
 			most = max(most, x.Ours)
 		}
 		if x.Do == registry.Delete {
-			if delete(marked, x.Before.Name); w.At.Sub(x.At) < j.set.Deletion.Grace && !replaced(x) {
+			from := x.Began
+			if from.IsZero() {
+				from = x.At
+			}
+			if delete(marked, x.Before.Name); w.At.Sub(from) < j.set.Deletion.Grace && !replaced(x) {
 				deleted++
 			}
 			continue

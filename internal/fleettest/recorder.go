@@ -14,6 +14,7 @@ import (
 // Write is one write to a Secret that was carried out.
 type Write struct {
 	At     time.Time
+	Began  time.Time // when its pass listed the Secrets; zero: not known
 	Do     registry.Do
 	Before registry.Entry // zero for Create
 	After  registry.Entry // zero for Delete
@@ -34,6 +35,7 @@ type Recorder struct {
 	landed bool             // a killed write takes effect all the same
 	n      int
 	killed bool
+	began  time.Time // the last pass
 }
 
 var _ registrar.Secrets = (*Recorder)(nil)
@@ -69,7 +71,11 @@ func (r *Recorder) Writes() []Write {
 
 // List the Secrets.
 func (r *Recorder) List(ctx context.Context) ([]registry.Entry, error) {
-	if r.isKilled() {
+	r.mu.Lock()
+	killed := r.killed
+	r.began = time.Now()
+	r.mu.Unlock()
+	if killed {
 		return nil, ErrKilled
 	}
 	return r.next.List(ctx)
@@ -106,7 +112,7 @@ func (r *Recorder) write(ctx context.Context, do registry.Do, name string, next 
 	if err != nil {
 		return err
 	}
-	w := Write{At: time.Now(), Do: do, Before: before, Ours: ours}
+	w := Write{At: time.Now(), Began: r.began, Do: do, Before: before, Ours: ours}
 	if err := next(); err != nil {
 		return err
 	}
