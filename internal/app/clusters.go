@@ -46,7 +46,7 @@ func newEyes(env Environment, log *slog.Logger) (eyes, error) {
 	if err != nil {
 		return eyes{}, err
 	}
-	t, err := carries.New(carries.Config{AWS: config, Text: (*registry.Text).Render})
+	t, err := carries.New(carries.Config{AWS: config})
 	if err != nil {
 		return eyes{}, err
 	}

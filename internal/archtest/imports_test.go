@@ -93,7 +93,8 @@ var rules = []rule{
 	{"internal/helmfile", []string{"internal/fault"}, []string{"go.yaml.in/yaml", "sigs.k8s.io/yaml"}, "an adapter knows the core, never another adapter"},
 	{"internal/ekstoken", []string{"internal/fault"}, aws, "an adapter knows the core, never another adapter"},
 	{
-		"internal/provider/...", []string{"internal/fault", "internal/arn", "internal/provider/...", "internal/eksctl", "internal/helmfile"},
+		"internal/provider/...",
+		[]string{"internal/fault", "internal/arn", "internal/provider/...", "internal/eksctl", "internal/helmfile"},
 		slices.Concat(terraform, kubernetes, []string{"go.yaml.in/yaml", "sigs.k8s.io/yaml"}),
 		"it talks to ports; internal/app/terraform gives it the adapters",
 	},

@@ -35,14 +35,11 @@ import (
 	"github.com/norikae/norikae/internal/registry"
 )
 
-// Config of a Finder. Both are required.
+// Config of a Finder.
 type Config struct {
 	// AWS is the configuration of clients in a region of an account; one without a role is
-	// the caller's own.
+	// the caller's own. Required.
 	AWS func(ctx context.Context, region string, account registry.Account) (aws.Config, error)
-	// Text is what a template says of a cluster: registry.Text's Render. It fails where the
-	// template asks for what is not known, as most is of a cluster that is gone.
-	Text func(t *registry.Text, c registry.Cluster) (string, error)
 }
 
 // Finder finds the routes that send traffic to clusters.
@@ -52,8 +49,8 @@ var _ registrar.Traffic = (*Finder)(nil)
 
 // New makes a Finder.
 func New(cfg Config) (*Finder, error) {
-	if cfg.AWS == nil || cfg.Text == nil {
-		return nil, errors.New("carries: AWS and Text are required")
+	if cfg.AWS == nil {
+		return nil, errors.New("carries: AWS is required")
 	}
 	return &Finder{cfg}, nil
 }
@@ -87,7 +84,7 @@ func (f *Finder) routes(ctx context.Context, set *registry.Set, c registry.Clust
 	if err != nil {
 		return nil, err
 	}
-	l := &look{elb: elb.NewFromConfig(cfg), ec2: ec2.NewFromConfig(cfg), cluster: c, text: f.cfg.Text}
+	l := &look{elb: elb.NewFromConfig(cfg), ec2: ec2.NewFromConfig(cfg), cluster: c}
 	if err := l.list(ctx); err != nil {
 		return nil, err
 	}

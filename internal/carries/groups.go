@@ -29,7 +29,6 @@ type look struct {
 	elb     *elb.Client
 	ec2     *ec2.Client
 	cluster registry.Cluster
-	text    func(*registry.Text, registry.Cluster) (string, error)
 
 	groups   []types.TargetGroup // all
 	attached []types.TargetGroup // those that an action names
@@ -76,7 +75,7 @@ func (l *look) nothing(format string, args ...any) error {
 }
 
 func (l *look) byName(ctx context.Context, t *registry.Text) ([]string, error) {
-	pattern, err := l.text(t, l.cluster)
+	pattern, err := t.Render(l.cluster)
 	if err != nil {
 		return nil, fmt.Errorf("template.targetGroups.name: %w", err)
 	}
@@ -102,7 +101,7 @@ func (l *look) byName(ctx context.Context, t *registry.Text) ([]string, error) {
 func (l *look) byTags(ctx context.Context, want map[string]*registry.Text) ([]string, error) {
 	tags := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(want)) {
-		value, err := l.text(want[key], l.cluster)
+		value, err := want[key].Render(l.cluster)
 		if err != nil {
 			return nil, fmt.Errorf("template.targetGroups.tags[%q]: %w", key, err)
 		}

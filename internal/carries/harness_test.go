@@ -111,7 +111,7 @@ func gone(name string) registry.Cluster {
 // look for the traffic of a cluster, with accounts as the set's only source has them.
 func (w *world) look(way *registry.TargetGroups, c registry.Cluster, accounts ...registry.Account) registry.Traffic {
 	w.Helper()
-	f := wiretest.Must(New(Config{AWS: w.config, Text: (*registry.Text).Render}))(w.T)
+	f := wiretest.Must(New(Config{AWS: w.config}))(w.T)
 	if accounts == nil {
 		accounts = []registry.Account{{}}
 	}

@@ -82,7 +82,7 @@ func adapters(w *World, secrets registrar.Secrets) (cfg registrar.Config, err er
 	if err != nil {
 		return cfg, err
 	}
-	f, err := carries.New(carries.Config{AWS: config, Text: (*registry.Text).Render})
+	f, err := carries.New(carries.Config{AWS: config})
 	return registrar.Config{Discoverer: d, Secrets: secrets, Traffic: f}, err
 }
 
