@@ -122,7 +122,7 @@ func TestLawsHoldInEveryHistory(t *testing.T) {
 }
 
 // histories are long ones, by seed.
-const histories = 4000
+const histories = 500
 
 func seeded(seed uint64) dice { return rand.New(rand.NewPCG(seed, 1)).IntN }
 

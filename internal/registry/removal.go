@@ -129,7 +129,7 @@ func (p *pass) yield(deleted int) {
 		return cmp.Or(turn(a).Compare(turn(b)), strings.Compare(a.Cluster.ARN(), b.Cluster.ARN()))
 	})
 	for _, a := range missing[min(len(missing), p.atOnce()-deleted):] {
-		a.YieldedAt = p.Now
+		a.YieldedAt = latest(a.YieldedAt, p.Now) // another's clock may be ahead
 		a.note()
 	}
 }

@@ -156,6 +156,11 @@ func (w *world) happen() {
 		c.CA, c.Version = []string{"Y2E=", "Y2Ey"}[w.roll(2)], []string{"1.36", "1.37"}[w.roll(2)]
 	case n == 11:
 		w.make(id, Active) // deleted and made anew between two passes
+		for i := range w.entries { // and somebody allows the Secret to be, too
+			if w.entries[i].Cluster == id && w.roll(2) == 0 {
+				w.entries[i].Allow = []string{AllowReplace}
+			}
+		}
 	case n == 12 && w.roll(3) == 0:
 		for _, id := range w.ids { // everything is gone, or so it seems
 			w.hidden[id] = true
