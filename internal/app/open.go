@@ -34,6 +34,11 @@ type Environment struct {
 	// Endpoint and Credentials replace what the AWS SDK finds by itself.
 	Endpoint    string
 	Credentials aws.CredentialsProvider
+	// Session narrows what is assumed with a shift's spec.aws.assumeRole; nil: all that the
+	// role may.
+	Session *awsconf.Session
+	// Load makes the configurations of AWS's clients; nil: awsconf.Load, one by one.
+	Load func(context.Context, awsconf.Options) (aws.Config, error)
 }
 
 // OSEnvironment is the process's own.
@@ -119,12 +124,19 @@ type builder struct {
 type place struct {
 	region, profile string
 	role            v1alpha1.AssumeRole
+	own             bool // the role is the shift's own, with its session
 }
 
 func (b *builder) config(ctx context.Context, region, profile string, role *v1alpha1.AssumeRole) (aws.Config, error) {
 	o := awsconf.Options{Region: region, Profile: profile, Version: b.env.Version, HTTPClient: b.env.HTTPClient, Endpoint: b.env.Endpoint, Credentials: b.env.Credentials}
 	if role != nil {
 		o.AssumeRole = awsconf.AssumeRole{RoleARN: role.RoleARN, ExternalID: role.ExternalID, SessionName: role.SessionName}
+		if role == b.base.AssumeRole { // and no metric's
+			o.AssumeRole.Session = b.env.Session
+		}
+	}
+	if b.env.Load != nil {
+		return b.env.Load(ctx, o)
 	}
 	return awsconf.Load(ctx, o)
 }
@@ -140,7 +152,7 @@ func (b *builder) cloudWatch(ctx context.Context, m v1alpha1.CloudWatchMetric) (
 		p.profile, role = b.base.Profile, b.base.AssumeRole
 	}
 	if role != nil {
-		p.role = *role
+		p.role, p.own = *role, role == b.base.AssumeRole
 	}
 	if s, ok := b.sources[p]; ok {
 		return s, nil

@@ -84,6 +84,7 @@ func assume(base aws.Config, role AssumeRole, in string) *credentials {
 		if role.ExternalID != "" {
 			o.ExternalID = aws.String(role.ExternalID)
 		}
+		role.Session.narrow(o)
 	})
 	return &credentials{
 		source: aws.NewCredentialsCache(provider, refreshEarly),
@@ -118,7 +119,7 @@ func (a AssumeRole) validate(in string) error {
 		return fault.Terminal("InvalidRole", fmt.Errorf(
 			"%s.externalID has %d characters; want 2–1224", in, n))
 	}
-	return nil
+	return a.Session.validate(in)
 }
 
 // expired tells whether AWS called the credentials of a call expired.

@@ -60,6 +60,9 @@ type AssumeRole struct {
 	RoleARN     string
 	ExternalID  string // 2–1224 characters, or empty
 	SessionName string // 2–64 characters; default norikae
+	// Session narrows what is assumed; nil: an hour of all that the role may. A Pool takes two
+	// pointers for two sessions.
+	Session *Session
 }
 
 // Load resolves options and environment, retrieves credentials once, so that missing
