@@ -92,18 +92,11 @@ func (r *Rule) checkOwner(ctx context.Context, rd *reading) ([]string, error) {
 	if n == nil {
 		return nil, nil
 	}
-	out, err := r.api.DescribeTags(ctx, &elb.DescribeTagsInput{ResourceArns: []string{rd.arn}})
+	tags, err := r.tagsOf(ctx, rd.arn)
 	if err != nil {
-		return nil, awsconf.Classify("reading the tags of "+rd.arn, err)
+		return nil, err
 	}
-	owner := ""
-	for _, d := range out.TagDescriptions {
-		for _, t := range d.Tags {
-			if aws.ToString(t.Key) == tagOwner {
-				owner = aws.ToString(t.Value)
-			}
-		}
-	}
+	owner := tags[tagOwner]
 	same := r.conforms(rd)
 	switch {
 	case owner == r.cfg.Owner || r.cfg.Adopt:

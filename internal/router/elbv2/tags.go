@@ -40,26 +40,22 @@ func (r *Rule) Mark(ctx context.Context) (m shift.Mark, ok bool, err error) {
 	}
 	m, ok, err = decodeMark(tags)
 	if err != nil {
-		return shift.Mark{}, false, fault.Terminal("UnreadableMark", fmt.Errorf(
-			"the mark of an unfinished shift on %s cannot be read: %w; something has changed its tags: restore that tag, or look at the weights, set them right, and remove all tags %s* but %s", r, err, tagPrefix, tagOwner))
+		return shift.Mark{}, false, r.unreadable(err)
 	}
 	return m, ok, nil
 }
 
+func (r *Rule) unreadable(err error) error {
+	return fault.Terminal("UnreadableMark", fmt.Errorf(
+		"the mark of an unfinished shift on %s cannot be read: %w; something has changed its tags: restore that tag, or look at the weights, set them right, and remove all tags %s* but %s", r, err, tagPrefix, tagOwner))
+}
+
 // tags of the rule, or of the listener for its default action.
 func (r *Rule) tags(ctx context.Context) (map[string]string, error) {
-	tags := map[string]string{}
-	err := r.onTagged(ctx, func(id string) error {
-		out, err := r.api.DescribeTags(ctx, &elb.DescribeTagsInput{ResourceArns: []string{id}})
-		if err != nil {
-			return awsconf.Classify("reading the tags of "+id, err)
-		}
-		for _, d := range out.TagDescriptions {
-			for _, t := range d.Tags {
-				tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
-			}
-		}
-		return nil
+	var tags map[string]string
+	err := r.onTagged(ctx, func(id string) (err error) {
+		tags, err = r.tagsOf(ctx, id)
+		return err
 	})
 	return tags, err
 }

@@ -82,6 +82,7 @@ type Name struct {
 	name   fqdn
 	markAt fqdn
 	types  []types.RRType // declared; nil: all
+	looks  bool           // takes a mark with whichever types it was declared
 
 	mu      sync.Mutex
 	last    *reading
@@ -92,6 +93,18 @@ type Name struct {
 
 // New checks the configuration, without any call.
 func New(cfg Config) (*Name, error) {
+	n, err := locate(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.checkDestinations(); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// locate finds out where the route is.
+func locate(cfg Config) (*Name, error) {
 	cfg.AliasTTL = cmp.Or(cfg.AliasTTL, aliasTTL)
 	n := &Name{api: cfg.API, cfg: cfg, zone: strings.TrimPrefix(cfg.HostedZoneID, "/hostedzone/"), checks: map[string]checkConfig{}}
 	if !regexp.MustCompile(`^[A-Z0-9]{1,32}$`).MatchString(n.zone) {
@@ -105,9 +118,6 @@ func New(cfg Config) (*Name, error) {
 		return nil, fault.Terminal("NameTooLong", fmt.Errorf("route.route53.name: %q: no room for the TXT record of the shift beside it, _norikae.%s: %w", cfg.Name, n.name, err))
 	}
 	if err := n.checkTypes(); err != nil {
-		return nil, err
-	}
-	if err := n.checkDestinations(); err != nil {
 		return nil, err
 	}
 	return n, nil
