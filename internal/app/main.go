@@ -29,7 +29,7 @@ func deps(env Environment) cli.Deps {
 	return cli.Deps{
 		Open:     opener(env),
 		Fleets:   fleets(env),
-		Commands: []*cobra.Command{labcli.New(env.Getenv), demoCommand(env.Version), controllerCommand(env)},
+		Commands: []*cobra.Command{labcli.New(env.Getenv), demoCommand(env.Version), controllerCommand(env), eksCommand(env)},
 		Getenv:   env.Getenv,
 		Version:  env.Version,
 	}

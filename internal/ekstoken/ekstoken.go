@@ -52,6 +52,8 @@ func Make(ctx context.Context, cfg aws.Config, cluster string) (Token, error) {
 	if cfg.Region == "" {
 		return Token{}, fault.Terminal("NoRegion", errors.New("no AWS region: name the cluster's, or set AWS_REGION"))
 	}
+	cfg = cfg.Copy()
+	cfg.APIOptions = nil // they are about calls, and find no place in a signature's steps
 	now := time.Now()
 	signed, err := sts.NewPresignClient(sts.NewFromConfig(cfg)).PresignGetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}, func(o *sts.PresignOptions) {
 		o.ClientOptions = append(o.ClientOptions, sts.WithAPIOptions(
