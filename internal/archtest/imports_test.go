@@ -88,7 +88,9 @@ var rules = []rule{
 		"internal/provider/courier", slices.Concat(core, []string{"api/...", "internal/arn", "internal/manifest", "internal/provider/connection"}), terraform,
 		"it talks to ports; internal/app/terraform gives it the adapters",
 	},
-	{"internal/release", []string{"internal/fault"}, nil, "it fetches other people's releases and knows nothing of ours"},
+	{"internal/release", []string{"internal/fault"}, []string{"github.com/gofrs/flock"}, "it fetches other people's releases and knows nothing of ours"},
+	{"internal/kubeconfig", []string{"internal/fault"}, []string{"sigs.k8s.io/yaml", "k8s.io", "github.com/gofrs/flock"}, "an adapter knows the core, never another adapter"},
+	{"internal/workload", []string{"internal/fault"}, kubernetes, "an adapter knows the core, never another adapter"},
 	{"internal/eksctl", []string{"internal/fault"}, []string{"go.yaml.in/yaml", "sigs.k8s.io/yaml"}, "an adapter knows the core, never another adapter"},
 	{"internal/helmfile", []string{"internal/fault"}, []string{"go.yaml.in/yaml", "sigs.k8s.io/yaml"}, "an adapter knows the core, never another adapter"},
 	{"internal/ekstoken", []string{"internal/fault"}, aws, "an adapter knows the core, never another adapter"},
@@ -137,7 +139,7 @@ var rules = []rule{
 func ruleFor(pkg string) (r rule, ok bool) {
 	if forTestsOnly(pkg) && !within(pkg, "internal/awssim/...") {
 		if within(pkg, "test/...") {
-			return rule{pkg: pkg, modules: []string{""}, why: "it is a module of its own, and knows nothing of ours"}, true
+			return rule{pkg: pkg, ours: []string{module(pkg) + "/..."}, modules: []string{""}, why: "it is a module of its own, and knows nothing of ours"}, true
 		}
 		return rule{pkg: pkg, ours: all, modules: slices.Concat(aws, kubernetes, testTools), why: "it supports tests"}, true
 	}
@@ -146,6 +148,12 @@ func ruleFor(pkg string) (r rule, ok bool) {
 		return rule{}, false
 	}
 	return rules[i], true
+}
+
+// module of a package below test: its first two folders.
+func module(pkg string) string {
+	parts := strings.SplitN(pkg, "/", 3)
+	return strings.Join(parts[:min(2, len(parts))], "/")
 }
 
 // forTestsOnly tells whether a package is named as one that only tests may use, such as
