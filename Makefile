@@ -39,6 +39,31 @@ HELM         := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/norikae/helm/$(HELM_HASH)
 HELM_STAMP   := -X helm.sh/helm/v3/internal/version.version=$(HELM_VERSION) $(foreach p,pkg/lint/rules pkg/chartutil,-X helm.sh/helm/v3/$(p).k8sVersionMajor=1 -X helm.sh/helm/v3/$(p).k8sVersionMinor=$(word 2,$(subst ., ,$(KUBE_VERSION))))
 export NORIKAE_HELM ?= $(HELM)
 
+# helmfile, built from test/helmfile and kept the same way; and what stands in for its
+# plugin helm-diff, from test/helmdiff.
+HELMFILE_VERSION := $(shell awk '$$1 == "github.com/helmfile/helmfile" || $$2 == "github.com/helmfile/helmfile" && $$1 == "require" { print $$NF }' test/helmfile/go.mod)
+HELMFILE_HASH    := $(shell (cat test/helmfile/go.mod test/helmfile/go.sum; $(GO) env GOVERSION GOARCH) | (sha256sum 2>/dev/null || shasum -a 256) | cut -c1-16)
+HELMFILE         := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/norikae/helmfile/$(HELMFILE_HASH)/helmfile
+HELMFILE_STAMP   := -X go.szostok.io/version.version=$(HELMFILE_VERSION)
+export NORIKAE_HELMFILE ?= $(HELMFILE)
+HELMDIFF_HASH    := $(shell (cat test/helmdiff/*; $(GO) env GOVERSION GOARCH) | (sha256sum 2>/dev/null || shasum -a 256) | cut -c1-16)
+HELMDIFF         := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/norikae/helmdiff/$(HELMDIFF_HASH)
+export NORIKAE_HELMDIFF ?= $(HELMDIFF)
+
+# Terraform: the one on PATH, else built from test/terraformcli and kept the same way; it
+# runs the acceptance tests of the providers.
+TERRAFORM_VERSION := $(shell awk '$$1 == "github.com/hashicorp/terraform" { print $$2 }' test/terraformcli/go.mod)
+TERRAFORM_HASH    := $(shell (cat test/terraformcli/go.mod test/terraformcli/go.sum; $(GO) env GOVERSION GOARCH) | (sha256sum 2>/dev/null || shasum -a 256) | cut -c1-16)
+TERRAFORM_BUILT   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/norikae/terraform/$(TERRAFORM_HASH)/terraform
+TERRAFORM         ?= $(or $(shell command -v terraform 2>/dev/null),$(TERRAFORM_BUILT))
+ACCEPTANCE_FLAGS  ?= -timeout=20m
+ACCEPTANCE_TESTS  ?= .
+
+# Where terraform init looks for providers without a registry: a filesystem mirror.
+PROVIDERS        := eksctl helmfile
+PROVIDER_VERSION ?= $(or $(VERSION:v%=%),0.1.0)
+DIR              ?= $(HOME)/.terraform.d/plugins
+
 # Argo CD, built from test/argocd and kept the same way, by the Go that its go.mod names.
 ARGOCD_VERSION := $(shell awk '$$1 == "github.com/argoproj/argo-cd/v3" { print $$2 }' test/argocd/go.mod)
 ARGOCD_GO      := GOTOOLCHAIN=go$(shell awk '$$1 == "go" { print $$2 }' test/argocd/go.mod) CGO_ENABLED=0 $(GO)
@@ -61,7 +86,7 @@ APT_INSTALL     := apt-get install -y --no-install-recommends
 
 .PHONY: help
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: build ## Watch a shift and an automatic rollback on live traffic (DEMO_FLAGS=--fast: the short one).
@@ -71,6 +96,19 @@ demo: build ## Watch a shift and an automatic rollback on live traffic (DEMO_FLA
 build: ## Build bin/norikae.
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build $(BUILD_FLAGS) -o bin/norikae ./cmd/norikae
+
+.PHONY: providers
+providers: ## Build the Terraform providers into bin.
+	@mkdir -p bin
+	@for p in $(PROVIDERS); do CGO_ENABLED=0 $(GO) build $(BUILD_FLAGS) -o bin/terraform-provider-$$p ./cmd/terraform-provider-$$p || exit 1; done
+
+.PHONY: install-providers
+install-providers: providers ## Put the Terraform providers where terraform init finds them offline (DIR=, PROVIDER_VERSION=).
+	@for p in $(PROVIDERS); do \
+	  to="$(DIR)/registry.terraform.io/norikae/$$p/$(PROVIDER_VERSION)/$$($(GO) env GOOS)_$$($(GO) env GOARCH)"; \
+	  mkdir -p "$$to" && install -m 755 bin/terraform-provider-$$p "$$to/terraform-provider-$${p}_v$(PROVIDER_VERSION)" || exit 1; \
+	done
+	@printf '# for ~/.terraformrc, or the file that TF_CLI_CONFIG_FILE names:\nprovider_installation {\n  filesystem_mirror {\n    path    = "%s"\n    include = ["registry.terraform.io/norikae/*"]\n  }\n  direct {\n    exclude = ["registry.terraform.io/norikae/*"]\n  }\n}\n' "$$(cd "$(DIR)" && pwd)"
 
 # Real programs under real load want the machine for themselves: they come last, alone.
 TESTED = CGO_ENABLED=1 $(GOTESTSUM) --format=pkgname-and-test-fails --hide-summary=skipped -- $(RACE) $(TEST_FLAGS)
@@ -108,6 +146,25 @@ $(HELM):
 	@mkdir -p $(@D)
 	@cd test/helm && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w $(HELM_STAMP)' -o $@.$$$$ helm.sh/helm/v3/cmd/helm && mv $@.$$$$ $@
 
+.PHONY: helmfile
+helmfile: $(HELMFILE) ## Build helmfile for the tests of its Terraform provider, and print where it is.
+	@echo $(HELMFILE)
+
+$(HELMFILE):
+	@echo "building helmfile $(HELMFILE_VERSION) from test/helmfile (once; about 6 minutes on 2 cores)" >&2
+	@mkdir -p $(@D)
+	@cd test/helmfile && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w $(HELMFILE_STAMP)' -o $@.$$$$ github.com/helmfile/helmfile && mv $@.$$$$ $@
+
+# A folder of helm plugins (HELM_PLUGINS) that holds one: diff.
+.PHONY: helmdiff
+helmdiff: $(HELMDIFF)/diff/helmdiff ## Build what stands in for the helm plugin diff in tests, and print the folder of plugins.
+	@echo $(HELMDIFF)
+
+$(HELMDIFF)/diff/helmdiff:
+	@mkdir -p $(@D)
+	@install -m 644 test/helmdiff/plugin.yaml $(@D)
+	@cd test/helmdiff && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w' -o $@.$$$$ . && mv $@.$$$$ $@
+
 # One program named by links, as its image has them; its CRDs; and the redis it needs.
 .PHONY: argocd-folder
 argocd-folder:
@@ -135,6 +192,26 @@ $(ARGOCD)/redis-server:
 .PHONY: e2e
 e2e: $(KUBE)/kube $(ARGOCD)/argocd $(ARGOCD)/redis-server ## Run a real Argo CD on real API servers, from the lab's clusters to their workloads (Linux).
 	@$(GO) test -tags=e2e -count=1 -p=1 -v -timeout=20m $(E2E_FLAGS) $(E2E_PACKAGES)
+
+.PHONY: terraform
+terraform: $(TERRAFORM) ## Print where terraform is: that on PATH, else one built from its Go module.
+	@echo $(TERRAFORM)
+
+$(TERRAFORM_BUILT):
+	@echo "building Terraform $(TERRAFORM_VERSION) from test/terraformcli (once; about 2 minutes on 2 cores)" >&2
+	@mkdir -p $(@D)
+	@cd test/terraformcli && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w' -o $@.$$$$ github.com/hashicorp/terraform && mv $@.$$$$ $@
+
+# What the acceptance tests run besides the product: a provider named aws, on the lab, and
+# what stands in for eksctl.
+.PHONY: acceptance-assets
+acceptance-assets: build providers $(TERRAFORM)
+	@cd test/awsprovider && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o $(CURDIR)/bin/test/terraform-provider-aws .
+	@cd test/eksctl && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o $(CURDIR)/bin/test/eksctl .
+
+.PHONY: acceptance
+acceptance: acceptance-assets ## Run the Terraform providers under the real Terraform, against the lab.
+	@cd test/terraform && TF_ACC=1 TF_ACC_TERRAFORM_PATH=$(TERRAFORM) NORIKAE_BIN=$(CURDIR)/bin $(GO) test -count=1 $(ACCEPTANCE_FLAGS) -run '$(ACCEPTANCE_TESTS)' ./...
 
 .PHONY: vet
 vet:
@@ -195,6 +272,11 @@ vulncheck: ## Look for known vulnerabilities (asks vuln.go.dev; CI does not run 
 .PHONY: generate
 generate: ## Make the generated files anew.
 	@$(GO) generate $(PACKAGES)
+
+# State as the providers wrote it that ours succeed; make test compares them.
+.PHONY: fixtures
+fixtures: ## Write the fixtures of old Terraform state anew (needs terraform).
+	@cd test/sdkv2 && $(GO) generate .
 
 .PHONY: verify
 verify: generate ## Fail when generated files or go.mod are not what they should be.

@@ -1,0 +1,141 @@
+package sdkv2
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// patience is the longest that one program may take; what takes longer hangs.
+const patience = 3 * time.Minute
+
+// workspace is a folder with a configuration, and how Terraform is run in it.
+type workspace struct {
+	dir string
+	env []string
+}
+
+// open copies a fixture's folder. Nothing of the caller's environment but PATH and the
+// state of Terraform's plugins reaches the programs.
+func open(t *testing.T, fixture string) *workspace {
+	t.Helper()
+	w := &workspace{dir: t.TempDir()}
+	if err := os.CopyFS(w.dir, os.DirFS(filepath.Join("testdata", fixture))); err != nil {
+		t.Fatal(err)
+	}
+	w.env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir, "TMPDIR=/tmp", "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1",
+		"AWS_ACCESS_KEY_ID=FAKE", "AWS_SECRET_ACCESS_KEY=fake", "AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1",
+		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_EC2_METADATA_DISABLED=true",
+	}
+	return w
+}
+
+// providers makes Terraform take providers, by source, from folders: no registry is asked.
+func (w *workspace) providers(t *testing.T, folders map[string]string) {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("provider_installation {\n  dev_overrides {\n")
+	for source, folder := range folders {
+		fmt.Fprintf(&b, "    %q = %q\n", source, folder)
+	}
+	b.WriteString("  }\n}\n")
+	file := filepath.Join(t.TempDir(), "terraform.tfrc")
+	w.write(t, file, b.String())
+	w.env = append(w.env, "TF_CLI_CONFIG_FILE="+file)
+}
+
+// write a file; a relative name is in the workspace.
+func (w *workspace) write(t *testing.T, name, content string) {
+	t.Helper()
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(w.dir, name)
+	}
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *workspace) read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(w.dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// try runs a program in the workspace, and tells its exit code.
+func (w *workspace) try(t *testing.T, name string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir, cmd.Env = w.dir, w.env
+	var out, diagnostics bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &diagnostics
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		t.Fatalf("%s %s: %v", name, strings.Join(args, " "), err)
+	}
+	return out.String(), diagnostics.String(), cmd.ProcessState.ExitCode()
+}
+
+// run is try for what must succeed.
+func (w *workspace) run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	stdout, stderr, code := w.try(t, name, args...)
+	if code != 0 {
+		t.Fatalf("%s %s: exit code %d, want 0\n%s%s", name, strings.Join(args, " "), code, stdout, stderr)
+	}
+	return stdout
+}
+
+// built holds the folders of programs that were built already in this run.
+var built sync.Map
+
+// build programs of a module into a folder, once for all tests.
+func build(t *testing.T, module string, packages ...string) string {
+	t.Helper()
+	once, _ := built.LoadOrStore(module, sync.OnceValues(func() (string, error) {
+		dir, err := os.MkdirTemp("", "sdkv2-build-")
+		if err != nil {
+			return "", err
+		}
+		cmd := exec.Command("go", append([]string{"build", "-buildvcs=false", "-o", dir + "/"}, packages...)...)
+		cmd.Dir, cmd.Env = module, append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return dir, fmt.Errorf("building %s in %s: %w\n%s", packages, module, err, out)
+		}
+		return dir, nil
+	}))
+	dir, err := once.(func() (string, error))()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	built.Range(func(_, once any) bool {
+		if dir, _ := once.(func() (string, error))(); dir != "" {
+			_ = os.RemoveAll(dir)
+		}
+		return true
+	})
+	os.Exit(code)
+}
+
+// oldProviders is what builds the skeletons, and under what sources they go.
+func oldProviders(t *testing.T) map[string]string {
+	t.Helper()
+	dir := build(t, ".", "./cmd/...")
+	return map[string]string{"mumoshu/eksctl": dir, "mumoshu/helmfile": dir}
+}
