@@ -139,7 +139,7 @@ var rules = []rule{
 func ruleFor(pkg string) (r rule, ok bool) {
 	if forTestsOnly(pkg) && !within(pkg, "internal/awssim/...") {
 		if within(pkg, "test/...") {
-			return rule{pkg: pkg, ours: []string{module(pkg) + "/..."}, modules: []string{""}, why: "it is a module of its own, and knows nothing of ours"}, true
+			return rule{pkg: pkg, ours: []string{moduleBelowTest(pkg) + "/..."}, modules: []string{""}, why: "it is a module of its own, and knows nothing of ours"}, true
 		}
 		return rule{pkg: pkg, ours: all, modules: slices.Concat(aws, kubernetes, testTools), why: "it supports tests"}, true
 	}
@@ -150,8 +150,8 @@ func ruleFor(pkg string) (r rule, ok bool) {
 	return rules[i], true
 }
 
-// module of a package below test: its first two folders.
-func module(pkg string) string {
+// moduleBelowTest of a package: its first two folders.
+func moduleBelowTest(pkg string) string {
 	parts := strings.SplitN(pkg, "/", 3)
 	return strings.Join(parts[:min(2, len(parts))], "/")
 }
