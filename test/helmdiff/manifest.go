@@ -1,0 +1,104 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+type object = map[string]any
+
+// objects of a manifest by what helm-diff calls them: "namespace, name, Kind (version)".
+func objects(manifest, namespace string) (map[string]object, error) {
+	out := map[string]object{}
+	decoder := yaml.NewDecoder(strings.NewReader(manifest))
+	for {
+		var o object
+		if err := decoder.Decode(&o); errors.Is(err, io.EOF) {
+			return out, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("reading a manifest: %w", err)
+		}
+		if o != nil {
+			out[id(o, namespace)] = o
+		}
+	}
+}
+
+func id(o object, namespace string) string {
+	meta, _ := o["metadata"].(object)
+	ns, _ := meta["namespace"].(string)
+	return fmt.Sprintf("%s, %v, %v (%v)", cmp.Or(ns, namespace), meta["name"], o["kind"], o["apiVersion"])
+}
+
+// overlay replaces, in have, what is to stay by what is live of it: the fields that want
+// says something about.
+func overlay(ctx context.Context, have, want map[string]object) error {
+	for id, w := range want {
+		h, ok := have[id]
+		if !ok {
+			continue
+		}
+		live, found, err := get(ctx, w, strings.Split(id, ", ")[0])
+		if err != nil {
+			return err
+		}
+		if !found {
+			delete(have, id)
+			continue
+		}
+		// What the chart no longer says stays as it was installed: its removal is a change.
+		have[id], _ = project(live, h, w).(object)
+	}
+	return nil
+}
+
+// get what is live of an object.
+func get(ctx context.Context, o object, namespace string) (live object, found bool, err error) {
+	text, err := yaml.Marshal(o)
+	if err != nil {
+		return nil, false, fmt.Errorf("writing %v: %w", o["kind"], err)
+	}
+	kubectl := "kubectl"
+	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" {
+		kubectl = filepath.Join(dir, "kubectl")
+	}
+	cmd := exec.CommandContext(ctx, kubectl, "get", "--namespace", namespace, "--ignore-not-found", "-o", "yaml", "-f", "-")
+	cmd.Stdin = bytes.NewReader(text)
+	out, err := output(cmd)
+	if err != nil || strings.TrimSpace(out) == "" {
+		return nil, false, err
+	}
+	if err := yaml.Unmarshal([]byte(out), &live); err != nil {
+		return nil, false, fmt.Errorf("reading what kubectl printed: %w", err)
+	}
+	return live, true, nil
+}
+
+// project keeps of live what was installed or is wanted; other fields are the server's own.
+func project(live, installed, want any) any {
+	l, ok := live.(object)
+	w, wok := want.(object)
+	if !ok || !wok {
+		return live
+	}
+	i, _ := installed.(object)
+	out := object{}
+	for _, key := range slices.Concat(slices.Collect(maps.Keys(i)), slices.Collect(maps.Keys(w))) {
+		if v, ok := l[key]; ok {
+			out[key] = project(v, i[key], w[key])
+		}
+	}
+	return out
+}
