@@ -166,6 +166,7 @@ func forTestsOnly(pkg string) bool {
 func (r rule) forTests(pkg string) rule {
 	r.modules = slices.Concat(r.modules, testTools)
 	switch {
+	case within(pkg, "test/..."): // is no less from outside
 	case slices.Contains(pure, pkg) || pkg == "internal/fault":
 		r.ours = core
 	case within(pkg, "internal/awssim/..."):
@@ -247,6 +248,8 @@ func TestImportRulesCatchViolations(t *testing.T) {
 		"a router uses its SDK":                         {"internal/router/elbv2/x.go", "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2", ""},
 		"a router knows no metric source":               {"internal/router/elbv2/x.go", module + "/internal/metric/cloudwatch", "never another adapter"},
 		"routers share the text of marks":               {"internal/router/elbv2/x.go", module + "/internal/router/marktext", ""},
+		"a module of its own looks from outside":        {"test/terraform/x_test.go", module + "/internal/awssim", "knows nothing of ours"},
+		"a module of its own has packages":              {"test/sdkv2/cmd/x/main.go", module + "/test/sdkv2/old", ""},
 		"which knows no SDK":                            {"internal/router/marktext/x.go", "github.com/aws/aws-sdk-go-v2/aws", "marks into text"},
 		"a router knows no other":                       {"internal/router/elbv2/x.go", module + "/internal/router/route53", "never another adapter"},
 		"a metric source shares what all of them share": {"internal/metric/datadog/x.go", module + "/internal/metric", ""},
