@@ -15,6 +15,7 @@ resource "eksctl_courier_alb" %q {
   %s
   step_weight   = 50
   step_interval = "1s"
+  bake          = "2s"
   destination {
     target_group_arn = %q
     weight           = %d
@@ -81,7 +82,7 @@ func TestACourierMovesTrafficAndLosesNothing(t *testing.T) {
 func TestARuleOfSomebodyElseIsRefusedUnlessItIsToBeAdopted(t *testing.T) {
 	t.Parallel()
 	l := startLab(t)
-	f := l.folder(t, strings.Replace(l.this(0, 100, ""), "adopt = true", "", 1))
+	f := l.folder(t, l.courier("this", "priority = 10\nhosts = [\"other.example.com\"]", 0, 100, ""))
 	contains(t, f.fails(t, "apply", "-auto-approve").errors(), "adopt")
 	if m := mutations(l.calls(t)); len(m) != 0 && slices.Contains(m, "ModifyRule") {
 		t.Errorf("a foreign rule was written: %v", m)

@@ -255,22 +255,28 @@ func (l *lab) load(t *testing.T, rate int) (stop func() counts) {
 		if err := json.Unmarshal([]byte(r.stdout), &c); err != nil {
 			t.Fatalf("what the load counted: %v\n%s", err, r)
 		}
-		body := l.ask(t, http.MethodGet, "counters", "")
-		defer func() { _ = body.Close() }()
-		var all struct {
-			Listeners []struct{ Received, Answered uint64 }
-			Clusters  []struct{ Requests uint64 }
-		}
-		if err := json.NewDecoder(body).Decode(&all); err != nil {
-			t.Fatal(err)
-		}
-		for _, s := range all.Listeners {
-			c.Received, c.Answered = c.Received+s.Received, c.Answered+s.Answered
-		}
-		for _, s := range all.Clusters {
-			c.Targets += s.Requests
-		}
+		l.counted(t, &c)
 		return c
+	}
+}
+
+// counted adds what the load balancer and the targets counted since the load began.
+func (l *lab) counted(t *testing.T, c *counts) {
+	t.Helper()
+	body := l.ask(t, http.MethodGet, "counters", "")
+	defer func() { _ = body.Close() }()
+	var all struct {
+		Listeners []struct{ Received, Answered uint64 }
+		Clusters  []struct{ Requests uint64 }
+	}
+	if err := json.NewDecoder(body).Decode(&all); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all.Listeners {
+		c.Received, c.Answered = c.Received+s.Received, c.Answered+s.Answered
+	}
+	for _, s := range all.Clusters {
+		c.Targets += s.Requests
 	}
 }
 

@@ -1,0 +1,9 @@
+terraform {
+  required_providers {
+    helmfile = {
+      source = "norikae/helmfile"
+    }
+  }
+}
+
+provider "helmfile" {}
