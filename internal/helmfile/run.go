@@ -1,0 +1,191 @@
+package helmfile
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+)
+
+// DefaultGrace is how long a program that was interrupted may take to end.
+const DefaultGrace = 30 * time.Second
+
+const (
+	maxOutput = 256 << 10 // bytes of each output that are kept
+	lastLines = 15        // are quoted in errors
+)
+
+// output of a program, without secrets.
+type output struct {
+	stdout string
+	both   string // stdout and stderr, by lines, as they came
+}
+
+func (r Runner) run(ctx context.Context, f *files, line func(string), args []string) (output, error) {
+	if f.spec.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, f.spec.Timeout, fmt.Errorf("it took longer than %s", f.spec.Timeout))
+		defer cancel()
+	}
+	var mu sync.Mutex
+	both := &tail{}
+	stdout := &lines{mu: &mu, scrub: f.scrub, each: line, tails: []*tail{{}, both}}
+	stderr := &lines{mu: &mu, scrub: f.scrub, each: line, tails: []*tail{both}}
+	cmd := exec.CommandContext(ctx, f.spec.Binary, args...) //nolint:gosec // G204: the program that the user named, and no shell is between
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = f.spec.WorkingDirectory, f.env, stdout, stderr
+	ownGroup(cmd)
+	cmd.Cancel = func() error { return interrupt(cmd) }
+	cmd.WaitDelay = cmp.Or(r.Grace, DefaultGrace)
+	if err := cmd.Start(); err != nil {
+		return output{}, f.startError(err)
+	}
+	err := cmd.Wait()
+	if ctx.Err() != nil || errors.Is(err, exec.ErrWaitDelay) {
+		kill(cmd) // helm, and what else it left behind
+	}
+	stdout.flush()
+	stderr.flush()
+	out := output{stdout: stdout.tails[0].String(), both: both.String()}
+	if err == nil {
+		return out, nil
+	}
+	return out, &ExitError{Code: cmd.ProcessState.ExitCode(), cause: cmp.Or(context.Cause(ctx), err), last: lastOf(out.both), hint: f.hint(out.both)}
+}
+
+func (f *files) startError(err error) error {
+	dir := f.spec.WorkingDirectory
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return fmt.Errorf("helmfile is not there: binary = %q is not on PATH: install helmfile, set binary to its path, or set version and it is fetched", f.spec.Binary)
+	case dir != "" && errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Stat(dir); err != nil {
+			return fmt.Errorf("working_directory = %q: there is no such folder: create it, or correct the path", dir)
+		}
+	}
+	return fmt.Errorf("starting helmfile: %w", err)
+}
+
+// ExitError is a run of helmfile that did not succeed.
+type ExitError struct {
+	Code  int // exit status; -1: a signal ended it
+	cause error
+	last  string
+	hint  string
+}
+
+func (e *ExitError) Error() string {
+	text := fmt.Sprintf("helmfile did not succeed (%v)", e.cause)
+	if e.hint != "" {
+		text += ": " + e.hint
+	}
+	if e.last != "" {
+		text += "; its last words:\n" + e.last
+	}
+	return text
+}
+
+func (e *ExitError) Unwrap() error { return e.cause }
+
+// hint says what to do about errors that helmfile does not explain.
+func (f *files) hint(out string) string {
+	path := f.near(f.spec.Path)
+	if f.spec.Path != "" && f.spec.Content == "" && !strings.HasSuffix(path, ".gotmpl") {
+		//nolint:gosec // G304: the file that the user named
+		if text, err := os.ReadFile(path); err == nil && bytes.Contains(text, []byte("{{")) {
+			return fmt.Sprintf("path = %q has template expressions ({{ … }}), but helmfile v1 renders only files whose name ends in .gotmpl: rename it to %s.gotmpl", f.spec.Path, f.spec.Path)
+		}
+	}
+	for _, h := range []struct{ sign, hint string }{
+		{"cannot be defined within the same YAML part", "helmfile v1 wants environments and releases in different parts: put a line with --- between them"},
+		{`unknown command "diff"`, "helm's plugin diff is not installed: run `helm plugin install https://github.com/databus23/helm-diff`, or set helm_diff_version and it is fetched"},
+		{"plugin diff not installed", "helm's plugin diff is not installed: run `helm plugin install https://github.com/databus23/helm-diff`, or set helm_diff_version and it is fetched"},
+		{"no releases found that matches", "no release is selected: correct selector, selectors or environment"},
+		{"no state file found", "there is no helmfile: set content, path or working_directory"},
+		{"helm\": executable file not found", "helm is not on PATH: set helm_binary to its path, or set helm_version and it is fetched"},
+	} {
+		if strings.Contains(out, h.sign) {
+			return h.hint
+		}
+	}
+	return ""
+}
+
+// lastOf are the last lines of a text.
+func lastOf(text string) string {
+	all := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(all[max(0, len(all)-lastLines):], "\n")
+}
+
+// lines takes one output of a program, line by line.
+type lines struct {
+	mu    *sync.Mutex // of both outputs
+	scrub *scrubber
+	each  func(string)
+	part  []byte // of a line that has no end yet
+	tails []*tail
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.part = append(l.part, p...)
+	for {
+		i := bytes.IndexByte(l.part, '\n')
+		if i < 0 {
+			return len(p), nil
+		}
+		l.line(l.part[:i])
+		l.part = l.part[i+1:]
+	}
+}
+
+func (l *lines) flush() {
+	if len(l.part) > 0 {
+		l.line(l.part)
+		l.part = nil
+	}
+}
+
+func (l *lines) line(b []byte) {
+	s := l.scrub.clean(strings.ToValidUTF8(strings.TrimRight(string(b), "\r"), "\uFFFD"))
+	for _, t := range l.tails {
+		t.add(s)
+	}
+	if l.each != nil {
+		l.each(s)
+	}
+}
+
+// tail keeps the last whole lines, at most maxOutput bytes of them.
+type tail struct {
+	lines []string
+	size  int // bytes of lines, with their ends
+	left  int // bytes that were left out
+}
+
+func (t *tail) add(s string) {
+	t.lines = append(t.lines, s)
+	t.size += len(s) + 1
+	for t.size > maxOutput {
+		n := len(t.lines[0]) + 1
+		t.size, t.left, t.lines = t.size-n, t.left+n, t.lines[1:]
+	}
+}
+
+func (t *tail) String() string {
+	if len(t.lines) == 0 {
+		return ""
+	}
+	s := strings.Join(t.lines, "\n") + "\n"
+	if t.left > 0 {
+		return fmt.Sprintf("(%d bytes before this are left out)\n", t.left) + s
+	}
+	return s
+}
