@@ -151,3 +151,6 @@ func (c *Config) Names() []string {
 	slices.Sort(out)
 	return out
 }
+
+// Section is the YAML of a top-level key; "": there is none.
+func (c *Config) Section(key string) string { return c.sections[key] }

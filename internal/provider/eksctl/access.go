@@ -1,0 +1,210 @@
+package eksctl
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+)
+
+const masters = "system:masters"
+
+// entry is a mapping as an access entry; ok is false where EKS has none for it: groups
+// and names of its own are for nodes.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
+func (m mapping) entry() (e AccessEntry, ok bool) {
+	e = AccessEntry{Principal: m.ARN, Username: m.Username}
+	for _, g := range m.Groups {
+		switch {
+		case g == masters:
+			e.Admin = true
+		case strings.HasPrefix(g, "system:"):
+			return e, false
+		default:
+			e.Groups = append(e.Groups, g)
+		}
+	}
+	for _, prefix := range []string{"system:", "eks:", "aws:", "amazon:", "iam:"} {
+		if strings.HasPrefix(m.Username, prefix) {
+			return e, false
+		}
+	}
+	return e, true
+}
+
+// mapping of an access entry.
+func (e AccessEntry) mapping() mapping {
+	m := mapping{ARN: e.Principal, Username: e.Username, Groups: slices.Clone(e.Groups)}
+	if e.Admin {
+		m.Groups = append(m.Groups, masters)
+	}
+	if m.Groups == nil {
+		m.Groups = []string{}
+	}
+	return m
+}
+
+// putMappings makes the mappings of m what they should be, and takes away those that only
+// state had.
+func (r *clusterResource) putMappings(ctx context.Context, s *session, m, state *clusterModel, c Cluster, diags *diag.Diagnostics) error {
+	var was []mapping
+	if state != nil {
+		was = state.mappings(ctx, diags)
+	}
+	want := m.mappings(ctx, diags)
+	for _, x := range want {
+		if slices.ContainsFunc(was, x.same) {
+			continue
+		}
+		replaced := slices.ContainsFunc(was, func(o mapping) bool { return o.ARN == x.ARN })
+		if err := s.putMapping(ctx, c, x, replaced); err != nil {
+			return fmt.Errorf("giving %s access (iam_identity_mapping): %w", x.ARN, err)
+		}
+	}
+	for _, x := range was {
+		if slices.ContainsFunc(want, func(o mapping) bool { return o.ARN == x.ARN }) {
+			continue
+		}
+		if err := s.deleteMapping(ctx, c, x); err != nil {
+			return fmt.Errorf("taking access from %s (iam_identity_mapping): %w", x.ARN, err)
+		}
+	}
+	return nil
+}
+
+func (s *session) putMapping(ctx context.Context, c Cluster, m mapping, replaced bool) error {
+	e, ok := m.entry()
+	switch {
+	case ok && c.hasEntries():
+		return s.config.Clusters.PutAccessEntry(ctx, s.conn, c.Name, e)
+	case !c.hasConfigMap():
+		return fmt.Errorf("the cluster's authentication mode is %s, whose access entries have no groups %q for the user %q: "+
+			"only %s may begin with system:; give other groups, or set accessConfig.authenticationMode: API_AND_CONFIG_MAP in spec",
+			c.AuthMode, m.Groups, m.Username, masters)
+	}
+	if replaced {
+		if err := s.deleteConfigMapping(ctx, c, m.ARN); err != nil {
+			return err
+		}
+	}
+	args := []string{"create", "iamidentitymapping", "--cluster", c.Name, "--region", s.conn.Region, "--arn", m.ARN, "--username", m.Username}
+	for _, g := range m.Groups {
+		args = append(args, "--group", g)
+	}
+	return s.run(ctx, "", append(args, "--color=false")...)
+}
+
+func (s *session) deleteMapping(ctx context.Context, c Cluster, m mapping) error {
+	if c.hasEntries() {
+		if err := s.config.Clusters.DeleteAccessEntry(ctx, s.conn, c.Name, m.ARN); err != nil {
+			return err
+		}
+	}
+	if _, ok := m.entry(); ok && c.hasEntries() {
+		return nil
+	}
+	return s.deleteConfigMapping(ctx, c, m.ARN)
+}
+
+func (s *session) deleteConfigMapping(ctx context.Context, c Cluster, arn string) error {
+	return s.run(ctx, "", "delete", "iamidentitymapping", "--cluster", c.Name, "--region", s.conn.Region, "--arn", arn, "--all", "--color=false")
+}
+
+// readMappings puts the live form of the state's mappings into m, so that what somebody
+// changed or took away shows as a difference.
+func (r *clusterResource) readMappings(ctx context.Context, s *session, m *clusterModel, c Cluster, diags *diag.Diagnostics) {
+	mine := m.mappings(ctx, diags)
+	live := s.liveMappings(ctx, c, mine, diags)
+	if diags.HasError() || live == nil {
+		return
+	}
+	m.Auth = mappingSet(ctx, live, diags)
+	if len(mine) == 0 {
+		return
+	}
+	kept := []mapping{}
+	for _, x := range mine {
+		i := slices.IndexFunc(live, func(o mapping) bool { return o.ARN == x.ARN })
+		switch {
+		case i < 0:
+		case live[i].same(x):
+			kept = append(kept, x) // in the user's order of groups
+		default:
+			kept = append(kept, live[i])
+		}
+	}
+	m.Mappings = mappingSet(ctx, kept, diags)
+}
+
+// liveMappings are those of the access entries, and of aws-auth where it counts: in a
+// cluster that has no entries, or where one of mine is not among them. nil: they could
+// not be read, and the state's stay.
+func (s *session) liveMappings(ctx context.Context, c Cluster, mine []mapping, diags *diag.Diagnostics) []mapping {
+	live := []mapping{}
+	if c.Endpoint == "" {
+		return live
+	}
+	if c.hasEntries() {
+		entries, err := s.config.Clusters.AccessEntries(ctx, s.conn, c.Name)
+		if err != nil {
+			diags.AddError("The access entries cannot be read", why(err, "create"))
+			return nil
+		}
+		for _, e := range entries {
+			live = append(live, e.mapping())
+		}
+	}
+	all := !slices.ContainsFunc(mine, func(x mapping) bool {
+		return !slices.ContainsFunc(live, func(o mapping) bool { return o.ARN == x.ARN })
+	})
+	if !c.hasConfigMap() || (len(mine) == 0 || all) {
+		return live
+	}
+	more, err := s.configMappings(ctx, c)
+	if err != nil {
+		diags.AddAttributeWarning(path.Root("iam_identity_mapping"), "aws-auth cannot be read", why(err, "create")+"\n\nThe state keeps what it had.")
+		return nil
+	}
+	for _, x := range more {
+		if !slices.ContainsFunc(live, func(o mapping) bool { return o.ARN == x.ARN }) {
+			live = append(live, x)
+		}
+	}
+	return live
+}
+
+// configMappings asks eksctl for the mappings of aws-auth.
+func (s *session) configMappings(ctx context.Context, c Cluster) ([]mapping, error) {
+	out, err := s.ask(ctx, "", "get", "iamidentitymapping", "--cluster", c.Name, "--region", s.conn.Region, "--output", "json", "--color=false")
+	if err != nil {
+		return nil, err
+	}
+	var found []struct {
+		RoleARN  string   `json:"rolearn"`
+		UserARN  string   `json:"userarn"`
+		Username string   `json:"username"`
+		Groups   []string `json:"groups"`
+	}
+	start := strings.IndexByte(out, '[')
+	if start < 0 {
+		return nil, nil
+	}
+	if err := json.NewDecoder(strings.NewReader(out[start:])).Decode(&found); err != nil {
+		return nil, fmt.Errorf("reading the mappings that eksctl listed: %w", err)
+	}
+	var all []mapping
+	for _, f := range found {
+		m := mapping{ARN: or(f.RoleARN, f.UserARN), Username: f.Username, Groups: f.Groups}
+		if m.Groups == nil {
+			m.Groups = []string{}
+		}
+		if m.ARN != "" {
+			all = append(all, m)
+		}
+	}
+	return all, nil
+}

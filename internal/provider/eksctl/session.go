@@ -1,0 +1,127 @@
+package eksctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
+
+	"github.com/norikae/norikae/internal/eksctl"
+	"github.com/norikae/norikae/internal/provider/connection"
+)
+
+// maxOutput of all runs of one operation, in bytes, that the state keeps.
+const maxOutput = 64 << 10
+
+// cleanup is how long a look at what is live may take after an operation was interrupted.
+const cleanup = 30 * time.Second
+
+// session is one operation on one cluster.
+type session struct {
+	config Config
+	conn   connection.Connection
+	// program says which eksctl is run: a version to fetch, or a path or name.
+	program program
+	binary  string // "": not looked for yet
+	env     []string
+	output  strings.Builder
+}
+
+type program struct{ bin, version string }
+
+// base of a resource: the provider's data, once it is configured.
+type base struct{ data *Data }
+
+func (b *base) configure(raw any, diags *diag.Diagnostics) {
+	if raw == nil { // the provider is not configured yet, at validation
+		return
+	}
+	d, ok := raw.(*Data)
+	if !ok {
+		diags.AddError("Another provider's data", fmt.Sprintf("The provider gave %T. This is a bug of the provider; please report it.", raw))
+		return
+	}
+	b.data = d
+}
+
+func (b *base) session(c connection.Connection, p program) *session {
+	return &session{config: b.data.config, conn: c.Or(b.data.connection), program: p}
+}
+
+// prepare finds the program and the credentials; it does so once.
+func (s *session) prepare(ctx context.Context) error {
+	if s.binary != "" {
+		return nil
+	}
+	binary := s.program.bin
+	if s.program.version != "" {
+		var err error
+		if binary, err = s.config.Releases.Eksctl(ctx, s.program.version); err != nil {
+			return fmt.Errorf("fetching eksctl %s (eksctl_version): %w", s.program.version, err)
+		}
+	}
+	vars, err := s.config.Credentials.Variables(ctx, s.conn)
+	if err != nil {
+		return fmt.Errorf("getting AWS credentials for eksctl: %w", err)
+	}
+	s.binary, s.env = binary, eksctl.Environment(s.config.Environ, vars)
+	return nil
+}
+
+// run eksctl; its output goes to the log, line by line, and is kept.
+func (s *session) run(ctx context.Context, stdin string, args ...string) error {
+	_, err := s.ask(ctx, stdin, args...)
+	return err
+}
+
+func (s *session) ask(ctx context.Context, stdin string, args ...string) (string, error) {
+	if err := s.prepare(ctx); err != nil {
+		return "", err
+	}
+	c := eksctl.Command{Binary: s.binary, Args: args, Env: s.env, Line: func(line string) { tflog.Info(ctx, "eksctl", map[string]any{"line": line}) }}
+	if stdin != "" {
+		c.Stdin = []byte(stdin)
+	}
+	tflog.Info(ctx, "running eksctl", map[string]any{"args": strings.Join(args, " ")})
+	out, err := s.config.Eksctl.Run(ctx, c)
+	s.output.WriteString(out)
+	return out, err
+}
+
+// said is the end of what eksctl said.
+func (s *session) said() string {
+	out := s.output.String()
+	if len(out) <= maxOutput {
+		return out
+	}
+	out = out[len(out)-maxOutput:]
+	if i := strings.IndexByte(out, '\n'); i >= 0 {
+		out = out[i+1:]
+	}
+	return out
+}
+
+// afterwards is a context for looking at what is live, though ctx may have ended.
+func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), cleanup)
+}
+
+// why an operation ended early, and what to do about it.
+func why(err error, operation string) string {
+	text := upper(err.Error()) + "."
+	if errors.Is(err, context.DeadlineExceeded) {
+		text += fmt.Sprintf("\n\nIt took longer than timeouts.%s allows; raise it, for example timeouts { %s = \"90m\" }.", operation, operation)
+	}
+	return text
+}
+
+func upper(s string) string {
+	if s == "" || strings.HasPrefix(s, "eksctl ") {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
