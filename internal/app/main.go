@@ -28,6 +28,7 @@ func Command(env Environment) *cobra.Command { return cli.New(deps(env)) }
 func deps(env Environment) cli.Deps {
 	return cli.Deps{
 		Open:     opener(env),
+		Look:     looker(env),
 		Fleets:   fleets(env),
 		Commands: []*cobra.Command{labcli.New(env.Getenv), demoCommand(env.Version), controllerCommand(env), eksCommand(env)},
 		Getenv:   env.Getenv,

@@ -71,6 +71,9 @@ func Build(ctx context.Context, env Environment, ts *v1alpha1.TrafficShift) (Par
 // buildRoute makes the parts without the analyzer: enough to look at the route and to
 // leave a word on it, for those who have no access to the metrics.
 func buildRoute(ctx context.Context, env Environment, ts *v1alpha1.TrafficShift) (Parts, *builder, error) {
+	if err := inLab(env); err != nil {
+		return Parts{}, nil, err
+	}
 	timing, err := manifest.EnvTiming(env.Getenv)
 	if err != nil {
 		return Parts{}, nil, err

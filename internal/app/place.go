@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	r53 "github.com/aws/aws-sdk-go-v2/service/route53"
@@ -108,6 +109,45 @@ func (p *Place) String() string {
 		return p.name.String()
 	}
 	return p.rule.String()
+}
+
+// looker finds routes for those who have no manifest.
+func looker(env Environment) func(context.Context, cli.Where) (cli.Place, error) {
+	return func(ctx context.Context, w cli.Where) (cli.Place, error) {
+		r, err := routeAt(w)
+		if err != nil {
+			return nil, err
+		}
+		p, err := Look(ctx, env, v1alpha1.AWS{}, r)
+		if err != nil {
+			return nil, err
+		}
+		return p, nil
+	}
+}
+
+// routeAt is how a kind of norikae.dev names a route.
+func routeAt(w cli.Where) (v1alpha1.Route, error) {
+	switch {
+	case w.HostedZoneID != "":
+		return v1alpha1.Route{Route53: &v1alpha1.Route53Route{HostedZoneID: w.HostedZoneID, Name: w.Name}}, nil
+	case w.RuleARN != "":
+		if _, err := arn.ParseRule(w.RuleARN); err != nil {
+			return v1alpha1.Route{}, fmt.Errorf("--rule: %w", err)
+		}
+		return v1alpha1.Route{ALB: &v1alpha1.ALBRoute{RuleARN: w.RuleARN}}, nil
+	}
+	l, err := arn.ParseListener(w.ListenerARN)
+	switch {
+	case err != nil:
+		return v1alpha1.Route{}, fmt.Errorf("--listener: %w", err)
+	case w.Priority != 0:
+		return v1alpha1.Route{ALB: &v1alpha1.ALBRoute{ListenerARN: w.ListenerARN, Rule: &v1alpha1.ALBRule{Priority: w.Priority}}}, nil
+	case l.LoadBalancer.Type == arn.Network:
+		return v1alpha1.Route{NLB: &v1alpha1.NLBRoute{ListenerARN: w.ListenerARN}}, nil
+	default:
+		return v1alpha1.Route{ALB: &v1alpha1.ALBRoute{ListenerARN: w.ListenerARN, Default: true}}, nil
+	}
 }
 
 // declaredRule declares a rule as it is.

@@ -20,6 +20,8 @@ type Deps struct {
 	// Open connects a valid manifest to where its traffic is decided. The Run is
 	// closed by the command line if it is an io.Closer.
 	Open func(ctx context.Context, ts *v1alpha1.TrafficShift, o OpenOptions) (Run, error)
+	// Look finds a route that no manifest declares.
+	Look func(ctx context.Context, w Where) (Place, error)
 	// Fleets connects ClusterSets to their AWS and Argo CD.
 	Fleets func(ctx context.Context, o FleetOptions) ([]Fleet, error)
 	// Commands are added as they are (lab, demo).
@@ -94,6 +96,7 @@ type session struct {
 	output   string // -o
 	logLevel string
 	file     string // -f
+	where    Where  // in place of -f
 }
 
 // New makes the root command. Its RunE functions return errors that Main turns into

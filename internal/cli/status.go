@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,8 +18,15 @@ func (s *session) statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Show the live weights, and the unfinished shift if there is one",
 		Example: `  norikae status -f shift.yaml
-  norikae status -f shift.yaml -o json | jq .live.split`,
+  norikae status -f shift.yaml -o json | jq .live.split
+  norikae status --rule "$RULE_ARN"          # of a shift that Terraform runs
+  norikae status --hosted-zone Z0123456789ABCDEFGHIJ --name api.example.com`,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if placed, err := s.placed(cmd); err != nil {
+				return err
+			} else if placed {
+				return s.statusAt(cmd.Context())
+			}
 			d, run, err := s.open(cmd, s.err, true)
 			if err != nil {
 				return err
@@ -34,7 +42,9 @@ func (s *session) statusCommand() *cobra.Command {
 			return s.print([]byte(statusText(d.spec, d.names, st, time.Now())))
 		},
 	}
+	cmd.Long = cmd.Short + "."
 	s.fileFlag(cmd)
+	s.placeFlags(cmd)
 	return cmd
 }
 
@@ -124,7 +134,8 @@ func (s *session) approveCommand() *cobra.Command {
 		Use:   "approve",
 		Short: "Approve the step whose weights are live, so that its pause ends",
 		Example: `  norikae approve -f shift.yaml
-  norikae approve -f shift.yaml -o json`,
+  norikae approve -f shift.yaml -o json
+  norikae approve --rule "$RULE_ARN"`,
 	})
 }
 
@@ -133,7 +144,8 @@ func (s *session) promoteCommand() *cobra.Command {
 		Use:   "promote",
 		Short: "Skip all pauses from here on, but no verdict",
 		Example: `  norikae promote -f shift.yaml
-  norikae promote -f shift.yaml -o json`,
+  norikae promote -f shift.yaml -o json
+  norikae promote --rule "$RULE_ARN"`,
 	})
 }
 
@@ -142,7 +154,10 @@ func (s *session) abortCommand() *cobra.Command {
 		Use:   "abort",
 		Short: "Roll the unfinished shift back to the weights from before",
 		Example: `  norikae abort -f shift.yaml
-  norikae abort -f shift.yaml && norikae status -f shift.yaml`,
+  norikae abort -f shift.yaml && norikae status -f shift.yaml
+  norikae abort --rule "$RULE_ARN"                       # of a shift that Terraform runs
+  norikae abort --listener "$LISTENER_ARN" --priority 10
+  norikae abort --hosted-zone Z0123456789ABCDEFGHIJ --name api.example.com`,
 	})
 }
 
@@ -152,6 +167,11 @@ func (s *session) signalCommand(kind shift.SignalKind, cmd *cobra.Command) *cobr
 The word is left on the route, where the run that drives the shift finds it, on whatever
 machine it runs.`
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		if placed, err := s.placed(cmd); err != nil {
+			return err
+		} else if placed {
+			return s.signalAt(cmd.Context(), kind)
+		}
 		d, run, err := s.open(cmd, s.err, true)
 		if err != nil {
 			return err
@@ -161,24 +181,31 @@ machine it runs.`
 		if err != nil {
 			return err
 		}
-		mark, signal := *st.Mark, shift.Signal{Kind: kind, Step: -1}
+		signal := shift.Signal{Kind: kind, Step: -1}
 		if kind == shift.SignalApprove {
 			if signal.Step, err = waiting(d.spec, st); err != nil {
 				return err
 			}
 		}
-		send := func(ctx context.Context) error { return run.Signal(ctx, signal) }
-		if _, err := asking(cmd.Context(), s, "still writing the word to the route", nothing(send)); err != nil {
-			return fmt.Errorf("telling the shift %q to %s: %w", mark.Name, kind, err)
-		}
-		out := signalled{Route: st.Route, Shift: mark.Name, Signal: signal, Owner: mark.Lease.Owner, Driven: mark.Lease.Expires.After(time.Now())}
-		if s.json() {
-			return s.printJSON(out)
-		}
-		return s.print([]byte(signalText(out)))
+		return s.signal(cmd.Context(), run, st, signal)
 	}
 	s.fileFlag(cmd)
+	s.placeFlags(cmd)
 	return cmd
+}
+
+// signal leaves a word for the shift whose mark is in st, and says so.
+func (s *session) signal(ctx context.Context, at Place, st Status, signal shift.Signal) error {
+	mark := *st.Mark
+	send := func(ctx context.Context) error { return at.Signal(ctx, signal) }
+	if _, err := asking(ctx, s, "still writing the word to the route", nothing(send)); err != nil {
+		return fmt.Errorf("telling the shift %q to %s: %w", mark.Name, signal.Kind, err)
+	}
+	out := signalled{Route: st.Route, Shift: mark.Name, Signal: signal, Owner: mark.Lease.Owner, Driven: mark.Lease.Expires.After(time.Now())}
+	if s.json() {
+		return s.printJSON(out)
+	}
+	return s.print([]byte(signalText(out)))
 }
 
 // word of a signal: "abort", "approve step 2".
@@ -194,7 +221,7 @@ func signalText(o signalled) string {
 	if o.Driven {
 		return text + fmt.Sprintf("%s drives it and will act on it within seconds\n", clean(o.Owner))
 	}
-	return text + "nobody drives it now: run `norikae resume` with its manifest to carry it out\n"
+	return text + "nobody drives it now: run `norikae resume` with its manifest, or `terraform apply`, to carry it out\n"
 }
 
 // waiting is the index of the step that an approval is for: the one whose weights are
@@ -231,12 +258,14 @@ func (s *session) unfinished(ctx context.Context, d declared, run Run, kind shif
 		return st, fmt.Errorf("reading the status of %q: %w", d.spec.Name, err)
 	}
 	if st.Mark == nil {
-		what := string(kind)
-		if what == "" {
-			what = "resume"
-		}
-		live := "Live: " + namer(d.names).split(st.Live.Split) + ". "
-		return st, hinted(errors.New("there is nothing to "+what+": no shift is unfinished on "+clean(st.Route)), live+"`norikae shift` starts one.")
+		return st, nothingTo(kind, st, d.names)
 	}
 	return st, nil
+}
+
+// nothingTo do with a route that no shift is unfinished on.
+func nothingTo(kind shift.SignalKind, st Status, names namer) error {
+	what := cmp.Or(string(kind), "resume")
+	live := "Live: " + names.split(st.Live.Split) + ". "
+	return hinted(errors.New("there is nothing to "+what+": no shift is unfinished on "+clean(st.Route)), live+"`norikae shift` starts one.")
 }
