@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -82,7 +83,8 @@ func (r *record) change(ctx context.Context, action r53types.ChangeAction, zone 
 	if err != nil {
 		return err
 	}
-	return route53.NewResourceRecordSetsChangedWaiter(r.route53).Wait(ctx, &route53.GetChangeInput{Id: out.ChangeInfo.Id}, insync)
+	often := func(o *route53.ResourceRecordSetsChangedWaiterOptions) { o.MinDelay = 200 * time.Millisecond }
+	return route53.NewResourceRecordSetsChangedWaiter(r.route53, often).Wait(ctx, &route53.GetChangeInput{Id: out.ChangeInfo.Id}, insync)
 }
 
 // live is the record set as it is; nil: there is none.
