@@ -273,6 +273,11 @@ vulncheck: ## Look for known vulnerabilities (asks vuln.go.dev; CI does not run 
 generate: ## Make the generated files anew.
 	@$(GO) generate $(PACKAGES)
 
+# From their schemas and examples/terraform; nothing is downloaded.
+.PHONY: provider-docs
+provider-docs: providers $(TERRAFORM) ## Write the pages of the Terraform providers, docs/terraform, anew.
+	@for p in $(PROVIDERS); do GO=$(GO) tools/providerdocs/generate.sh $$p bin $(TERRAFORM) || exit 1; done
+
 # State as the providers wrote it that ours succeed; make test compares them.
 .PHONY: fixtures
 fixtures: ## Write the fixtures of old Terraform state anew (needs terraform).
