@@ -181,7 +181,7 @@ func TestARunningApplyIsAbortedFromElsewhere(t *testing.T) {
 	f := l.adopted(t, "")
 	f.write(t, l.slowly(0, 100, ""))
 	p := l.shifting(t, f)
-	if r := l.norikae(t, "abort", l.RuleARN); r.code != 0 {
+	if r := l.norikae(t, "abort", "--rule", l.RuleARN); r.code != 0 {
 		t.Fatalf("norikae abort: %d\n%s", r.code, r)
 	}
 	r := p.wait(t)
@@ -205,7 +205,7 @@ func TestARunningApplyIsApprovedFromElsewhere(t *testing.T) {
 	p := l.shifting(t, f)
 	var said result
 	until(t, "an approval is taken", func() bool {
-		said = l.norikae(t, "approve", l.RuleARN)
+		said = l.norikae(t, "approve", "--rule", l.RuleARN)
 		return said.code == 0
 	})
 	if r := p.wait(t); r.code != 0 {
