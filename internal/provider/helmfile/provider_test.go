@@ -1,0 +1,213 @@
+package helmfile
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/norikae/norikae/internal/helmfile"
+	"github.com/norikae/norikae/internal/provider/connection"
+)
+
+// stub is a cluster that has what was applied last.
+type stub struct {
+	installed string // content
+	calls     []string
+	diffs     int
+	fail      error // of the next apply
+	spec      helmfile.Spec
+}
+
+func (s *stub) Diff(_ context.Context, spec helmfile.Spec) (helmfile.Difference, error) {
+	s.diffs++
+	s.spec = spec
+	if s.installed == spec.Content {
+		return helmfile.Difference{}, nil
+	}
+	// Like a chart that makes up a value at each rendering.
+	return helmfile.Difference{Output: strings.Repeat("+ something\n", s.diffs), Changed: true}, nil
+}
+
+func (s *stub) Apply(_ context.Context, spec helmfile.Spec) (string, error) {
+	s.calls, s.spec = append(s.calls, "apply"), spec
+	if err := s.fail; err != nil {
+		s.fail = nil
+		return "", err
+	}
+	s.installed = spec.Content
+	return "applied\n", nil
+}
+
+func (s *stub) Destroy(_ context.Context, spec helmfile.Spec) (string, error) {
+	s.calls, s.spec = append(s.calls, "destroy"), spec
+	return "", s.fail
+}
+
+func (s *stub) Path(_ context.Context, program, version string) (string, error) {
+	if version == "0.0.0" {
+		return "", errors.New("there is no such release")
+	}
+	return "/cache/" + program + "-" + version, nil
+}
+
+func (s *stub) Environment(_ context.Context, c connection.Connection) (map[string]string, error) {
+	return map[string]string{"AWS_REGION": c.Region, "AWS_SESSION_TOKEN": c.AssumeRole.RoleARN}, nil
+}
+
+func (s *stub) ports() Ports { return Ports{Runner: s, Releases: s, Credentials: s} }
+
+func TestAReleaseSetIsPlannedAppliedAndThenSettled(t *testing.T) {
+	s := &stub{}
+	c := newCore(t, "helmfile_release_set", s.ports())
+	v := values{"kubeconfig": "", "content": "releases: []"}
+	plan := c.mustPlan(c.none(), v)
+	if got := c.text(plan.value, "diff_output"); got != "+ something\n" {
+		t.Errorf("diff_output is planned as %q", got)
+	}
+	state, problem := c.apply(plan, v) // checks that the second plan says the same
+	if problem != "" || c.text(state, "apply_output") != "applied\n" || c.text(state, "error") != "" {
+		t.Errorf("the state is %s, %s", state, problem)
+	}
+	state = c.refresh(state)
+	if again := c.mustPlan(state, v); !again.empty() {
+		t.Errorf("the next plan is not empty: %s → %s", state, again.value)
+	}
+	state = c.mustApply(state, with(v, values{"content": "releases: [] # other"}))
+	s.installed = "something else" // by hand
+	drifted := c.refresh(state)
+	if plan := c.mustPlan(drifted, with(v, values{"content": "releases: [] # other"})); plan.empty() || c.text(plan.value, "diff_output") == "" {
+		t.Errorf("drift is planned as %s", plan.value)
+	}
+	if state, problem := c.destroy(state); problem != "" || !state.IsNull() {
+		t.Errorf("destroying gave %s, %s", state, problem)
+	}
+	if diff := cmp.Diff([]string{"apply", "apply", "destroy"}, s.calls); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
+
+func TestAFailedApplyLeavesWork(t *testing.T) {
+	s := &stub{fail: errors.New("the chart is broken")}
+	c := newCore(t, "helmfile_release_set", s.ports())
+	v := values{"kubeconfig": "", "content": "releases: []"}
+	state, problem := c.apply(c.mustPlan(c.none(), v), v)
+	if !strings.Contains(problem, "the chart is broken") || !state.IsNull() {
+		t.Errorf("a failed create gave the state %s, and said %s", state, problem)
+	}
+	state = c.mustApply(c.none(), v)
+	s.fail = errors.New("it is broken again")
+	next := with(v, values{"content": "releases: [] # other"})
+	state, problem = c.apply(c.mustPlan(state, next), next)
+	if problem == "" || c.text(state, "content") != "releases: []" || !strings.Contains(c.text(state, "error"), "it is broken again") {
+		t.Errorf("a failed update gave the state %s, and said %s", state, problem)
+	}
+	// Even when the configuration is what it was, and helmfile sees no difference.
+	plan := c.mustPlan(c.refresh(state), v)
+	if plan.empty() {
+		t.Error("the plan after a failure is empty")
+	}
+	if state, problem = c.apply(plan, v); problem != "" || c.text(state, "error") != "" {
+		t.Errorf("the state is %s, %s", state, problem)
+	}
+}
+
+func TestWhatIsNotThereYetIsPlannedAsUnknown(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "later")
+	for name, v := range map[string]values{
+		"a kubeconfig that another resource writes":     {"kubeconfig": missing, "content": "x: 1"},
+		"a kubeconfig whose name is not known":          {"kubeconfig": unknown{}, "content": "x: 1"},
+		"a file that is named for that, and is missing": {"kubeconfig": "", "content": "x: 1", "skip_diff_on_missing_files": []string{missing}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &stub{}
+			c := newCore(t, "helmfile_release_set", s.ports())
+			plan := c.mustPlan(c.none(), v)
+			if c.fields(plan.value)["diff_output"].IsKnown() || s.diffs > 0 {
+				t.Errorf("%d diffs, planned %s", s.diffs, plan.value)
+			}
+			if err := os.WriteFile(missing, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			later := with(v, values{})
+			if _, ok := v["kubeconfig"].(unknown); ok {
+				later["kubeconfig"] = missing
+			}
+			state, problem := c.apply(plan, later)
+			if problem != "" || c.text(state, "diff_output") == "" {
+				t.Errorf("the state is %s, %s", state, problem)
+			}
+			if err := os.Remove(missing); err != nil {
+				t.Fatal(err)
+			}
+			if plan := c.mustPlan(c.refresh(state), later); v["kubeconfig"] != "" && !plan.empty() {
+				t.Errorf("a file that went missing is planned as a change: %s", plan.value)
+			}
+		})
+	}
+}
+
+func TestAllThatIsConfiguredReachesHelmfile(t *testing.T) {
+	s := &stub{}
+	c := newCore(t, "helmfile_release_set", s.ports())
+	c.mustPlan(c.none(), values{
+		"kubeconfig": "", "path": "helmfile.d", "values_files": []string{"a.yaml"}, "values": []string{"a: 1"}, "sensitive_values": []string{`{"b": "c"}`},
+		"selector": map[string]string{"tier": "web"}, "selectors": []string{"a=b,c!=d"}, "environment": "prod", "environment_variables": map[string]string{"A": "B"},
+		"concurrency": 3, "releases_values": map[string]string{"x": "y"}, "working_directory": "/", "version": "1.8.0", "helm_version": "3.22.0", "helm_diff_version": "3.15.13",
+	})
+	s.spec.Line = nil
+	want := helmfile.Spec{
+		Binary: "/cache/helmfile-1.8.0", HelmBinary: "/cache/helm-3.22.0", Plugins: "/cache/helm-diff-3.15.13", WorkingDirectory: "/", Path: "helmfile.d",
+		ValuesFiles: []string{"a.yaml"}, Values: []string{"a: 1"}, SensitiveValues: []string{`{"b": "c"}`}, Set: map[string]string{"x": "y"},
+		Selectors: []string{"tier=web", "a=b,c!=d"}, Environment: "prod", Concurrency: 3, EnvironmentVariables: map[string]string{"A": "B"},
+	}
+	if diff := cmp.Diff(want, s.spec); diff != "" {
+		t.Errorf("spec (-want +got):\n%s", diff)
+	}
+}
+
+func TestAReleaseIsASetOfOne(t *testing.T) {
+	s := &stub{}
+	c := newCore(t, "helmfile_release", s.ports())
+	v := values{"kubeconfig": "", "chart": "./charts/web", "timeout": 60, "kubecontext": "blue"}
+	plan := c.mustPlan(c.none(), v)
+	s.spec.Line = nil
+	want := helmfile.Spec{
+		Binary: "helmfile", HelmBinary: "helm", KubeContext: "blue",
+		Release: &helmfile.Release{Name: "web", Namespace: "default", Chart: "./charts/web", Wait: true, Atomic: true, CleanupOnFail: true, Timeout: 60},
+	}
+	if diff := cmp.Diff(want, s.spec); diff != "" {
+		t.Errorf("spec (-want +got):\n%s", diff)
+	}
+	state, problem := c.apply(plan, v)
+	if problem != "" {
+		t.Fatal(problem)
+	}
+	if plan := c.mustPlan(c.refresh(state), v); !plan.empty() {
+		t.Errorf("the next plan is not empty: %s", plan.value)
+	}
+	if !c.mustPlan(state, with(v, values{"namespace": "other"})).replace {
+		t.Error("another namespace does not replace")
+	}
+}
+
+func TestAnImportedReleaseKeepsItsName(t *testing.T) {
+	c := newCore(t, "helmfile_release", (&stub{}).ports())
+	state, problem := c.importState("prod/web")
+	if problem != "" || c.text(state, "name") != "web" || c.text(state, "namespace") != "prod" {
+		t.Fatalf("the state is %s, %s", state, problem)
+	}
+	plan := c.mustPlan(c.refresh(state), values{"kubeconfig": "", "chart": "./x", "name": "web", "namespace": "prod"})
+	if plan.replace || plan.empty() {
+		t.Errorf("it is planned as %s, replaced: %t", plan.value, plan.replace)
+	}
+	for _, id := range []string{"web", "/web", "prod/", "a/B"} {
+		if _, problem := c.importState(id); !strings.Contains(problem, "NAMESPACE/NAME") {
+			t.Errorf("importing %q said %q", id, problem)
+		}
+	}
+}

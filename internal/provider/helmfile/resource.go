@@ -1,0 +1,310 @@
+package helmfile
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
+
+	"github.com/norikae/norikae/internal/helmfile"
+	"github.com/norikae/norikae/internal/provider/connection"
+)
+
+// declared is what the models of both resources can tell.
+type declared interface {
+	common() *shared
+	// spec is what is to be run, but for programs and credentials, which ask for versions.
+	spec(ctx context.Context, diags *diag.Diagnostics) helmfile.Spec
+	versions() versions
+	// needed are files without which there is nothing to compare with.
+	needed(ctx context.Context, diags *diag.Diagnostics) []string
+}
+
+// versions of programs to fetch; "": what is installed.
+type versions struct{ helmfile, helm, diff string }
+
+// shared are the attributes of both resources.
+type shared struct {
+	ID               types.String `tfsdk:"id"`
+	Region           types.String `tfsdk:"aws_region"`
+	Profile          types.String `tfsdk:"aws_profile"`
+	AssumeRole       types.List   `tfsdk:"aws_assume_role"`
+	Values           types.List   `tfsdk:"values"`
+	SensitiveValues  types.List   `tfsdk:"sensitive_values"`
+	WorkingDirectory types.String `tfsdk:"working_directory"`
+	Kubeconfig       types.String `tfsdk:"kubeconfig"`
+	Binary           types.String `tfsdk:"binary"`
+	HelmBinary       types.String `tfsdk:"helm_binary"`
+	HelmVersion      types.String `tfsdk:"helm_version"`
+	Dirty            types.Bool   `tfsdk:"dirty"`
+	DiffOutput       types.String `tfsdk:"diff_output"`
+	ApplyOutput      types.String `tfsdk:"apply_output"`
+	Error            types.String `tfsdk:"error"`
+}
+
+func (s *shared) common() *shared { return s }
+
+func (s *shared) spec(ctx context.Context, diags *diag.Diagnostics) helmfile.Spec {
+	return helmfile.Spec{
+		Binary: s.Binary.ValueString(), HelmBinary: s.HelmBinary.ValueString(), WorkingDirectory: s.WorkingDirectory.ValueString(),
+		Values: list(ctx, s.Values, diags), SensitiveValues: list(ctx, s.SensitiveValues, diags), Kubeconfig: s.Kubeconfig.ValueString(),
+	}
+}
+
+func (s *shared) needed(context.Context, *diag.Diagnostics) []string {
+	if path := s.Kubeconfig.ValueString(); path != "" {
+		return []string{path}
+	}
+	return nil
+}
+
+// object is a resource whose model is M.
+type object[M declared] struct {
+	ports Ports
+	model func() M
+}
+
+// session is one model, ready to be run.
+type session[M declared] struct {
+	model M
+	spec  helmfile.Spec
+}
+
+func (o *object[M]) read(ctx context.Context, from interface {
+	Get(ctx context.Context, target any) diag.Diagnostics
+}, diags *diag.Diagnostics,
+) M {
+	m := o.model()
+	diags.Append(from.Get(ctx, m)...)
+	return m
+}
+
+// open fetches programs and credentials. It calls nobody when no version and no AWS
+// attribute is set.
+func (o *object[M]) open(ctx context.Context, m M, diags *diag.Diagnostics) session[M] {
+	s := session[M]{model: m, spec: m.spec(ctx, diags)}
+	if diags.HasError() {
+		return s
+	}
+	v := m.versions()
+	for _, program := range []struct {
+		name, version, attribute string
+		into                     *string
+	}{{Helmfile, v.helmfile, "version", &s.spec.Binary}, {Helm, v.helm, "helm_version", &s.spec.HelmBinary}, {HelmDiff, v.diff, "helm_diff_version", &s.spec.Plugins}} {
+		if program.version == "" {
+			continue
+		}
+		path_, err := o.ports.Releases.Path(ctx, program.name, program.version)
+		if err != nil {
+			diags.AddAttributeError(path.Root(program.attribute), "Fetching "+program.name, fmt.Sprintf("%s = %q: %v", program.attribute, program.version, err))
+			return s
+		}
+		*program.into = path_
+	}
+	c := m.common()
+	conn, _, more := connection.Of(ctx, "aws_assume_role", c.Region, c.Profile, types.StringNull(), c.AssumeRole)
+	diags.Append(more...)
+	if diags.HasError() || conn.Region+conn.Profile == "" && conn.AssumeRole == nil {
+		return s
+	}
+	env, err := o.ports.Credentials.Environment(ctx, conn)
+	if err != nil {
+		diags.AddError("Credentials of AWS", err.Error())
+	}
+	s.spec.Credentials = env
+	return s
+}
+
+// logged tells Terraform's log each line of output.
+func logged(ctx context.Context, s helmfile.Spec) helmfile.Spec {
+	s.Line = func(line string) { tflog.Info(ctx, line) }
+	return s
+}
+
+// missing is the first file that is needed and not there.
+func missing(ctx context.Context, m declared, diags *diag.Diagnostics) string {
+	for _, file := range m.needed(ctx, diags) {
+		_, err := os.Stat(file)
+		if dir := m.common().WorkingDirectory.ValueString(); err != nil && dir != "" && !filepath.IsAbs(file) {
+			_, err = os.Stat(filepath.Join(dir, file))
+		}
+		if errors.Is(err, os.ErrNotExist) {
+			return file
+		}
+	}
+	return ""
+}
+
+// Read asks what would change. A cluster that cannot be asked changes nothing in the
+// state: it may be gone, and the release with it, which is for the user to decide.
+func (o *object[M]) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	m := o.read(ctx, &req.State, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() || m.common().Kubeconfig.IsNull() || missing(ctx, m, &resp.Diagnostics) != "" {
+		return
+	}
+	s := o.open(ctx, m, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	d, err := o.ports.Runner.Diff(ctx, logged(ctx, s.spec))
+	if err != nil {
+		forget(s.spec)
+		resp.Diagnostics.AddWarning("Drift is not known", "`helmfile diff` of what was last applied failed: "+err.Error())
+		return
+	}
+	remember(s.spec, d)
+	c := m.common()
+	// What was changed last time is no news: a plan shows the whole diff, not a diff of diffs.
+	c.DiffOutput = types.StringValue("")
+	if d.Changed || c.Dirty.ValueBool() {
+		c.Dirty = types.BoolValue(d.Changed)
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
+}
+
+// ModifyPlan shows what `helmfile diff` says.
+func (o *object[M]) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	if req.Plan.Raw.IsNull() {
+		return // it is to be destroyed
+	}
+	plan := o.read(ctx, &req.Plan, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	c := plan.common()
+	failed := false
+	if !req.State.Raw.IsNull() {
+		failed = o.read(ctx, &req.State, &resp.Diagnostics).common().Error.ValueString() != ""
+	}
+	// The framework makes computed attributes unknown when an input differs.
+	work := req.State.Raw.IsNull() || c.DiffOutput.IsUnknown() || failed
+	d, known := o.difference(ctx, req.Config, plan, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() || !work && !d.Changed {
+		return
+	}
+	c.ApplyOutput, c.Error, c.DiffOutput = types.StringUnknown(), types.StringValue(""), types.StringUnknown()
+	if known {
+		c.DiffOutput = types.StringValue(d.Output)
+	}
+	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
+}
+
+// difference is not known while an input is not, or a file is not there yet.
+func (o *object[M]) difference(ctx context.Context, config tfsdk.Config, m M, diags *diag.Diagnostics) (d helmfile.Difference, known bool) {
+	if !config.Raw.IsFullyKnown() {
+		return d, false
+	}
+	if file := missing(ctx, m, diags); file != "" {
+		diags.AddWarning("What would change is not known", fmt.Sprintf("There is no file %s yet, so `helmfile diff` was not run: what apply changes is seen then.", file))
+		return d, false
+	}
+	s := o.open(ctx, m, diags)
+	if diags.HasError() {
+		return d, false
+	}
+	if d, ok := recall(s.spec); ok {
+		return d, true
+	}
+	d, err := o.ports.Runner.Diff(ctx, logged(ctx, s.spec))
+	if err != nil {
+		diags.AddError("helmfile diff failed", err.Error())
+		return d, false
+	}
+	remember(s.spec, d)
+	return d, true
+}
+
+// apply fills in the outputs. On an error they are as they were.
+func (o *object[M]) apply(ctx context.Context, m M, diags *diag.Diagnostics) {
+	s := o.open(ctx, m, diags)
+	if diags.HasError() {
+		return
+	}
+	defer forget(s.spec)
+	spec := logged(ctx, s.spec)
+	c := m.common()
+	if c.DiffOutput.IsUnknown() {
+		d, err := o.ports.Runner.Diff(ctx, spec)
+		if err != nil {
+			diags.AddError("helmfile diff failed, nothing was changed", err.Error())
+			return
+		}
+		c.DiffOutput = types.StringValue(d.Output)
+	}
+	out, err := o.ports.Runner.Apply(ctx, spec)
+	if err != nil {
+		diags.AddError("helmfile apply failed", err.Error()+"\nWhat of it was installed stays as it is. The next plan shows what is left to do.")
+		return
+	}
+	c.ApplyOutput, c.Error = types.StringValue(out), types.StringValue("")
+}
+
+// Create keeps no state of a failure: Terraform would taint it, and the next apply would
+// uninstall what serves. The next create takes over what was installed.
+func (o *object[M]) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	m := o.read(ctx, &req.Plan, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	if o.apply(ctx, m, &resp.Diagnostics); resp.Diagnostics.HasError() {
+		return
+	}
+	m.common().ID = types.StringValue(rand.Text())
+	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
+}
+
+// Update keeps the earlier state of a failure, and that it failed: there is work left.
+func (o *object[M]) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	m := o.read(ctx, &req.Plan, &resp.Diagnostics)
+	before := o.read(ctx, &req.State, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	if o.apply(ctx, m, &resp.Diagnostics); !resp.Diagnostics.HasError() {
+		resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
+		return
+	}
+	before.common().Error = types.StringValue(resp.Diagnostics.Errors()[0].Detail())
+	resp.Diagnostics.Append(resp.State.Set(ctx, before)...)
+}
+
+// Delete uninstalls the releases.
+func (o *object[M]) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	m := o.read(ctx, &req.State, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	s := o.open(ctx, m, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	forget(s.spec)
+	if _, err := o.ports.Runner.Destroy(ctx, logged(ctx, s.spec)); err != nil {
+		resp.Diagnostics.AddError("helmfile destroy failed", err.Error()+"\nThe releases that it did not reach are still there, and so is the resource in the state.")
+	}
+}
+
+func list(ctx context.Context, l types.List, diags *diag.Diagnostics) []string {
+	var out []string
+	if !l.IsNull() && !l.IsUnknown() {
+		diags.Append(l.ElementsAs(ctx, &out, false)...)
+	}
+	return out
+}
+
+func mapping(ctx context.Context, m types.Map, diags *diag.Diagnostics) map[string]string {
+	var out map[string]string
+	if !m.IsNull() && !m.IsUnknown() {
+		diags.Append(m.ElementsAs(ctx, &out, false)...)
+	}
+	return out
+}
