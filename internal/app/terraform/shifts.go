@@ -11,7 +11,6 @@ import (
 
 	"github.com/norikae/norikae/api/v1alpha1"
 	"github.com/norikae/norikae/internal/app"
-	"github.com/norikae/norikae/internal/awsconf"
 	"github.com/norikae/norikae/internal/engine"
 	"github.com/norikae/norikae/internal/provider/connection"
 	"github.com/norikae/norikae/internal/provider/courier"
@@ -29,7 +28,9 @@ type shifts struct {
 var _ courier.Shifts = (*shifts)(nil)
 
 // Shifts runs declared shifts, and reads routes, in this environment.
-func Shifts(env app.Environment) courier.Shifts { return &shifts{env, newConfigs(env.Load)} }
+func Shifts(env app.Environment) courier.Shifts { return newShifts(env) }
+
+func newShifts(env app.Environment) *shifts { return &shifts{env, newConfigs(env.Load)} }
 
 // at is the environment, and how a kind of norikae.dev says, where a connection leads to. A
 // route's ARN knows its region best: region counts for a name only.
@@ -43,9 +44,7 @@ func (s *shifts) at(c connection.Connection, r v1alpha1.Route) (app.Environment,
 	}
 	if a := c.AssumeRole; a != nil {
 		aws.AssumeRole = &v1alpha1.AssumeRole{RoleARN: a.RoleARN, ExternalID: a.ExternalID, SessionName: a.SessionName}
-		env.Session = &awsconf.Session{
-			Duration: a.Duration, Policy: a.Policy, PolicyARNs: a.PolicyARNs, Tags: a.Tags, TransitiveTagKeys: a.TransitiveTagKeys,
-		}
+		env.Session = sessionOf(a)
 	}
 	env.Load = s.configs.load
 	return env, aws
