@@ -224,7 +224,7 @@ func roleFields() []field {
 		{name: "role_arn", description: "ARN of the role, `arn:PARTITION:iam::ACCOUNT:role/NAME`.", strings: []validator.String{arn}},
 		{name: "session_name", description: "Name of the session, seen in CloudTrail: 2–64 characters. Default: one that names norikae.", strings: []validator.String{session}},
 		{name: "external_id", description: "External ID that the role's trust policy asks for: 2–1224 characters.", strings: external},
-		{name: "duration_seconds", description: "How long each session lasts, in seconds: 900–43200, at most what the role allows. Default: 3600. Sessions are renewed, so it does not bound a shift.", kind: anInt, ints: []validator.Int64{int64validator.Any(int64validator.OneOf(0), int64validator.Between(900, 43200))}},
+		{name: "duration_seconds", description: "How long each session lasts, in seconds: 900–43200, at most what the role allows. Default: 3600. Sessions are renewed, so it does not bound a shift.", kind: anInt, ints: []validator.Int64{int64validator.Between(900, 43200)}},
 		{name: "policy", description: "IAM policy in JSON: what the session may do at most."},
 		{name: "policy_arns", description: "ARNs of managed policies: what the session may do at most; 10 at most.", kind: aSet, sets: []validator.Set{setvalidator.SizeAtMost(10), setvalidator.ValueStringsAre(policyARN)}},
 		{name: "tags", description: "Tags of the session.", kind: aMap},

@@ -115,9 +115,10 @@ func (c *converter) step(at path.Path, b block) v1alpha1.Step {
 	out := v1alpha1.Step{SetWeight: b.number("set_weight"), StepWeight: b.number("step_weight")}
 	pause, analysis := c.within(at.AtName("pause"), b, "pause"), c.within(at.AtName("analysis"), b, "analysis")
 	switch {
-	case pause != nil && b.truth("approval"):
-		c.bad(at.AtName("approval"), " = true: beside pause, which ends by itself; want one of them")
 	case pause != nil:
+		if b.truth("approval") {
+			c.bad(at.AtName("approval"), " = true: beside pause, which ends by itself; want one of them")
+		}
 		out.Pause = &v1alpha1.Pause{Duration: &v1alpha1.Duration{Duration: *pause}}
 	case b.truth("approval"):
 		out.Pause = &v1alpha1.Pause{}

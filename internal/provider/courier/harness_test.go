@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -216,6 +217,7 @@ func (tf *terraform) proposed(b *tfprotov6.SchemaBlock, prior, config tftypes.Va
 			tf.as(old[inner.TypeName], &was)
 		}
 		tf.as(now[inner.TypeName], &is)
+		is = slices.Clone(is)
 		for i := range is {
 			before := tftypes.NewValue(is[i].Type(), nil)
 			if i < len(was) {
@@ -234,7 +236,7 @@ func (tf *terraform) object(v tftypes.Value) map[string]tftypes.Value {
 	}
 	var out map[string]tftypes.Value
 	tf.as(v, &out)
-	return out
+	return maps.Clone(out) // As gives the value's own
 }
 
 func (tf *terraform) as(v tftypes.Value, into any) {

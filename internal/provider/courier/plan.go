@@ -161,7 +161,7 @@ func (c *courier[M, P]) preview(ctx context.Context, m P, ts *v1alpha1.TrafficSh
 	}
 	if u := pv.Unfinished; u != nil && m.base().Replace.ValueBool() {
 		pv.Warnings = append(pv.Warnings, fmt.Sprintf("shift %q is unfinished on this route and is left for this one (replace_unfinished)", u.Name))
-		pv.Blockers = slices.DeleteFunc(pv.Blockers, func(b string) bool { return b == (&shift.UnfinishedError{Mark: *u}).Error() })
+		pv.Blockers = slices.DeleteFunc(slices.Clone(pv.Blockers), func(b string) bool { return b == (&shift.UnfinishedError{Mark: *u}).Error() })
 	}
 	if len(pv.Blockers) > 0 {
 		diags.AddError("The shift would refuse to start", m.address()+":\n- "+strings.Join(pv.Blockers, "\n- "))
@@ -186,7 +186,10 @@ func (c *courier[M, P]) announce(m P, names namer, pv engine.Preview, diags *dia
 	for _, w := range distinctInOrder(pv.Warnings) {
 		lines = append(lines, "Note: "+w)
 	}
-	title := "Traffic will shift in " + summary(len(pv.Writes), "write")
+	title := "Traffic will shift"
+	if n := len(pv.Writes); n > 0 {
+		title += " in " + summary(n, "write")
+	}
 	diags.AddWarning(title, strings.Join(lines, "\n"))
 }
 

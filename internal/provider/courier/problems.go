@@ -78,6 +78,9 @@ func attribute(field string, metrics []path.Path) (at path.Path, ok bool) {
 	if rest, ok := strings.CutPrefix(field, "spec.strategy.steps"); ok {
 		return under(path.Root("step"), strings.TrimSuffix(rest, ".duration")), true
 	}
+	if field == "spec.strategy" {
+		return path.Root("step"), true
+	}
 	for _, prefix := range []string{"spec.route.alb.rule.", "spec.route.alb.", "spec.route.nlb.", "spec.route.route53."} {
 		if rest, ok := strings.CutPrefix(field, prefix); ok && rest != "rule" {
 			name, _, _ := strings.Cut(rest, "[")
@@ -139,6 +142,7 @@ func inTerraform(message string) string {
 		`for all requests use default: true, or pathPatterns: ["*"]`, `for all requests use path_patterns = ["*"]`,
 		`use pathPatterns: ["*"]`, `use path_patterns = ["*"]`,
 		"pause: {duration: …}", "pause",
+		"stepWeight, pause and analysis: give", "stepWeight, pause, approval and analysis: give",
 		", or declare it as route.nlb", ", or use eksctl_courier_nlb",
 		"builtin: false", "builtin_analysis = false", "analysis.metrics", "metrics",
 		"max: 1", "max = 1", "steps and stepWeight", "step blocks and stepWeight",
