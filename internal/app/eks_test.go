@@ -97,11 +97,13 @@ func TestATokenIsRefused(t *testing.T) {
 		"with a word":        {nil, []string{"--cluster-name", "green", "--region", "eu-west-1", "blue"}, `takes no argument "blue"`},
 		"to who is not a client": {
 			map[string]string{"KUBERNETES_EXEC_INFO": "{"},
-			[]string{"--cluster-name", "green", "--region", "eu-west-1"}, "KUBERNETES_EXEC_INFO is not JSON",
+			[]string{"--cluster-name", "green", "--region", "eu-west-1"},
+			"KUBERNETES_EXEC_INFO is not JSON",
 		},
 		"to a client of long ago": {
 			map[string]string{"KUBERNETES_EXEC_INFO": `{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1alpha1"}`},
-			[]string{"--cluster-name", "green", "--region", "eu-west-1"}, "change apiVersion in the kubeconfig's exec",
+			[]string{"--cluster-name", "green", "--region", "eu-west-1"},
+			"change apiVersion in the kubeconfig's exec",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

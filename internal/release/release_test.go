@@ -276,7 +276,8 @@ func TestWhatIsNotTheReleaseIsNotUsed(t *testing.T) {
 	}{
 		"another checksum": {
 			with(of(good), func(p *place) { p.files[packed] = archive(t, entry{name: "eksctl", text: "evil"}) }),
-			[]string{packed, "has the SHA-256 checksum", sumOf(good), "is not used"}, true, false,
+			[]string{packed, "has the SHA-256 checksum", sumOf(good), "is not used"},
+			true, false,
 		},
 		"a truncated archive": {
 			with(of(good), func(p *place) {
@@ -311,7 +312,8 @@ func TestWhatIsNotTheReleaseIsNotUsed(t *testing.T) {
 		"half an archive, so declared": {of(good[:len(good)-12]), []string{"unpacking", packed}, false, false},
 		"a large archive": {
 			with(of(good), func(p *place) { p.files[packed] = make([]byte, 2<<20) }),
-			[]string{"2097152 bytes, more than 1048576"}, false, false,
+			[]string{"2097152 bytes, more than 1048576"},
+			false, false,
 		},
 		"a large archive of unknown size": {
 			with(of(good), func(p *place) {
@@ -324,7 +326,8 @@ func TestWhatIsNotTheReleaseIsNotUsed(t *testing.T) {
 					return true
 				}
 			}),
-			[]string{"more than 1048576 bytes"}, false, false,
+			[]string{"more than 1048576 bytes"},
+			false, false,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
