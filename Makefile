@@ -11,7 +11,7 @@ SWEEP         ?= full
 SWEEP_TIMEOUT ?= 25m
 SWEEP_TESTS   ?= .
 E2E_FLAGS    ?= -timeout=10m
-E2E_PACKAGES ?= ./internal/e2e/leader ./internal/e2e/argocd
+E2E_PACKAGES ?= ./internal/e2e/leader ./internal/e2e/argocd ./internal/provider/helmfile
 BENCH       ?= .
 BENCH_FLAGS ?= -count=1
 
@@ -190,7 +190,7 @@ $(ARGOCD)/redis-server:
 
 # Nothing here is simulated but AWS. The rest of internal/e2e is what make test runs.
 .PHONY: e2e
-e2e: $(KUBE)/kube $(ARGOCD)/argocd $(ARGOCD)/redis-server ## Run a real Argo CD on real API servers, from the lab's clusters to their workloads (Linux).
+e2e: $(KUBE)/kube $(ARGOCD)/argocd $(ARGOCD)/redis-server $(HELM) $(HELMFILE) $(HELMDIFF)/diff/helmdiff ## Run a real Argo CD, and a real helmfile, on real API servers (Linux).
 	@$(GO) test -tags=e2e -count=1 -p=1 -v -timeout=20m $(E2E_FLAGS) $(E2E_PACKAGES)
 
 .PHONY: terraform

@@ -41,11 +41,11 @@ func (f *files) open(environ []string) error {
 	if f.dir, err = os.MkdirTemp("", "norikae-helmfile-"); err != nil {
 		return fmt.Errorf("making a folder for values: %w", err)
 	}
-	secrets, err := scalars(s.SensitiveValues)
+	secrets, err := s.Secrets()
 	if err != nil {
-		return fmt.Errorf("sensitive_values: %w", err)
+		return err
 	}
-	f.scrub = newScrubber(secrets, s.Credentials, s.EnvironmentVariables)
+	f.scrub = newScrubber(slices.Concat(secrets, s.Masked))
 	for i, v := range slices.Concat(s.Values, s.SensitiveValues) {
 		path := filepath.Join(f.dir, fmt.Sprintf("values-%d.yaml", i))
 		if err := os.WriteFile(path, []byte(v), 0o600); err != nil {

@@ -36,7 +36,9 @@ type Spec struct {
 	EnvironmentVariables    map[string]string
 	Credentials             map[string]string // of AWS, as environment variables; masked
 	Timeout                 time.Duration     // of each command; 0: none
-	Line                    func(string)      // is told each line of output; nil: nobody
+	// Masked are words that are masked besides: what is removed shows in a diff, too.
+	Masked []string
+	Line   func(string) // is told each line of output; nil: nobody
 }
 
 // Release is the only one of a set, which is made of it: Spec.Values are its values.

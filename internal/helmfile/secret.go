@@ -22,17 +22,23 @@ var secretName = regexp.MustCompile(`(?i)passw|secret|token|credential|private|a
 // scrubber takes secrets out of text.
 type scrubber struct{ replacer *strings.Replacer }
 
-func newScrubber(secrets []string, credentials, environment map[string]string) *scrubber {
-	for name, value := range credentials {
-		if secretName.MatchString(name) {
-			secrets = append(secrets, value)
+// Secrets are the words of a Spec that must not be shown.
+func (s Spec) Secrets() ([]string, error) {
+	secrets, err := scalars(s.SensitiveValues)
+	if err != nil {
+		return nil, fmt.Errorf("sensitive_values: %w", err)
+	}
+	for _, variables := range []map[string]string{s.Credentials, s.EnvironmentVariables} {
+		for name, value := range variables {
+			if secretName.MatchString(name) {
+				secrets = append(secrets, value)
+			}
 		}
 	}
-	for name, value := range environment {
-		if secretName.MatchString(name) {
-			secrets = append(secrets, value)
-		}
-	}
+	return secrets, nil
+}
+
+func newScrubber(secrets []string) *scrubber {
 	var words []string
 	for _, s := range secrets {
 		words = append(words, strings.Split(s, "\n")...) // output comes by lines

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -31,9 +32,27 @@ func objects(manifest, namespace string) (map[string]object, error) {
 			return nil, fmt.Errorf("reading a manifest: %w", err)
 		}
 		if o != nil {
+			encode(o)
 			out[id(o, namespace)] = o
 		}
 	}
+}
+
+// encode what a Secret says in plain text, as the API server does.
+func encode(o object) {
+	plain, ok := o["stringData"].(object)
+	if !ok || o["kind"] != "Secret" {
+		return
+	}
+	data, _ := o["data"].(object)
+	if data == nil {
+		data = object{}
+	}
+	for k, v := range plain {
+		data[k] = base64.StdEncoding.EncodeToString([]byte(fmt.Sprint(v)))
+	}
+	o["data"] = data
+	delete(o, "stringData")
 }
 
 func id(o object, namespace string) string {
@@ -80,10 +99,15 @@ func get(ctx context.Context, o object, namespace string) (live object, found bo
 	if err != nil || strings.TrimSpace(out) == "" {
 		return nil, false, err
 	}
-	if err := yaml.Unmarshal([]byte(out), &live); err != nil {
+	// Of what is read from a file, kubectl makes a list.
+	var answer struct{ Items []object }
+	if err := yaml.Unmarshal([]byte(out), &answer); err != nil {
 		return nil, false, fmt.Errorf("reading what kubectl printed: %w", err)
 	}
-	return live, true, nil
+	if len(answer.Items) == 0 {
+		return nil, false, nil
+	}
+	return answer.Items[0], true, nil
 }
 
 // project keeps of live what was installed or is wanted; other fields are the server's own.

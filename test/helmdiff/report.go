@@ -24,7 +24,7 @@ func report(w io.Writer, have, want map[string]object, showSecrets bool) bool {
 		h, old := have[id]
 		n, stays := want[id]
 		if !showSecrets {
-			h, n = hide(h, n), hide(n, h)
+			h, n = hide(h, n, "--------"), hide(n, h, "++++++++")
 		}
 		before, after := lines(h), lines(n)
 		if slices.Equal(before, after) {
@@ -56,37 +56,25 @@ func lines(o object) []string {
 	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 }
 
-// hide the values in a Secret, but not that they differ from the other's.
-func hide(o, other object) object {
+// hide the values in a Secret, but not that they differ from the other's: the sign of one
+// side is not that of the other.
+func hide(o, other object, sign string) object {
 	if o["kind"] != "Secret" {
 		return o
 	}
 	out := maps.Clone(o)
-	for _, field := range []string{"data", "stringData"} {
-		values, ok := o[field].(object)
-		if !ok {
-			continue
+	values, _ := o["data"].(object)
+	others, _ := other["data"].(object)
+	hidden := object{}
+	for k, v := range values {
+		sign := sign
+		if others[k] == v {
+			sign = "REDACTED"
 		}
-		others, _ := other[field].(object)
-		hidden := object{}
-		for k, v := range values {
-			sign := "--------"
-			if others[k] != v {
-				sign = "++++++++"
-			}
-			hidden[k] = fmt.Sprintf("%s # (%d bytes)", sign, len(fmt.Sprint(v)))
-		}
-		out[field] = hidden
+		hidden[k] = fmt.Sprintf("%s # (%d bytes)", sign, len(fmt.Sprint(v)))
 	}
-	// Two values of the same length would look alike.
-	if differs(o, other) && other != nil {
-		out["# values"] = fmt.Sprintf("side %t", fmt.Sprint(o) < fmt.Sprint(other))
-	}
+	out["data"] = hidden
 	return out
-}
-
-func differs(a, b object) bool {
-	return !slices.Equal(lines(a), lines(b))
 }
 
 // unified diff with every line as context, by the longest common subsequence.

@@ -124,6 +124,15 @@ func (o *object[M]) open(ctx context.Context, m M, diags *diag.Diagnostics) sess
 	return s
 }
 
+// earlier secrets, of what is installed: a diff shows what is removed, too.
+func earlier(ctx context.Context, m declared, diags *diag.Diagnostics) []string {
+	secrets, err := m.spec(ctx, diags).Secrets()
+	if err != nil {
+		diags.AddError("The state cannot be read", err.Error())
+	}
+	return secrets
+}
+
 // logged tells Terraform's log each line of output.
 func logged(ctx context.Context, s helmfile.Spec) helmfile.Spec {
 	s.Line = func(line string) { tflog.Info(ctx, line) }
@@ -182,12 +191,14 @@ func (o *object[M]) ModifyPlan(ctx context.Context, req resource.ModifyPlanReque
 	}
 	c := plan.common()
 	failed := false
+	var secrets []string // of what is installed
 	if !req.State.Raw.IsNull() {
-		failed = o.read(ctx, &req.State, &resp.Diagnostics).common().Error.ValueString() != ""
+		state := o.read(ctx, &req.State, &resp.Diagnostics)
+		failed, secrets = state.common().Error.ValueString() != "", earlier(ctx, state, &resp.Diagnostics)
 	}
 	// The framework makes computed attributes unknown when an input differs.
 	work := req.State.Raw.IsNull() || c.DiffOutput.IsUnknown() || failed
-	d, known := o.difference(ctx, req.Config, plan, &resp.Diagnostics)
+	d, known := o.difference(ctx, req.Config, plan, secrets, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() || !work && !d.Changed {
 		return
 	}
@@ -199,7 +210,7 @@ func (o *object[M]) ModifyPlan(ctx context.Context, req resource.ModifyPlanReque
 }
 
 // difference is not known while an input is not, or a file is not there yet.
-func (o *object[M]) difference(ctx context.Context, config tfsdk.Config, m M, diags *diag.Diagnostics) (d helmfile.Difference, known bool) {
+func (o *object[M]) difference(ctx context.Context, config tfsdk.Config, m M, secrets []string, diags *diag.Diagnostics) (d helmfile.Difference, known bool) {
 	if !config.Raw.IsFullyKnown() {
 		return d, false
 	}
@@ -214,6 +225,7 @@ func (o *object[M]) difference(ctx context.Context, config tfsdk.Config, m M, di
 	if d, ok := recall(s.spec); ok {
 		return d, true
 	}
+	s.spec.Masked = secrets
 	d, err := o.ports.Runner.Diff(ctx, logged(ctx, s.spec))
 	if err != nil {
 		diags.AddError("helmfile diff failed", err.Error())
@@ -224,11 +236,12 @@ func (o *object[M]) difference(ctx context.Context, config tfsdk.Config, m M, di
 }
 
 // apply fills in the outputs. On an error they are as they were.
-func (o *object[M]) apply(ctx context.Context, m M, diags *diag.Diagnostics) {
+func (o *object[M]) apply(ctx context.Context, m M, secrets []string, diags *diag.Diagnostics) {
 	s := o.open(ctx, m, diags)
 	if diags.HasError() {
 		return
 	}
+	s.spec.Masked = secrets
 	defer forget(s.spec)
 	spec := logged(ctx, s.spec)
 	c := m.common()
@@ -255,7 +268,7 @@ func (o *object[M]) Create(ctx context.Context, req resource.CreateRequest, resp
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	if o.apply(ctx, m, &resp.Diagnostics); resp.Diagnostics.HasError() {
+	if o.apply(ctx, m, nil, &resp.Diagnostics); resp.Diagnostics.HasError() {
 		return
 	}
 	m.common().ID = types.StringValue(rand.Text())
@@ -269,7 +282,7 @@ func (o *object[M]) Update(ctx context.Context, req resource.UpdateRequest, resp
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	if o.apply(ctx, m, &resp.Diagnostics); !resp.Diagnostics.HasError() {
+	if o.apply(ctx, m, earlier(ctx, before, &resp.Diagnostics), &resp.Diagnostics); !resp.Diagnostics.HasError() {
 		resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
 		return
 	}

@@ -1,0 +1,288 @@
+package helmfile
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// call is what a stand-in for helmfile saw.
+type call struct {
+	Args   []string
+	Env    map[string]string
+	Values map[string]string // contents of the files that it was given, by base name
+	Modes  []string          // permissions of those files
+	File   string
+	Dir    string
+}
+
+// TestMain is helmfile, too: the test binary stands in for it when it is told so.
+func TestMain(m *testing.M) {
+	if play := os.Getenv("PLAY_HELMFILE"); play != "" {
+		os.Exit(playHelmfile(play))
+	}
+	os.Exit(m.Run())
+}
+
+func playHelmfile(play string) int {
+	c := call{Args: os.Args[1:], Env: map[string]string{}, Values: map[string]string{}}
+	for i, arg := range c.Args[:len(c.Args)-1] {
+		path := c.Args[i+1]
+		if arg != "--state-values-file" && arg != "--file" {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		info, err2 := os.Stat(path)
+		if err != nil || err2 != nil {
+			fmt.Fprintln(os.Stderr, err, err2)
+			return 1
+		}
+		c.Modes = append(c.Modes, info.Mode().String())
+		if arg == "--file" {
+			c.File = string(text)
+			continue
+		}
+		c.Values[filepath.Base(path)] = string(text)
+	}
+	for _, name := range []string{"KUBECONFIG", "HELM_PLUGINS", "AWS_PROFILE", "AWS_SESSION_TOKEN", "EXTRA", "HELM_DIFF_THREE_WAY_MERGE"} {
+		if value, ok := os.LookupEnv(name); ok {
+			c.Env[name] = value
+		}
+	}
+	c.Dir, _ = os.Getwd()
+	text, err := json.Marshal(c)
+	if err != nil {
+		return 1
+	}
+	log, err := os.OpenFile(os.Getenv("PLAY_LOG"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return 1
+	}
+	if _, err := log.Write(append(text, '\n')); err != nil || log.Close() != nil {
+		return 1
+	}
+	if slices.Contains(c.Args, "status") {
+		fmt.Fprint(os.Stderr, os.Getenv("PLAY_STATUS"))
+		return 0
+	}
+	switch play {
+	case "changes":
+		fmt.Println("...Successfully got an update from the \"x\" chart repository")
+		fmt.Println("- old\n+ new hunter2 " + base64.StdEncoding.EncodeToString([]byte("hunter2")))
+		return 2
+	case "fails":
+		fmt.Fprintln(os.Stderr, "it is broken: hunter2")
+		return 1
+	case "sleeps":
+		interrupted := make(chan os.Signal, 1)
+		signal.Notify(interrupted, syscall.SIGINT)
+		fmt.Println("sleeping")
+		<-interrupted
+		fmt.Println("interrupted")
+		return 130
+	case "hangs":
+		signal.Ignore(syscall.SIGINT)
+		fmt.Println("sleeping")
+		time.Sleep(time.Minute)
+	}
+	return 0
+}
+
+// stage has a runner whose helmfile plays, and what it saw.
+func stage(t *testing.T, play string, more ...string) (Runner, Spec, func() []call) {
+	t.Helper()
+	log := filepath.Join(t.TempDir(), "log")
+	env := append([]string{"PLAY_HELMFILE=" + play, "PLAY_LOG=" + log, "TMPDIR=" + os.TempDir(), "AWS_PROFILE=mine"}, more...)
+	spec := Spec{Binary: os.Args[0], HelmBinary: "helm", WorkingDirectory: t.TempDir(), Content: "releases: []"}
+	return Runner{Environ: env, Grace: 200 * time.Millisecond}, spec, func() []call {
+		t.Helper()
+		text, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []call
+		for line := range strings.Lines(string(text)) {
+			var c call
+			if err := json.Unmarshal([]byte(line), &c); err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, c)
+		}
+		return out
+	}
+}
+
+func TestADiffTellsChangesWithoutSecrets(t *testing.T) {
+	r, s, _ := stage(t, "changes")
+	s.SensitiveValues = []string{"password: hunter2\nenabled: true"}
+	var logged []string
+	s.Line = func(line string) { logged = append(logged, line) }
+	d, err := r.Diff(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Difference{Output: "- old\n+ new (sensitive value) (sensitive value)\n", Changed: true}
+	if diff := cmp.Diff(want, d); diff != "" {
+		t.Errorf("difference (-want +got):\n%s", diff)
+	}
+	if strings.Contains(strings.Join(logged, "\n"), "hunter2") || len(logged) == 0 {
+		t.Errorf("it logged %q", logged)
+	}
+}
+
+func TestNoChangeSaysNothing(t *testing.T) {
+	r, s, _ := stage(t, "quiet")
+	d, err := r.Diff(t.Context(), s)
+	if err != nil || d != (Difference{}) {
+		t.Errorf("got %+v, %v", d, err)
+	}
+}
+
+func TestAReleaseThatHelmDidNotFinishIsAChangeAndIsSynced(t *testing.T) {
+	r, s, calls := stage(t, "quiet", "PLAY_STATUS=NAME: web\nNAMESPACE: prod\nSTATUS: failed\nNOTES:\nSTATUS: odd\nNAME: api\nNAMESPACE: prod\nSTATUS: deployed\n")
+	d, err := r.Diff(t.Context(), s)
+	if err != nil || !d.Changed || !strings.Contains(d.Output, `release web in namespace prod is "failed"`) || strings.Contains(d.Output, "odd") || strings.Contains(d.Output, "api") {
+		t.Errorf("got %+v, %v", d, err)
+	}
+	if _, err := r.Apply(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	all := calls()
+	if last := all[len(all)-1].Args; !slices.Contains(last, "sync") || slices.Contains(last, "apply") {
+		t.Errorf("it was applied by %q", last)
+	}
+}
+
+func TestHelmfileIsToldAllAndNothingStays(t *testing.T) {
+	r, s, calls := stage(t, "quiet")
+	t.Setenv("TMPDIR", t.TempDir())
+	s.Content = "releases: [] # {{ .Values.a }}"
+	s.Values, s.SensitiveValues = []string{"a: 1"}, []string{"b: 2"}
+	s.Selectors, s.Environment, s.Concurrency, s.KubeContext = []string{"x=y"}, "prod", 2, "blue"
+	s.Set = map[string]string{"c": "3"}
+	s.Kubeconfig, s.Plugins = "kube.yaml", "/plugins"
+	s.EnvironmentVariables = map[string]string{"EXTRA": "1"}
+	s.Credentials = map[string]string{"AWS_SESSION_TOKEN": "abc"}
+	if _, err := r.Apply(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	all := calls()
+	c := all[len(all)-1]
+	line := strings.Join(c.Args, " ")
+	for _, want := range []string{".yaml.gotmpl ", "--environment prod", "--kube-context blue", "--selector x=y", "apply --suppress-secrets --concurrency 2 --set c=3"} {
+		if !strings.Contains(line, want) {
+			t.Errorf("the arguments are %q, without %q", line, want)
+		}
+	}
+	absolute, err := filepath.Abs("kube.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantEnv := map[string]string{"KUBECONFIG": absolute, "HELM_PLUGINS": "/plugins", "EXTRA": "1", "AWS_SESSION_TOKEN": "abc", "HELM_DIFF_THREE_WAY_MERGE": "true"}
+	if diff := cmp.Diff(wantEnv, c.Env); diff != "" {
+		t.Errorf("environment (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]string{"values-0.yaml": "a: 1", "values-1.yaml": "b: 2"}, c.Values); diff != "" {
+		t.Errorf("values (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"-rw-------", "-rw-------", "-rw-------"}, c.Modes); diff != "" || c.File != s.Content || c.Dir != s.WorkingDirectory {
+		t.Errorf("modes (-want +got):\n%s\nfile %q, in %s", diff, c.File, c.Dir)
+	}
+	for _, dir := range []string{s.WorkingDirectory, os.Getenv("TMPDIR")} {
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("left in %s: %v, %v", dir, left, err)
+		}
+	}
+}
+
+func TestAReleaseBecomesAHelmfile(t *testing.T) {
+	text, err := Release{Name: "web", Namespace: "prod", Chart: "./web", Version: "1", Wait: true, Timeout: 5}.helmfile([]string{"/tmp/{{x}}"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `releases:
+    - atomic: false
+      chart: ./web
+      cleanupOnFail: false
+      force: false
+      name: web
+      namespace: prod
+      timeout: 5
+      values:
+        - /tmp/{{x}}
+      verify: false
+      version: "1"
+      wait: true
+`
+	if diff := cmp.Diff(want, text); diff != "" {
+		t.Errorf("helmfile (-want +got):\n%s", diff)
+	}
+}
+
+func TestAFailureQuotesItsLastWordsWithoutSecrets(t *testing.T) {
+	r, s, _ := stage(t, "fails")
+	s.EnvironmentVariables = map[string]string{"DB_PASSWORD": "hunter2"}
+	for name, run := range map[string]func() error{
+		"diff":    func() error { _, err := r.Diff(t.Context(), s); return err },
+		"apply":   func() error { _, err := r.Apply(t.Context(), s); return err },
+		"destroy": func() error { _, err := r.Destroy(t.Context(), s); return err },
+	} {
+		err := run()
+		exit, ok := errors.AsType[*ExitError](err)
+		if !ok || exit.Code != 1 || !strings.Contains(err.Error(), "it is broken: (sensitive value)") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestACancelledRunIsInterruptedAndThenKilled(t *testing.T) {
+	for play, want := range map[string]string{"sleeps": "interrupted", "hangs": "sleeping"} {
+		t.Run(play, func(t *testing.T) {
+			r, s, _ := stage(t, play)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			s.Line = func(line string) {
+				if line == "sleeping" {
+					cancel()
+				}
+			}
+			out, err := r.Destroy(ctx, s)
+			if !errors.Is(err, context.Canceled) || !strings.Contains(out, want) {
+				t.Errorf("got %q, %v", out, err)
+			}
+			if left, err := os.ReadDir(s.WorkingDirectory); err != nil || len(left) > 0 {
+				t.Errorf("left: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+func TestATimeoutNamesItself(t *testing.T) {
+	r, s, _ := stage(t, "sleeps")
+	s.Timeout = 300 * time.Millisecond
+	if _, err := r.Destroy(t.Context(), s); err == nil || !strings.Contains(err.Error(), "took longer than 300ms") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOutputIsBounded(t *testing.T) {
+	var kept tail
+	for range 3 * maxOutput / 100 {
+		kept.add(strings.Repeat("x", 99))
+	}
+	if s := kept.String(); len(s) > maxOutput+100 || !strings.HasPrefix(s, "(") {
+		t.Errorf("%d bytes are kept, beginning with %q", len(s), s[:40])
+	}
+}
