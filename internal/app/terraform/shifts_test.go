@@ -416,3 +416,35 @@ func TestConnectionsThatDifferAreNotShared(t *testing.T) {
 		t.Errorf("%d configurations were made, want one for each of 6 connections: %v", len(made), made)
 	}
 }
+
+// The old provider's rules carry no tag; the Terraform state says that they are ours.
+func TestARuleOfTheOldProviderIsAdoptedByAShift(t *testing.T) {
+	onGround(t, lawtest.OnALB, func(g *ground) {
+		ts, _ := g.declare()
+		ts.Spec.Route.ALB.Rule.Hosts = []string{"new.example.com"}
+		if out := g.run(g.shifts(&runner{}, "AKIAFIRST"), ts, courier.RunOptions{}); out.err == nil || !strings.Contains(out.err.Error(), "was not made by norikae") {
+			t.Errorf("it was taken over unasked: %+v", out)
+		}
+		ts.Spec.Route.ALB.Adopt = true
+		if out := g.run(g.shifts(&runner{}, "AKIASECOND"), ts, courier.RunOptions{}); out.err != nil || out.result.Phase != shift.Succeeded {
+			t.Errorf("it ended %s (%s), %v", out.result.Phase, out.result.Message, out.err)
+		}
+		g.at(ts, 0, 100)
+		if got := g.reading(ts); got.Owner != ts.Metadata.Name || got.ARN != g.Rule || got.Rule.Hosts[0] != "new.example.com" {
+			t.Errorf("it is %+v", got)
+		}
+	})
+}
+
+func TestADeclarationThatCannotBeIsRefusedByItsFields(t *testing.T) {
+	onGround(t, lawtest.OnALB, func(g *ground) {
+		ts, _ := g.declare()
+		ts.Spec.Destinations[0].Weight = new(1000)
+		var r runner
+		_, err := g.shifts(&r, "AKIAFIRST").Open(g.t.Context(), connection.Connection{}, ts)
+		wrong, ok := errors.AsType[*manifest.Error](err)
+		if !ok || r.calls != 0 || !strings.HasSuffix(wrong.Problems[0].Path, "destinations[0].weight") {
+			t.Errorf("after %d calls: %v", r.calls, err)
+		}
+	})
+}
