@@ -2,6 +2,7 @@ package courier
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -60,9 +61,7 @@ func metricBlockOf(name, query string, more block) block {
 		"name": types.StringValue(name), "query": types.StringValue(query), "min": types.Float64Null(), "max": types.Float64Value(5),
 		"aws_region": types.StringNull(), "aws_profile": types.StringNull(), "interval": types.StringValue("2m"),
 	}
-	for k, v := range more {
-		b[k] = v
-	}
+	maps.Copy(b, more)
 	return b
 }
 

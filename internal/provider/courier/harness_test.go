@@ -248,12 +248,12 @@ func (tf *terraform) as(v tftypes.Value, into any) {
 
 // apply plans and applies, and tells whether there was something to do. What a provider
 // may not do is an error: change what was planned, or leave something unknown.
-func (tf *terraform) apply(ctx context.Context, v values) (changed bool) {
+func (tf *terraform) apply(v values) (changed bool) {
 	tf.t.Helper()
-	return tf.applyValue(ctx, tf.value(v))
+	return tf.applyValue(tf.value(v))
 }
 
-func (tf *terraform) applyValue(ctx context.Context, config tftypes.Value) (changed bool) {
+func (tf *terraform) applyValue(config tftypes.Value) (changed bool) {
 	tf.t.Helper()
 	planned, _ := tf.plan(config)
 	if tf.failed() || planned.Equal(tf.state) {
@@ -262,7 +262,7 @@ func (tf *terraform) applyValue(ctx context.Context, config tftypes.Value) (chan
 	if again, _ := tf.plan(config); !again.Equal(planned) {
 		tf.t.Fatalf("planned twice, with another result:\n%s\n%s", planned, again)
 	}
-	resp, err := tf.server.ApplyResourceChange(ctx, &tfprotov6.ApplyResourceChangeRequest{
+	resp, err := tf.server.ApplyResourceChange(tf.t.Context(), &tfprotov6.ApplyResourceChangeRequest{
 		TypeName: tf.name, PriorState: tf.pack(tf.state), PlannedState: tf.pack(planned), Config: tf.pack(config),
 	})
 	if err != nil {
@@ -302,7 +302,7 @@ func (tf *terraform) refresh() {
 
 func (tf *terraform) destroy() {
 	tf.t.Helper()
-	tf.applyValue(tf.t.Context(), tftypes.NewValue(tf.ty, nil))
+	tf.applyValue(tftypes.NewValue(tf.ty, nil))
 }
 
 func (tf *terraform) importID(id string) {

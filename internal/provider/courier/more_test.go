@@ -47,7 +47,7 @@ func TestAStateOfTheOldProviderShowsNoDifference(t *testing.T) {
 	if tf.get("arn") != ruleARN || tf.get("id") != "bsu2fhd6crpvcl3pnp10" {
 		t.Errorf("arn %v, id %v", tf.get("arn"), tf.get("id"))
 	}
-	tf.apply(t.Context(), with(config, values{"destination": web(0, 100)["destination"]}))
+	tf.apply(with(config, values{"destination": web(0, 100)["destination"]}))
 	tf.mustNot(tf.diags)
 	last := f.opened[len(f.opened)-1]
 	if !last.Spec.Route.ALB.Adopt || last.Spec.Analysis.Metrics[0].Min != nil {
@@ -69,13 +69,13 @@ func TestRecordsOfAName(t *testing.T) {
 	config := func(b, g int) values {
 		return name53(values{"destination": []values{{"set_identifier": "blue", "weight": b}, {"set_identifier": "green", "weight": g}}})
 	}
-	tf.apply(t.Context(), config(1, 0))
+	tf.apply(config(1, 0))
 	tf.mustNot(tf.diags)
-	tf.apply(t.Context(), config(0, 1))
+	tf.apply(config(0, 1))
 	tf.mustNot(tf.diags)
 	f.split = append(f.split, traffic.Weighted{ID: "extra", Weight: 0}) // a record that is not ours, without traffic
 	tf.refresh()
-	if tf.apply(t.Context(), config(0, 1)) {
+	if tf.apply(config(0, 1)) {
 		t.Errorf("records without traffic stay and are no drift: %s", tf.said())
 	}
 	if _, replace := tf.plan(tf.value(with(config(0, 1), values{"name": "www.example.com"}))); !replace {
@@ -91,7 +91,7 @@ func TestRecordsOfAName(t *testing.T) {
 func TestAListenerOfANetworkLoadBalancer(t *testing.T) {
 	f := &fakeShifts{split: split(100, 0)}
 	tf := start(t, nlb, f)
-	tf.apply(t.Context(), values{"listener_arn": netARN, "destination": web(0, 100)["destination"], "drain": "0s"})
+	tf.apply(values{"listener_arn": netARN, "destination": web(0, 100)["destination"], "drain": "0s"})
 	tf.mustNot(tf.diags)
 	if !f.split.Equal(split(0, 100)) || f.opened[0].Metadata.Name != "web" {
 		t.Error(f.split, f.opened[0].Metadata.Name)
@@ -101,14 +101,14 @@ func TestAListenerOfANetworkLoadBalancer(t *testing.T) {
 func TestWhereAWSIs(t *testing.T) {
 	f := &fakeShifts{}
 	tf := startWith(t, alb, f, connection.Connection{Region: "eu-west-1", Profile: "ops", Address: "http://127.0.0.1:1"})
-	tf.apply(t.Context(), web(1, 0))
+	tf.apply(web(1, 0))
 	tf.mustNot(tf.diags)
 	for _, c := range f.connections {
 		if d := cmp.Diff(connection.Connection{Region: "us-east-1", Profile: "ops", Address: "http://127.0.0.1:1"}, c); d != "" {
 			t.Errorf("the region is that of the ARN, not the provider's:\n%s", d)
 		}
 	}
-	tf.apply(t.Context(), with(web(1, 0), values{"profile": "mine", "assume_role": []values{{
+	tf.apply(with(web(1, 0), values{"profile": "mine", "assume_role": []values{{
 		"role_arn": "arn:aws:iam::123456789012:role/x", "duration_seconds": 900, "tags": map[string]string{"team": "a"}, "transitive_tag_keys": []string{"team"},
 	}}}))
 	tf.mustNot(tf.diags)
@@ -122,7 +122,7 @@ func TestTheStatusFileTellsEachEvent(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "status.jsonl")
 	f := &fakeShifts{held: "waiting for healthy targets"}
 	tf := start(t, alb, f)
-	tf.apply(t.Context(), with(web(1, 0), values{"status_file": file}))
+	tf.apply(with(web(1, 0), values{"status_file": file}))
 	tf.mustNot(tf.diags)
 	if got := tf.said(); !strings.Contains(got, "The shift had to wait") || !strings.Contains(got, "waiting for healthy targets") {
 		t.Error(got)
@@ -148,7 +148,7 @@ func TestTheStatusFileTellsEachEvent(t *testing.T) {
 		t.Error(d)
 	}
 	runs := f.runs
-	tf.apply(t.Context(), with(web(1, 1), values{"status_file": filepath.Join(file, "no")}))
+	tf.apply(with(web(1, 1), values{"status_file": filepath.Join(file, "no")}))
 	if f.runs != runs || !strings.Contains(tf.said(), `at AttributeName("status_file")`) {
 		t.Errorf("a status file that cannot be written is found before anything is: %s", tf.said())
 	}
@@ -181,7 +181,7 @@ func TestWhatStandsInTheWayIsToldAtPlan(t *testing.T) {
 		if !tf.failed() {
 			t.Error("it blocks")
 		}
-		tf.apply(t.Context(), with(web(1, 0), values{"replace_unfinished": true}))
+		tf.apply(with(web(1, 0), values{"replace_unfinished": true}))
 		tf.mustNot(tf.diags)
 		if !f.options.Replace {
 			t.Error("not replaced")
@@ -201,7 +201,7 @@ func TestWhatStandsInTheWayIsToldAtPlan(t *testing.T) {
 func TestARefreshThatFailsKeepsTheState(t *testing.T) {
 	f := &fakeShifts{}
 	tf := start(t, alb, f)
-	tf.apply(t.Context(), web(1, 0))
+	tf.apply(web(1, 0))
 	f.readErr = errors.New("throttled")
 	tf.refresh()
 	if !tf.failed() || tf.state.IsNull() || !strings.Contains(tf.said(), "throttled") {
@@ -209,7 +209,7 @@ func TestARefreshThatFailsKeepsTheState(t *testing.T) {
 	}
 	tf.diags = nil
 	f.end = shift.RolledBack
-	tf.apply(t.Context(), web(0, 1))
+	tf.apply(web(0, 1))
 	if !strings.Contains(tf.said(), "could not be read after the shift") || !cmp.Equal(tf.get("destination"), any([]any{destination(blue, 1), destination(green, 0)})) {
 		t.Error(tf.said(), tf.get("destination"))
 	}
@@ -218,7 +218,7 @@ func TestARefreshThatFailsKeepsTheState(t *testing.T) {
 func TestThePlanOfAManifest(t *testing.T) {
 	f := &fakeShifts{split: split(100, 0)}
 	tf := start(t, alb, f)
-	tf.apply(t.Context(), web(100, 0))
+	tf.apply(web(100, 0))
 	manifest := strings.Replace(tf.get("manifest").(string), "weight: 100", "weight: 1", 1) //nolint:forcetypeassert // a test
 	read := func(text string) string {
 		tf.t.Helper()

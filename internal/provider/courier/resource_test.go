@@ -42,14 +42,14 @@ const alb = "eksctl_courier_alb"
 func TestCreateRunsAShiftAndThenNothingIsLeftToDo(t *testing.T) {
 	f := &fakeShifts{}
 	tf := start(t, alb, f)
-	tf.apply(t.Context(), web(100, 0))
+	tf.apply(web(100, 0))
 	tf.mustNot(tf.diags)
 	if f.runs != 1 || tf.get("arn") != ruleARN || tf.get("id") != ruleARN {
 		t.Fatalf("runs %d, arn %v, id %v", f.runs, tf.get("arn"), tf.get("id"))
 	}
 	previews := f.previews
 	tf.refresh()
-	if tf.apply(t.Context(), web(100, 0)) || f.runs != 1 || f.previews != previews {
+	if tf.apply(web(100, 0)) || f.runs != 1 || f.previews != previews {
 		t.Errorf("a settled courier: runs %d, previews %d → %d\n%s", f.runs, previews, f.previews, tf.said())
 	}
 	want := map[string]any{blue: "tftypes.Number<\"100\">", green: "tftypes.Number<\"0\">"}
@@ -61,7 +61,7 @@ func TestCreateRunsAShiftAndThenNothingIsLeftToDo(t *testing.T) {
 func TestUpdatePlansItsSteps(t *testing.T) {
 	f := &fakeShifts{}
 	tf := start(t, alb, f)
-	tf.apply(t.Context(), web(100, 0))
+	tf.apply(web(100, 0))
 	planned, _ := tf.plan(tf.value(web(0, 100)))
 	tf.mustNot(tf.diags)
 	want := []any{"50%: blue 50 (50%), green 50 (50%)", "100%: blue 0 (0%), green 100 (100%)"}
@@ -71,7 +71,7 @@ func TestUpdatePlansItsSteps(t *testing.T) {
 	if got := tf.said(); !strings.Contains(got, "Traffic will shift in 2 writes") || !strings.Contains(got, "Takes at least 2m, at most 1h.") || strings.Count(got, "sticky") != 1 {
 		t.Error(got)
 	}
-	tf.apply(context.Background(), web(0, 100))
+	tf.apply(web(0, 100))
 	tf.mustNot(tf.diags)
 	if !f.opened[len(f.opened)-1].Spec.Route.ALB.Adopt {
 		t.Error("a rule that is in the state must be adopted, whoever made it")
@@ -84,7 +84,7 @@ func TestWhatARolledBackShiftLeaves(t *testing.T) {
 	f := &fakeShifts{end: shift.RolledBack, message: "metric http-errors failed", report: report}
 	tf := start(t, alb, f)
 
-	tf.apply(t.Context(), web(50, 50))
+	tf.apply(web(50, 50))
 	if !tf.failed() || !tf.state.IsNull() {
 		t.Fatalf("a create that is rolled back must fail and leave no state, not %s", tf.state)
 	}
@@ -96,11 +96,11 @@ func TestWhatARolledBackShiftLeaves(t *testing.T) {
 	}
 
 	f.end = shift.Succeeded
-	tf.apply(t.Context(), web(100, 0))
+	tf.apply(web(100, 0))
 	tf.mustNot(tf.diags)
 
 	f.end = shift.RolledBack
-	tf.apply(t.Context(), with(web(0, 100), values{"step_weight": 20}))
+	tf.apply(with(web(0, 100), values{"step_weight": 20}))
 	if !tf.failed() {
 		t.Fatal("an update that is rolled back must fail")
 	}
@@ -113,7 +113,7 @@ func TestWhatARolledBackShiftLeaves(t *testing.T) {
 	}
 
 	f.end = shift.Succeeded
-	if !tf.apply(t.Context(), with(web(0, 100), values{"step_weight": 20})) {
+	if !tf.apply(with(web(0, 100), values{"step_weight": 20})) {
 		t.Error("the next apply must try again")
 	}
 	tf.mustNot(tf.diags)
@@ -128,9 +128,9 @@ func destination(id string, weight int) map[string]any {
 func TestAHeldShiftIsAnErrorAndTheNextApplyGoesOn(t *testing.T) {
 	f := &fakeShifts{split: split(100, 0), rule: &v1alpha1.ALBRule{Priority: 11, Hosts: []string{"example.com"}, PathPatterns: []string{"/*"}}, arn: ruleARN}
 	tf := start(t, alb, f)
-	tf.apply(t.Context(), web(100, 0))
+	tf.apply(web(100, 0))
 	f.end, f.message = shift.Held, "no data for 10m"
-	tf.apply(t.Context(), web(0, 100))
+	tf.apply(web(0, 100))
 	if got := tf.said(); !strings.Contains(got, "The shift is held") || !strings.Contains(got, "no data for 10m") || !strings.Contains(got, "Apply again to go on with it") {
 		t.Error(got)
 	}
@@ -142,7 +142,7 @@ func TestAHeldShiftIsAnErrorAndTheNextApplyGoesOn(t *testing.T) {
 		t.Errorf("unfinished is %v", tf.get("unfinished"))
 	}
 	f.end = shift.Succeeded
-	tf.apply(t.Context(), web(0, 100))
+	tf.apply(web(0, 100))
 	tf.mustNot(tf.diags)
 	if tf.get("unfinished") != nil {
 		t.Error("a shift that is done is not unfinished")
@@ -152,10 +152,10 @@ func TestAHeldShiftIsAnErrorAndTheNextApplyGoesOn(t *testing.T) {
 func TestAnUnfinishedShiftIsGoneOnWithAlthoughTheWeightsAreThere(t *testing.T) {
 	f := &fakeShifts{}
 	tf := start(t, alb, f)
-	tf.apply(t.Context(), web(100, 0))
+	tf.apply(web(100, 0))
 	f.mark = &shift.Mark{Name: "web-11"} // it bakes, and whoever drove it is dead
 	tf.refresh()
-	if !tf.apply(t.Context(), web(100, 0)) || f.runs != 2 {
+	if !tf.apply(web(100, 0)) || f.runs != 2 {
 		t.Errorf("%d runs: the mark would stay for ever", f.runs)
 	}
 	tf.mustNot(tf.diags)
@@ -165,7 +165,7 @@ func TestInterruptsReachTheShift(t *testing.T) {
 	t.Run("Terraform is told to stop", func(t *testing.T) {
 		f := &fakeShifts{}
 		tf := start(t, alb, f)
-		tf.apply(t.Context(), web(100, 0))
+		tf.apply(web(100, 0))
 		f.untilInterrupted, f.started, f.end, f.message = true, make(chan struct{}), shift.RolledBack, "interrupted"
 		go func() {
 			<-f.started
@@ -173,7 +173,7 @@ func TestInterruptsReachTheShift(t *testing.T) {
 				t.Error(err)
 			}
 		}()
-		tf.apply(t.Context(), web(0, 100))
+		tf.apply(web(0, 100))
 		if got := tf.said(); !strings.Contains(got, "rolled back") || !strings.Contains(got, "Terraform was told to stop") || !strings.Contains(got, "Traffic now: blue 100 (100%), green 0 (0%)") {
 			t.Error(got)
 		}
@@ -184,7 +184,7 @@ func TestInterruptsReachTheShift(t *testing.T) {
 	t.Run("the time in the timeouts block is over", func(t *testing.T) {
 		f := &fakeShifts{untilInterrupted: true, end: shift.Held, message: "interrupted"}
 		tf := start(t, alb, f)
-		tf.apply(t.Context(), with(web(0, 100), values{"timeouts": values{"create": "10ms"}}))
+		tf.apply(with(web(0, 100), values{"timeouts": values{"create": "10ms"}}))
 		if got := tf.said(); !strings.Contains(got, "The time in the timeouts block, 10ms, was over") || !tf.state.IsNull() {
 			t.Error(got)
 		}
@@ -194,7 +194,7 @@ func TestInterruptsReachTheShift(t *testing.T) {
 func TestDriftShows(t *testing.T) {
 	f := &fakeShifts{}
 	tf := start(t, alb, f)
-	tf.apply(t.Context(), web(100, 0))
+	tf.apply(web(100, 0))
 	other := strings.Replace(green, "green", "other", 1)
 	for name, c := range map[string]struct {
 		drift func()
@@ -223,7 +223,7 @@ func TestDriftShows(t *testing.T) {
 	}
 	f.rule.Hosts, f.rule.Methods = []string{"example.com"}, nil
 	tf.refresh()
-	if tf.apply(t.Context(), web(100, 0)) {
+	if tf.apply(web(100, 0)) {
 		t.Error("the same conditions are no drift")
 	}
 	f.split = nil
@@ -241,7 +241,7 @@ func TestConditionsInAnotherOrderAreTheSame(t *testing.T) {
 		"headers":      dynamic(`{"X-A":"1"}`, `["object",{"X-A":"string"}]`),
 		"querystrings": dynamic(`{"v":["2"]}`, `["object",{"v":["tuple",["string"]]}]`),
 	})
-	tf.apply(t.Context(), config)
+	tf.apply(config)
 	tf.mustNot(tf.diags)
 	rule := *f.rule
 	if d := cmp.Diff([]v1alpha1.HeaderMatch{{Name: "X-A", Values: []string{"1"}}}, rule.Headers); d != "" {
@@ -250,7 +250,7 @@ func TestConditionsInAnotherOrderAreTheSame(t *testing.T) {
 	rule.Methods = []string{"POST", "GET"}
 	f.rule = &rule
 	tf.refresh()
-	if tf.apply(t.Context(), config) {
+	if tf.apply(config) {
 		t.Errorf("no drift, but a change:\n%s", tf.said())
 	}
 	rule.Headers = []v1alpha1.HeaderMatch{{Name: "X-A", Values: []string{"1", "3"}}}
@@ -284,7 +284,7 @@ func TestImport(t *testing.T) {
 			if d := cmp.Diff([]any{destination(blue, 90), destination(green, 10)}, tf.get("destination")); d != "" {
 				t.Error(d)
 			}
-			tf.apply(t.Context(), c.config)
+			tf.apply(c.config)
 			tf.mustNot(tf.diags)
 			if !f.split.Equal(split(90, 10)) || tf.get("id") != c.id {
 				t.Errorf("%v, id %v", f.split, tf.get("id"))
@@ -318,7 +318,7 @@ func TestImport(t *testing.T) {
 func TestDestroyIsRefusedWhileTheRuleCarriesTraffic(t *testing.T) {
 	f := &fakeShifts{}
 	tf := start(t, alb, f)
-	tf.apply(t.Context(), web(100, 0))
+	tf.apply(web(100, 0))
 	planned, _ := tf.plan(tftypes.NewValue(tf.ty, nil))
 	if !planned.IsNull() || !strings.Contains(tf.said(), "Destroy will be refused") {
 		t.Error(tf.said())
@@ -327,7 +327,7 @@ func TestDestroyIsRefusedWhileTheRuleCarriesTraffic(t *testing.T) {
 	if !tf.failed() || f.split == nil || tf.state.IsNull() || !strings.Contains(tf.said(), "force_destroy = true") {
 		t.Errorf("%v\n%s", f.split, tf.said())
 	}
-	tf.apply(t.Context(), with(web(100, 0), values{"force_destroy": true}))
+	tf.apply(with(web(100, 0), values{"force_destroy": true}))
 	tf.mustNot(tf.diags)
 	tf.destroy()
 	tf.mustNot(tf.diags)
@@ -339,12 +339,12 @@ func TestDestroyIsRefusedWhileTheRuleCarriesTraffic(t *testing.T) {
 func TestAnotherPriorityIsRefusedAtPlan(t *testing.T) {
 	f := &fakeShifts{}
 	tf := start(t, alb, f)
-	tf.apply(t.Context(), web(100, 0))
+	tf.apply(web(100, 0))
 	tf.plan(tf.value(with(web(100, 0), values{"priority": 12})))
 	if !tf.failed() || !strings.Contains(tf.said(), `at AttributeName("priority"): Another rule`) {
 		t.Error(tf.said())
 	}
-	tf.apply(t.Context(), with(web(100, 0), values{"force_destroy": true}))
+	tf.apply(with(web(100, 0), values{"force_destroy": true}))
 	if _, replace := tf.plan(tf.value(with(web(100, 0), values{"priority": 12, "force_destroy": true}))); !replace {
 		t.Errorf("with force_destroy it is replaced: %s", tf.said())
 	}
