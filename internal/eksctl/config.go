@@ -113,9 +113,9 @@ func (g *generator) document() *yaml.Node {
 	doc := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
 	set(doc, "apiVersion", str(version))
 	set(doc, "kind", str("ClusterConfig"))
-	for key, want := range map[string]string{"apiVersion": version, "kind": "ClusterConfig"} {
-		if n := get(g.spec, key); n != nil && n.Value != want {
-			g.fail(n, key, "is %q, but must be %q; leave it out of the spec", n.Value, want)
+	for _, own := range [][2]string{{"apiVersion", version}, {"kind", "ClusterConfig"}} {
+		if n := get(g.spec, own[0]); n != nil && n.Value != own[1] {
+			g.fail(n, own[0], "is %q, but must be %q; leave it out of the spec", n.Value, own[1])
 		}
 	}
 	set(doc, "metadata", g.metadata(get(g.spec, "metadata")))

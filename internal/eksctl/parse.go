@@ -110,10 +110,16 @@ func follow(n *yaml.Node) *yaml.Node {
 
 func set(m *yaml.Node, key string, v *yaml.Node) { m.Content = append(m.Content, str(key), v) }
 
-// str is a text that stays one: 1.30 is quoted.
+// words of YAML 1.1, which eksctl reads, that are no texts unless quoted.
+var words = regexp.MustCompile(`(?i)^(y|n|yes|no|on|off|true|false|null|~)$`)
+
+// str is a text that stays one: 1.30 and yes are quoted.
 func str(s string) *yaml.Node {
 	n := &yaml.Node{}
 	n.SetString(s)
+	if words.MatchString(s) {
+		n.Style = yaml.DoubleQuotedStyle
+	}
 	return n
 }
 
