@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
@@ -89,8 +91,31 @@ func assume(base aws.Config, role AssumeRole, in string) *credentials {
 	return &credentials{
 		source: aws.NewCredentialsCache(provider, refreshEarly),
 		role:   role.RoleARN,
-		hint:   fmt.Sprintf("check that the caller may assume it (%s in the manifest), and the role's trust policy and external ID", in),
+		hint:   fmt.Sprintf("check that the caller may assume it (%s), and the role's trust policy and external ID", placed(in)),
 	}
+}
+
+// placed is a field with the file that it stands in.
+func placed(in string) string {
+	if in == InTerraform {
+		return in
+	}
+	return in + " in the manifest"
+}
+
+// fieldOf a role, as the file spells it that has the role in the field in.
+func fieldOf(in, name string) string {
+	if in != InTerraform {
+		return in + "." + name
+	}
+	var snake strings.Builder
+	for i, c := range name {
+		if unicode.IsUpper(c) && i > 0 && unicode.IsLower(rune(name[i-1])) {
+			snake.WriteByte('_')
+		}
+		snake.WriteRune(unicode.ToLower(c))
+	}
+	return in + "." + strings.Replace(snake.String(), "duration", "duration_seconds", 1)
 }
 
 // account of the role; "" without one.
@@ -109,15 +134,15 @@ func (a AssumeRole) validate(in string) error {
 	n, err := arn.Parse(a.RoleARN)
 	if err != nil || n.Service != "iam" || !regexp.MustCompile(`^role/.+`).MatchString(n.Resource) {
 		return fault.Terminal("InvalidRole", fmt.Errorf(
-			"%s.roleARN: %q is not a role's ARN; want arn:PARTITION:iam::ACCOUNT:role/NAME", in, a.RoleARN))
+			"%s: %q is not a role's ARN; want arn:PARTITION:iam::ACCOUNT:role/NAME", fieldOf(in, "roleARN"), a.RoleARN))
 	}
 	if a.SessionName != "" && !regexp.MustCompile(`^[\w+=,.@-]{2,64}$`).MatchString(a.SessionName) {
 		return fault.Terminal("InvalidRole", fmt.Errorf(
-			"%s.sessionName: %q is not 2–64 letters, digits and _+=,.@-", in, a.SessionName))
+			"%s: %q is not 2–64 letters, digits and _+=,.@-", fieldOf(in, "sessionName"), a.SessionName))
 	}
 	if n := len(a.ExternalID); a.ExternalID != "" && (n < 2 || n > 1224) {
 		return fault.Terminal("InvalidRole", fmt.Errorf(
-			"%s.externalID has %d characters; want 2–1224", in, n))
+			"%s has %d characters; want 2–1224", fieldOf(in, "externalID"), n))
 	}
 	return a.Session.validate(in)
 }

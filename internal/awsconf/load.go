@@ -51,8 +51,20 @@ type Options struct {
 	// Limits that other configurations share; nil: its own.
 	Limits *Limits
 	// In is the field of the user's file that AssumeRole was read from, for errors; default
-	// aws.assumeRole, as of a TrafficShift. Another kind of file has no aws.profile.
+	// aws.assumeRole, as of a TrafficShift. Another kind of file has no aws.profile; that of
+	// InTerraform says profile and region.
 	In string
+}
+
+// InTerraform is where Terraform's files name a role.
+const InTerraform = "assume_role"
+
+// where a profile or a region is said in the user's file.
+func (o Options) where(name string) string {
+	if o.In == InTerraform {
+		return name + " of the provider or the resource"
+	}
+	return "aws." + name + " in the manifest"
 }
 
 // AssumeRole names a role to assume; an empty RoleARN: none.
@@ -81,8 +93,8 @@ func Load(ctx context.Context, o Options) (aws.Config, error) {
 	}
 	cfg.HTTPClient = PlainBodies(cfg.HTTPClient)
 	if cfg.Region == "" {
-		return aws.Config{}, fault.Terminal("NoRegion", errors.New(
-			"no AWS region: set aws.region in the manifest, AWS_REGION in the environment, or region in the profile"))
+		return aws.Config{}, fault.Terminal("NoRegion", fmt.Errorf(
+			"no AWS region: set %s, AWS_REGION in the environment, or region in the profile", o.where("region")))
 	}
 	limits := o.Limits
 	if limits == nil {
@@ -150,7 +162,7 @@ func newRetryer() aws.Retryer {
 
 func explainLoad(o Options, err error) error {
 	if noProfile, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok {
-		where := "aws.profile in the manifest"
+		where := o.where("profile")
 		if o.Profile == "" {
 			where = "AWS_PROFILE in the environment"
 		}
@@ -163,10 +175,10 @@ func explainLoad(o Options, err error) error {
 // hint says what to do when there are no credentials.
 func (o Options) hint() string {
 	if o.Profile != "" {
-		return fmt.Sprintf("check the profile %q (aws.profile in the manifest), or sign in again", o.Profile)
+		return fmt.Sprintf("check the profile %q (%s), or sign in again", o.Profile, o.where("profile"))
 	}
-	if o.In != "" {
+	if o.In != "" && o.In != InTerraform {
 		return "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; in a pod, give its service account a role by Pod Identity or IRSA"
 	}
-	return "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or aws.profile in the manifest"
+	return "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or " + o.where("profile")
 }

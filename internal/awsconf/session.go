@@ -67,7 +67,7 @@ func (s *Session) validate(in string) error {
 		return nil
 	}
 	wrong := func(field, why string, args ...any) error {
-		return fault.Terminal("InvalidRole", fmt.Errorf("%s.%s%s", in, field, fmt.Sprintf(why, args...)))
+		return fault.Terminal("InvalidRole", fmt.Errorf("%s%s", fieldOf(in, field), fmt.Sprintf(why, args...)))
 	}
 	if d := s.Duration; d != 0 && (d < minSession || d > maxSession || d%time.Second != 0) {
 		return wrong("duration", ": %s: want 15m–12h in whole seconds (900–43200), at most the role's maximum session duration, and at most 1h for a role that is assumed by a role", d)

@@ -32,22 +32,22 @@ func TestASessionThatAWSWouldRefuseSaysWhichFieldIsWrong(t *testing.T) {
 	}{
 		"a quarter of an hour":        {Session{Duration: 15 * time.Minute}, ""},
 		"twelve hours":                {Session{Duration: 12 * time.Hour}, ""},
-		"too short":                   {Session{Duration: 899 * time.Second}, "assume_role.duration: 14m59s: want 15m–12h"},
-		"too long":                    {Session{Duration: 12*time.Hour + time.Second}, "assume_role.duration: 12h0m1s"},
+		"too short":                   {Session{Duration: 899 * time.Second}, "assume_role.duration_seconds: 14m59s: want 15m–12h"},
+		"too long":                    {Session{Duration: 12*time.Hour + time.Second}, "assume_role.duration_seconds: 12h0m1s"},
 		"half a second":               {Session{Duration: time.Hour + time.Second/2}, "whole seconds"},
 		"a policy that is no JSON":    {Session{Policy: "{"}, "assume_role.policy is no JSON"},
 		"a policy that is too long":   {Session{Policy: `"` + strings.Repeat("x", 2047) + `"`}, "assume_role.policy has 2049 characters; want at most 2048"},
 		"ten policies":                {Session{PolicyARNs: many(10, policy)}, ""},
-		"eleven policies":             {Session{PolicyARNs: many(11, policy)}, "assume_role.policyARNs: 11 of them; want at most 10"},
-		"a role for a policy":         {Session{PolicyARNs: []string{role}}, `assume_role.policyARNs[0]: "` + role + `"`},
+		"eleven policies":             {Session{PolicyARNs: many(11, policy)}, "assume_role.policy_arns: 11 of them; want at most 10"},
+		"a role for a policy":         {Session{PolicyARNs: []string{role}}, `assume_role.policy_arns[0]: "` + role + `"`},
 		"51 tags":                     {Session{Tags: tags}, "assume_role.tags: 51 of them; want at most 50"},
 		"an empty key":                {Session{Tags: map[string]string{"": "x"}}, `assume_role.tags: key ""`},
 		"a key of AWS's":              {Session{Tags: map[string]string{"AWS:x": "x"}}, `key "AWS:x": aws: is`},
 		"a value with a brace":        {Session{Tags: map[string]string{"team": "{x}"}}, `team = "{x}"`},
-		"a transitive key of nothing": {Session{Tags: map[string]string{"a": "b"}, TransitiveTagKeys: []string{"a", "c"}}, `assume_role.transitiveTagKeys[1]: "c" is no key of tags`},
+		"a transitive key of nothing": {Session{Tags: map[string]string{"a": "b"}, TransitiveTagKeys: []string{"a", "c"}}, `assume_role.transitive_tag_keys[1]: "c" is no key of tags`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Load(t.Context(), Options{In: "assume_role", HTTPClient: through(simulator()), AssumeRole: AssumeRole{RoleARN: role, ExternalID: "lab", Session: &tc.session}})
+			_, err := Load(t.Context(), Options{In: InTerraform, HTTPClient: through(simulator()), AssumeRole: AssumeRole{RoleARN: role, ExternalID: "lab", Session: &tc.session}})
 			invalid := fault.IsTerminal(err)
 			if invalid != (tc.want != "") || invalid && !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("want %q, got %v", tc.want, err)
@@ -87,5 +87,34 @@ func TestASessionIsAskedForAsDeclared(t *testing.T) {
 		if got := asked.Get(key); got != want {
 			t.Errorf("%s = %q, want %q", key, got, want)
 		}
+	}
+}
+
+func TestTerraformsUsersAreToldTerraformsFields(t *testing.T) {
+	for name, tc := range map[string]struct {
+		env  map[string]string
+		opts Options
+		want []string
+	}{
+		"no region":            {map[string]string{"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}, Options{}, []string{"set region of the provider or the resource"}},
+		"no such profile":      {keys(), Options{Profile: "blue"}, []string{`"blue"`, "change profile of the provider or the resource"}},
+		"no credentials":       {map[string]string{"AWS_REGION": "us-east-1"}, Options{}, []string{"AWS_PROFILE", "or profile of the provider"}},
+		"no role":              {keys(), Options{AssumeRole: AssumeRole{RoleARN: "x"}}, []string{"assume_role.role_arn: "}},
+		"a short session name": {keys(), Options{AssumeRole: AssumeRole{RoleARN: role, SessionName: "x"}}, []string{"assume_role.session_name: "}},
+		"a short external ID":  {keys(), Options{AssumeRole: AssumeRole{RoleARN: role, ExternalID: "x"}}, []string{"assume_role.external_id has 1 "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			environment(t, tc.env)
+			tc.opts.In = InTerraform
+			_, err := Load(t.Context(), tc.opts)
+			for _, want := range tc.want {
+				if !strings.Contains(fmt.Sprint(err), want) {
+					t.Errorf("%q is not in: %v", want, err)
+				}
+			}
+			if strings.Contains(fmt.Sprint(err), "manifest") {
+				t.Errorf("Terraform has no manifest: %v", err)
+			}
+		})
 	}
 }

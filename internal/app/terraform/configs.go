@@ -55,7 +55,7 @@ func (c *configs) load(ctx context.Context, o awsconf.Options) (aws.Config, erro
 		return aws.Config{}, fmt.Errorf("waiting for AWS credentials: %w", ctx.Err())
 	}
 	if e.cfg == nil {
-		o.Limits = c.limits
+		o.Limits, o.In = c.limits, awsconf.InTerraform
 		cfg, err := c.make(ctx, o)
 		if err != nil {
 			return aws.Config{}, err
