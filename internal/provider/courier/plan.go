@@ -164,7 +164,13 @@ func (c *courier[M, P]) preview(ctx context.Context, m P, ts *v1alpha1.TrafficSh
 		pv.Blockers = slices.DeleteFunc(slices.Clone(pv.Blockers), func(b string) bool { return b == (&shift.UnfinishedError{Mark: *u}).Error() })
 	}
 	if len(pv.Blockers) > 0 {
-		diags.AddError("The shift would refuse to start", m.address()+":\n- "+strings.Join(pv.Blockers, "\n- "))
+		text := m.address() + ":\n- " + strings.Join(pv.Blockers, "\n- ")
+		if _, name := any(m).(*recordModel); fresh && name {
+			// The records of a new name are often made by the same apply.
+			diags.AddWarning("The shift could not start now", text+"\nIf this apply makes the records first, all is well. It checks again, before it writes anything.")
+			return
+		}
+		diags.AddError("The shift would refuse to start", text)
 		return
 	}
 	c.announce(m, namer(manifest.Names(ts)), pv, diags)
