@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 const (
@@ -12,8 +13,11 @@ const (
 	maxLine = 16 << 10 // bytes after which a line is cut in two
 )
 
-// lines takes the output of a program, line by line.
+// lines takes the output of a program, line by line. What comes after its end is dropped:
+// a process that the program left behind may still hold the pipe.
 type lines struct {
+	mu    sync.Mutex
+	ended bool
 	scrub *scrubber
 	each  func(string)
 	part  []byte // of a line that has no end yet
@@ -21,7 +25,12 @@ type lines struct {
 }
 
 func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	n := len(p)
+	if l.ended {
+		return n, nil
+	}
 	for len(p) > 0 {
 		i := bytes.IndexByte(p, '\n')
 		if i < 0 {
@@ -38,11 +47,15 @@ func (l *lines) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-func (l *lines) flush() {
+// end of the output; it gives the tail.
+func (l *lines) end() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if len(l.part) > 0 {
 		l.line(l.part)
-		l.part = nil
 	}
+	l.part, l.ended = nil, true
+	return l.tail.String()
 }
 
 func (l *lines) line(b []byte) {

@@ -59,8 +59,7 @@ func (Runner) Run(ctx context.Context, c Command) (string, error) {
 	if ctx.Err() != nil || errors.Is(err, exec.ErrWaitDelay) {
 		kill(cmd) // what the program started and left behind
 	}
-	out.flush()
-	tail := out.tail.String()
+	tail := out.end()
 	if err == nil {
 		return tail, nil
 	}

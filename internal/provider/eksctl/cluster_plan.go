@@ -24,7 +24,7 @@ func specErrors(diags *diag.Diagnostics, err error) {
 		}
 		return
 	}
-	diags.AddAttributeError(path.Root("spec"), "The spec cannot be used", upper(err.Error())+".")
+	diags.AddAttributeError(path.Root("spec"), "The spec cannot be used", err.Error()+".")
 }
 
 // ValidateConfig implements resource.ResourceWithValidateConfig. It calls nobody.
@@ -50,7 +50,7 @@ func (r *clusterResource) ValidateConfig(ctx context.Context, req resource.Valid
 		return
 	}
 	for _, w := range cfg.Warnings {
-		resp.Diagnostics.AddAttributeWarning(path.Root("spec"), "Of the spec", upper(w)+".")
+		resp.Diagnostics.AddAttributeWarning(path.Root("spec"), "Of the spec", w+".")
 	}
 	validateDrain(&m, cfg, &resp.Diagnostics)
 }

@@ -34,7 +34,7 @@ var (
 )
 
 func matches(r *regexp.Regexp, want string) []validator.String {
-	return []validator.String{stringvalidator.RegexMatches(r, "want "+want)}
+	return []validator.String{stringvalidator.RegexMatches(r, "must be "+want)}
 }
 
 func versionAttribute(text string, mods ...planmodifier.String) schema.StringAttribute {
