@@ -190,7 +190,7 @@ func TestC13_ACreationThatFails(t *testing.T) {
 			func(w *world) { w.fail, w.before = "create cluster", true }, false, []string{"exit code 1", "eksctl delete cluster --name blue --region cn-north-1"},
 		},
 		"when the cluster exists keeps it": {func(w *world) { w.fail = "create cluster" }, true, []string{"the cluster exists and is ACTIVE", "terraform untaint"}},
-		"after eksctl is done keeps it": {func(w *world) { w.unready = true }, true, []string{"no pod is ready", "eksctl is done with it", "terraform untaint"}},
+		"after eksctl is done keeps it":    {func(w *world) { w.unready = true }, true, []string{"no pod is ready", "eksctl is done with it", "terraform untaint"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
@@ -274,7 +274,7 @@ func TestMappingsGoWhereTheClusterReadsThem(t *testing.T) {
 		want   string // the command; "": an access entry
 		says   string // of the error
 	}{
-		"an access entry":                               {"API", []any{"system:masters"}, "", ""},
+		"an access entry": {"API", []any{"system:masters"}, "", ""},
 		"an access entry although there is aws-auth":    {"API_AND_CONFIG_MAP", []any{"a"}, "", ""},
 		"aws-auth when there are no access entries":     {"CONFIG_MAP", []any{"a", "system:masters"}, "--group a --group system:masters", ""},
 		"aws-auth for groups that entries cannot have":  {"API_AND_CONFIG_MAP", []any{"system:nodes"}, "--group system:nodes", ""},
