@@ -135,7 +135,7 @@ func (c *courier[M, P]) conclude(m P, names namer, rec *recorder, o outcome, dia
 	}
 	if len(rec.held) > 0 {
 		took := o.result.Finished.Sub(o.result.Started).Round(time.Second)
-		diags.AddWarning("The shift had to wait", fmt.Sprintf("%s: done after %s; it waited for:\n- %s", m.address(), manifest.Duration(took), strings.Join(rec.held, "\n- ")))
+		diags.AddWarning("The shift was disturbed", fmt.Sprintf("%s: the declared weights are live after %s, in spite of:\n- %s", m.address(), manifest.Duration(took), strings.Join(rec.held, "\n- ")))
 	}
 	return true
 }

@@ -34,7 +34,7 @@ type fakeShifts struct {
 	end     shift.Phase
 	message string
 	report  *analysis.Report
-	held    string // a message to hold for, on the way
+	held    string // a fault on the way
 	// untilInterrupted: a run lasts until it is interrupted.
 	untilInterrupted bool
 	started          chan struct{} // closed by the first such run
@@ -138,7 +138,7 @@ func (s *fakeShift) Run(ctx context.Context, o courier.RunOptions) (engine.Resul
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	o.Recorder.Record(engine.Event{At: now, Kind: engine.EventStarted, Phase: shift.Preparing, Step: -1, Message: "New"})
 	if held != "" {
-		o.Recorder.Record(engine.Event{At: now, Kind: engine.EventHolding, Phase: shift.Shifting, Message: held})
+		o.Recorder.Record(engine.Event{At: now, Kind: engine.EventFault, Phase: shift.Shifting, Message: held})
 	}
 	from := f.split
 	res := engine.Result{Phase: f.end, Message: f.message, Report: f.report, From: from, To: to, Started: now, Finished: now.Add(time.Minute)}

@@ -120,11 +120,11 @@ func TestWhereAWSIs(t *testing.T) {
 
 func TestTheStatusFileTellsEachEvent(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "status.jsonl")
-	f := &fakeShifts{held: "waiting for healthy targets"}
+	f := &fakeShifts{held: "ModifyRule was throttled"}
 	tf := start(t, alb, f)
 	tf.apply(with(web(1, 0), values{"status_file": file}))
 	tf.mustNot(tf.diags)
-	if got := tf.said(); !strings.Contains(got, "The shift had to wait") || !strings.Contains(got, "waiting for healthy targets") {
+	if got := tf.said(); !strings.Contains(got, "The shift was disturbed") || !strings.Contains(got, "ModifyRule was throttled") {
 		t.Error(got)
 	}
 	info, err := os.Stat(file)
@@ -144,7 +144,7 @@ func TestTheStatusFileTellsEachEvent(t *testing.T) {
 		}
 		kinds = append(kinds, e.Kind)
 	}
-	if d := cmp.Diff([]engine.EventKind{engine.EventStarted, engine.EventHolding, engine.EventFinished}, kinds); d != "" {
+	if d := cmp.Diff([]engine.EventKind{engine.EventStarted, engine.EventFault, engine.EventFinished}, kinds); d != "" {
 		t.Error(d)
 	}
 	runs := f.runs

@@ -21,7 +21,7 @@ type recorder struct {
 
 	mu    sync.Mutex
 	queue []engine.Event
-	held  []string // what the run held for, each once
+	held  []string // what went on besides the shift itself, each once
 
 	wake, stop, ended chan struct{}
 	err               error // of the status file; read after close
@@ -45,8 +45,12 @@ func (r *recorder) Record(e engine.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.queue = append(r.queue, e)
-	if (e.Kind == engine.EventHolding || e.Kind == engine.EventDrift) && !slices.Contains(r.held, e.Message) {
-		r.held = append(r.held, e.Message)
+	switch e.Kind {
+	case engine.EventWaiting, engine.EventDrift, engine.EventFault:
+		if !slices.Contains(r.held, e.Message) {
+			r.held = append(r.held, e.Message)
+		}
+	case engine.EventStarted, engine.EventWritten, engine.EventJudged, engine.EventHolding, engine.EventFinished: // as they should be
 	}
 	select {
 	case r.wake <- struct{}{}:
