@@ -26,8 +26,12 @@ type files struct {
 	values []string // paths of Spec.Values and SensitiveValues
 }
 
-func open(s Spec, environ []string) (*files, error) {
+func (r Runner) open(s Spec) (*files, error) {
 	f := &files{spec: s}
+	environ := r.Environ
+	if environ == nil {
+		environ = os.Environ()
+	}
 	if err := f.open(environ); err != nil {
 		f.close()
 		return nil, err

@@ -56,7 +56,7 @@ type Difference struct {
 
 // Runner runs helmfile.
 type Runner struct {
-	Environ []string      // of this process, as os.Environ gives it
+	Environ []string      // as os.Environ gives it; nil: this process's
 	Grace   time.Duration // between SIGINT and SIGKILL; 0: DefaultGrace
 }
 
@@ -66,7 +66,7 @@ const exitChanged = 2
 // Diff tells what Apply would change. A release that helm did not finish is a change,
 // although its manifests are those that were declared: helm's last words are "failed".
 func (r Runner) Diff(ctx context.Context, s Spec) (Difference, error) {
-	f, err := open(s, r.Environ)
+	f, err := r.open(s)
 	if err != nil {
 		return Difference{}, err
 	}
@@ -96,7 +96,7 @@ func (r Runner) diff(ctx context.Context, f *files, unfinished []string) (Differ
 
 // Apply makes the releases what is declared, and gives the end of what helmfile printed.
 func (r Runner) Apply(ctx context.Context, s Spec) (string, error) {
-	f, err := open(s, r.Environ)
+	f, err := r.open(s)
 	if err != nil {
 		return "", err
 	}
@@ -116,7 +116,7 @@ func (r Runner) Apply(ctx context.Context, s Spec) (string, error) {
 
 // Destroy uninstalls the releases.
 func (r Runner) Destroy(ctx context.Context, s Spec) (string, error) {
-	f, err := open(s, r.Environ)
+	f, err := r.open(s)
 	if err != nil {
 		return "", err
 	}

@@ -104,7 +104,7 @@ func playHelmfile(play string) int {
 func stage(t *testing.T, play string, more ...string) (Runner, Spec, func() []call) {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "log")
-	env := append([]string{"PLAY_HELMFILE=" + play, "PLAY_LOG=" + log, "TMPDIR=" + os.TempDir(), "AWS_PROFILE=mine"}, more...)
+	env := append([]string{"PLAY_HELMFILE=" + play, "PLAY_LOG=" + log, "TMPDIR=" + t.TempDir(), "AWS_PROFILE=mine"}, more...)
 	spec := Spec{Binary: os.Args[0], HelmBinary: "helm", WorkingDirectory: t.TempDir(), Content: "releases: []"}
 	return Runner{Environ: env, Grace: 200 * time.Millisecond}, spec, func() []call {
 		t.Helper()

@@ -97,15 +97,14 @@ func (e *ExitError) Unwrap() error { return e.cause }
 func (f *files) hint(out string) string {
 	path := f.near(f.spec.Path)
 	if f.spec.Path != "" && f.spec.Content == "" && !strings.HasSuffix(path, ".gotmpl") {
-		//nolint:gosec // G304: the file that the user named
 		if text, err := os.ReadFile(path); err == nil && bytes.Contains(text, []byte("{{")) {
 			return fmt.Sprintf("path = %q has template expressions ({{ … }}), but helmfile v1 renders only files whose name ends in .gotmpl: rename it to %s.gotmpl", f.spec.Path, f.spec.Path)
 		}
 	}
 	for _, h := range []struct{ sign, hint string }{
 		{"cannot be defined within the same YAML part", "helmfile v1 wants environments and releases in different parts: put a line with --- between them"},
-		{`unknown command "diff"`, "helm's plugin diff is not installed: run `helm plugin install https://github.com/databus23/helm-diff`, or set helm_diff_version and it is fetched"},
-		{"plugin diff not installed", "helm's plugin diff is not installed: run `helm plugin install https://github.com/databus23/helm-diff`, or set helm_diff_version and it is fetched"},
+		{`unknown command "diff"`, "helm's plugin diff is not installed: run `helm plugin install https://github.com/databus23/helm-diff`"},
+		{"plugin diff not installed", "helm's plugin diff is not installed: run `helm plugin install https://github.com/databus23/helm-diff`"},
 		{"no releases found that matches", "no release is selected: correct selector, selectors or environment"},
 		{"no state file found", "there is no helmfile: set content, path or working_directory"},
 		{"helm\": executable file not found", "helm is not on PATH: set helm_binary to its path, or set helm_version and it is fetched"},

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
 	"github.com/norikae/norikae/internal/helmfile"
 	"github.com/norikae/norikae/internal/provider/connection"
@@ -209,5 +210,55 @@ func TestAnImportedReleaseKeepsItsName(t *testing.T) {
 		if _, problem := c.importState(id); !strings.Contains(problem, "NAMESPACE/NAME") {
 			t.Errorf("importing %q said %q", id, problem)
 		}
+	}
+}
+
+// The SDK of the provider that ours succeeds wrote "", 0, [] and {} for what is not set.
+func TestAStateOfTheOldProviderShowsNoDifference(t *testing.T) {
+	for typeName, old := range map[string]values{
+		"helmfile_release_set": {
+			"path": "", "version": "", "helm_version": "", "helm_diff_version": "", "environment": "", "concurrency": 0, "values_files": []string{}, "selector": map[string]string{},
+			"selectors": []string{}, "environment_variables": map[string]string{}, "skip_diff_on_missing_files": []string{}, "releases_values": map[string]string{}, "content": "",
+		},
+		"helmfile_release": {
+			"version": "", "helm_version": "", "namespace": "default", "name": "web", "chart": "./web", "verify": false, "wait": true, "force": false, "atomic": true,
+			"cleanup_on_fail": true, "timeout": 0, "kubecontext": "",
+		},
+	} {
+		t.Run(typeName, func(t *testing.T) {
+			c := newCore(t, typeName, (&stub{}).ports())
+			state := c.config(with(old, values{
+				"id": "bq1", "kubeconfig": "", "binary": "helmfile", "helm_binary": "helm", "working_directory": "", "values": []string{}, "aws_region": "", "aws_profile": "",
+				"dirty": false, "diff_output": "x", "apply_output": "y", "error": "",
+			}))
+			v := values{"kubeconfig": ""}
+			if typeName == "helmfile_release" {
+				v = with(v, values{"chart": "./web", "name": "web"})
+			}
+			state = c.refresh(state)
+			if plan := c.mustPlan(state, v); !plan.empty() {
+				t.Errorf("%s\nis planned as\n%s", state, plan.value)
+			}
+		})
+	}
+}
+
+func TestCredentialsAreAskedForOnlyWhenAWSIsNamed(t *testing.T) {
+	s := &stub{}
+	c := newCore(t, "helmfile_release_set", s.ports())
+	role := c.object.AttributeTypes["aws_assume_role"].(tftypes.List).ElementType.(tftypes.Object) //nolint:forcetypeassert // a panic names it
+	fields := map[string]tftypes.Value{}
+	for name, ty := range role.AttributeTypes {
+		fields[name] = tftypes.NewValue(ty, nil)
+	}
+	fields["role_arn"] = tftypes.NewValue(tftypes.String, "arn:aws:iam::123456789012:role/deploy")
+	v := values{
+		"kubeconfig": "", "content": "a: 1", "aws_region": "us-east-2",
+		"aws_assume_role": tftypes.NewValue(c.object.AttributeTypes["aws_assume_role"], []tftypes.Value{tftypes.NewValue(role, fields)}),
+	}
+	c.mustPlan(c.none(), v)
+	want := map[string]string{"AWS_REGION": "us-east-2", "AWS_SESSION_TOKEN": "arn:aws:iam::123456789012:role/deploy"}
+	if diff := cmp.Diff(want, s.spec.Credentials); diff != "" {
+		t.Errorf("credentials (-want +got):\n%s", diff)
 	}
 }

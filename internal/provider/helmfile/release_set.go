@@ -88,7 +88,7 @@ func (r *releaseSet) Schema(_ context.Context, _ resource.SchemaRequest, resp *r
 		"path":                       optionalString("Path of a helmfile, or of a folder of them; from `working_directory`, else from Terraform's folder. helmfile v1 renders templates only in files whose names end in `.gotmpl`."),
 		"content":                    optionalString("The helmfile itself. It is rendered as a template when it has `{{`. Either this or `path`."),
 		"version":                    optionalString("Release of helmfile to fetch and use instead of `binary`, such as `1.8.0`."),
-		"helm_diff_version":          optionalString("Release of helm's plugin diff to fetch and use instead of what is installed, such as `3.15.13`."),
+		"helm_diff_version":          optionalString("Release of the helm plugin diff to use. A version that cannot be fetched is an error of the plan: install the plugin (`helm plugin install`) and leave this out."),
 		"environment":                optionalString("Environment of the helmfile. Default: helmfile's own, `default`."),
 		"concurrency":                optionalInt("How many helm processes run at once, 0 or more; 0: no limit. Default: 0.", int64validator.AtLeast(0)),
 		"releases_values":            optionalMap("Values for every release, as helm's `--set` takes them: `image.tag` → `v2`."),

@@ -55,7 +55,7 @@ func recall(s helmfile.Spec) (d helmfile.Difference, ok bool) {
 	if err != nil || time.Since(info.ModTime()) > lasts {
 		return d, false
 	}
-	text, err := os.ReadFile(file) //nolint:gosec // G304: named by us
+	text, err := os.ReadFile(file)
 	return d, err == nil && json.Unmarshal(text, &d) == nil
 }
 
@@ -71,7 +71,7 @@ func specKey(s helmfile.Spec) any {
 	var texts []string
 	for _, file := range append([]string{s.Path}, s.ValuesFiles...) {
 		for _, at := range []string{file, filepath.Join(s.WorkingDirectory, file)} {
-			text, err := os.ReadFile(at) //nolint:gosec // G304: the file that the user named
+			text, err := os.ReadFile(at)
 			if err == nil {
 				texts = append(texts, at, string(text))
 			}
