@@ -102,6 +102,13 @@ var rules = []rule{
 	},
 
 	{
+		"internal/eksapi",
+		[]string{"internal/fault", "internal/arn", "internal/awsconf", "internal/provider/connection", "internal/provider/eksctl"},
+		aws,
+		"an adapter knows its port and its SDK",
+	},
+
+	{
 		"internal/awssim/...",
 		[]string{"internal/awssim/..."},
 		[]string{"github.com/fxamacker/cbor", "github.com/coder/websocket", "github.com/gofrs/flock", "github.com/miekg/dns", "go.yaml.in/yaml", "golang.org/x/time"},

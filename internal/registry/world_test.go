@@ -155,7 +155,7 @@ func (w *world) happen() {
 	case n == 10:
 		c.CA, c.Version = []string{"Y2E=", "Y2Ey"}[w.roll(2)], []string{"1.36", "1.37"}[w.roll(2)]
 	case n == 11:
-		w.make(id, Active) // deleted and made anew between two passes
+		w.make(id, Active)         // deleted and made anew between two passes
 		for i := range w.entries { // and somebody allows the Secret to be, too
 			if w.entries[i].Cluster == id && w.roll(2) == 0 {
 				w.entries[i].Allow = []string{AllowReplace}
