@@ -109,7 +109,7 @@ func build(t *testing.T, module string, packages ...string) string {
 			return "", err
 		}
 		cmd := exec.Command("go", append([]string{"build", "-buildvcs=false", "-o", dir + "/"}, packages...)...)
-		cmd.Dir, cmd.Env = module, append(os.Environ(), "CGO_ENABLED=0")
+		cmd.Dir = module
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return dir, fmt.Errorf("building %s in %s: %w\n%s", packages, module, err, out)
 		}
@@ -131,6 +131,15 @@ func TestMain(m *testing.M) {
 		return true
 	})
 	os.Exit(code)
+}
+
+// ours is the folder of our programs: NORIKAE_BIN, else they are built.
+func ours(t *testing.T) string {
+	t.Helper()
+	if dir := os.Getenv("NORIKAE_BIN"); dir != "" {
+		return dir
+	}
+	return build(t, "../..", "./cmd/...")
 }
 
 // oldProviders is what builds the skeletons, and under what sources they go.
