@@ -224,7 +224,7 @@ func TestAPlanOf100CouriersReadsEachInTwoCallsAndWritesNothing(t *testing.T) {
 		hcl += l.courier(fmt.Sprintf("c%d", i), fmt.Sprintf("priority = %d\nhosts = [\"h%d.example.com\"]", 100+i, i), 100, 0, "")
 	}
 	f := l.folder(t, hcl)
-	f.apply(t)
+	f.ok(t, "apply", "-auto-approve", "-no-color", "-parallelism=100")
 	before := len(l.calls(t))
 	f.empty(t)
 	calls := l.calls(t)[before:]

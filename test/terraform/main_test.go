@@ -3,6 +3,7 @@
 package terraform
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -24,6 +25,12 @@ var programs = []string{
 }
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	// The tests wait for other processes, which wait for the clock: more at once than there
+	// are cores.
+	if err := flag.Set("test.parallel", "10"); err != nil {
+		panic(err)
+	}
 	if err := prepare(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
