@@ -123,7 +123,7 @@ type outcome struct {
 }
 
 // run a declaration on a runner, as an apply does.
-func (g *ground) run(s courier.Shifts, ts *v1alpha1.TrafficShift, o courier.RunOptions) outcome {
+func (g *ground) run(s courier.Shifts, ts *v1alpha1.TrafficShift) outcome {
 	done := make(chan struct{})
 	var out outcome
 	go func() {
@@ -133,7 +133,7 @@ func (g *ground) run(s courier.Shifts, ts *v1alpha1.TrafficShift, o courier.RunO
 			out = outcome{err: err, over: true}
 			return
 		}
-		res, err := sh.Run(g.t.Context(), o)
+		res, err := sh.Run(g.t.Context(), courier.RunOptions{})
 		out = outcome{res, err, true}
 	}()
 	<-done
@@ -194,7 +194,7 @@ func TestAnApplyShiftsAndTheNextWritesNothing(t *testing.T) {
 				ts, d := g.declare()
 				before := g.reading(ts)
 				for i, writes := range []int{4, 0} {
-					out := g.run(g.shifts(&runner{}, fmt.Sprint("AKIARUN", i)), ts, courier.RunOptions{})
+					out := g.run(g.shifts(&runner{}, fmt.Sprint("AKIARUN", i)), ts)
 					if out.err != nil || out.result.Phase != shift.Succeeded || out.result.Writes != writes {
 						t.Errorf("apply %d ended %s (%s) with %d writes, %v", i, out.result.Phase, out.result.Message, out.result.Writes, out.err)
 					}
@@ -222,12 +222,12 @@ func TestLaw8_AKilledApplyGoesOnOnAnotherRunner(t *testing.T) {
 				over := false
 				onGround(t, on, func(g *ground) {
 					ts, d := g.declare()
-					first := g.run(g.shifts(&runner{die: func(call int) bool { return call == n }}, "AKIAFIRST"), ts, courier.RunOptions{})
+					first := g.run(g.shifts(&runner{die: func(call int) bool { return call == n }}, "AKIAFIRST"), ts)
 					if over = first.over; over {
 						return
 					}
 					kills++
-					second := g.run(g.shifts(&runner{}, "AKIASECOND"), ts, courier.RunOptions{})
+					second := g.run(g.shifts(&runner{}, "AKIASECOND"), ts)
 					if second.err != nil || second.result.Phase != shift.Succeeded {
 						t.Errorf("killed before call %d, it ended %s (%s), %v", n, second.result.Phase, second.result.Message, second.err)
 					}
@@ -248,14 +248,14 @@ func TestLaw8_AKilledApplyGoesOnOnAnotherRunner(t *testing.T) {
 func TestALeaseOfAnotherRunnerIsWaitedFor(t *testing.T) {
 	onGround(t, lawtest.OnALB, func(g *ground) {
 		ts, _ := g.declare()
-		if g.run(g.shifts(&runner{die: func(call int) bool { return call == 40 }}, "AKIAFIRST"), ts, courier.RunOptions{}).over {
+		if g.run(g.shifts(&runner{die: func(call int) bool { return call == 40 }}, "AKIAFIRST"), ts).over {
 			t.Fatal("it was over before it could be killed")
 		}
 		m := g.reading(ts).Unfinished
 		if m == nil || !strings.HasPrefix(m.Lease.Owner, "terraform-") {
 			t.Fatalf("the mark %+v", m)
 		}
-		out := g.run(g.shifts(&runner{}, "AKIASECOND"), ts, courier.RunOptions{})
+		out := g.run(g.shifts(&runner{}, "AKIASECOND"), ts)
 		if out.err != nil || out.result.Phase != shift.Succeeded || time.Now().Before(m.Lease.Expires) {
 			t.Errorf("it ended %s %s before the lease does, %v", out.result.Phase, time.Until(m.Lease.Expires), out.err)
 		}
@@ -269,7 +269,7 @@ func TestAnAbortFromAnywhereTakesARunningApplyBack(t *testing.T) {
 				ts, d := g.declare()
 				ts.Spec.Strategy.StepInterval = v1alpha1.Duration{Duration: time.Minute}
 				ends := make(chan outcome, 1)
-				go func() { ends <- g.run(g.shifts(&runner{}, "AKIAFIRST"), ts, courier.RunOptions{}) }()
+				go func() { ends <- g.run(g.shifts(&runner{}, "AKIAFIRST"), ts) }()
 				for g.reading(ts).Live.Split.Weight(g.Groups["green"]) == 0 {
 					time.Sleep(time.Second)
 				}
@@ -422,11 +422,11 @@ func TestARuleOfTheOldProviderIsAdoptedByAShift(t *testing.T) {
 	onGround(t, lawtest.OnALB, func(g *ground) {
 		ts, _ := g.declare()
 		ts.Spec.Route.ALB.Rule.Hosts = []string{"new.example.com"}
-		if out := g.run(g.shifts(&runner{}, "AKIAFIRST"), ts, courier.RunOptions{}); out.err == nil || !strings.Contains(out.err.Error(), "was not made by norikae") {
+		if out := g.run(g.shifts(&runner{}, "AKIAFIRST"), ts); out.err == nil || !strings.Contains(out.err.Error(), "was not made by norikae") {
 			t.Errorf("it was taken over unasked: %+v", out)
 		}
 		ts.Spec.Route.ALB.Adopt = true
-		if out := g.run(g.shifts(&runner{}, "AKIASECOND"), ts, courier.RunOptions{}); out.err != nil || out.result.Phase != shift.Succeeded {
+		if out := g.run(g.shifts(&runner{}, "AKIASECOND"), ts); out.err != nil || out.result.Phase != shift.Succeeded {
 			t.Errorf("it ended %s (%s), %v", out.result.Phase, out.result.Message, out.err)
 		}
 		g.at(ts, 0, 100)
