@@ -99,7 +99,8 @@ func (l *lab) ask(t *testing.T, method, path, body string) io.ReadCloser {
 }
 
 func (l *lab) fault(t *testing.T, rule string) { _ = l.ask(t, http.MethodPost, "faults", rule).Close() }
-func (l *lab) clearFaults(t *testing.T)        { _ = l.ask(t, http.MethodDelete, "faults", "").Close() }
+
+func (l *lab) clearFaults(t *testing.T) { _ = l.ask(t, http.MethodDelete, "faults", "").Close() }
 
 // call is one API call, as the lab's log has it.
 type call struct {

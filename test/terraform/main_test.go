@@ -1,5 +1,6 @@
 // Package terraform runs both providers under the real Terraform against `norikae lab`, each
 // a process of its own, and judges by what the lab was asked and what it serves.
+
 package terraform
 
 import (
