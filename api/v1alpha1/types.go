@@ -214,7 +214,8 @@ type CloudWatchMetric struct {
 }
 
 // DatadogMetric is a query of Datadog's metrics API; a Go template. The keys come from
-// DD_API_KEY and DD_APP_KEY.
+// DD_API_KEY and DD_APP_KEY, or DATADOG_API_KEY and DATADOG_APP_KEY (or
+// DATADOG_APPLICATION_KEY).
 type DatadogMetric struct {
 	Query string `json:"query"`          // such as sum:trace.http.request.errors{*}.as_rate(), templated
 	Site  string `json:"site,omitempty"` // default datadoghq.com; us3, us5, ap1, ap2, uk1.datadoghq.com, datadoghq.eu, ddog-gov.com, us2.ddog-gov.com

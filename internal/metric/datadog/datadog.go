@@ -46,9 +46,10 @@ type Config struct {
 }
 
 // Keys from the environment: DD_API_KEY and DD_APP_KEY, else DATADOG_API_KEY and
-// DATADOG_APP_KEY.
+// DATADOG_APP_KEY or DATADOG_APPLICATION_KEY, which the old Terraform provider read.
 func Keys(getenv func(string) string) (apiKey, appKey string) {
-	return cmp.Or(getenv("DD_API_KEY"), getenv("DATADOG_API_KEY")), cmp.Or(getenv("DD_APP_KEY"), getenv("DATADOG_APP_KEY"))
+	return cmp.Or(getenv("DD_API_KEY"), getenv("DATADOG_API_KEY")),
+		cmp.Or(getenv("DD_APP_KEY"), getenv("DATADOG_APP_KEY"), getenv("DATADOG_APPLICATION_KEY"))
 }
 
 // Source is one Datadog site, with one pair of keys. It prints without them.

@@ -298,9 +298,21 @@ func TestM10_WrongSettings(t *testing.T) {
 }
 
 func TestKeysComeFromTheEnvironment(t *testing.T) {
-	env := map[string]string{"DATADOG_API_KEY": "old-api", "DATADOG_APP_KEY": "old-app", "DD_APP_KEY": "app"}
-	if api, app := Keys(func(k string) string { return env[k] }); api != "old-api" || app != "app" {
-		t.Errorf("got %s, %s", api, app)
+	for name, tc := range map[string]struct {
+		env      map[string]string
+		api, app string
+	}{
+		"Datadog's agents'":             {map[string]string{"DD_API_KEY": "a", "DD_APP_KEY": "b"}, "a", "b"},
+		"Datadog's clients'":            {map[string]string{"DATADOG_API_KEY": "a", "DATADOG_APP_KEY": "b"}, "a", "b"},
+		"the old Terraform provider's":  {map[string]string{"DATADOG_API_KEY": "a", "DATADOG_APPLICATION_KEY": "b"}, "a", "b"},
+		"the short names are first":     {map[string]string{"DD_API_KEY": "a", "DD_APP_KEY": "b", "DATADOG_API_KEY": "x", "DATADOG_APP_KEY": "x", "DATADOG_APPLICATION_KEY": "x"}, "a", "b"},
+		"an empty one is not set":       {map[string]string{"DD_API_KEY": "", "DATADOG_API_KEY": "a", "DATADOG_APP_KEY": "", "DATADOG_APPLICATION_KEY": "b"}, "a", "b"},
+		"each key is found for itself":  {map[string]string{"DATADOG_API_KEY": "a", "DD_APP_KEY": "b"}, "a", "b"},
+		"neither of them is set at all": {nil, "", ""},
+	} {
+		if api, app := Keys(func(k string) string { return tc.env[k] }); api != tc.api || app != tc.app {
+			t.Errorf("%s: got %q, %q", name, api, app)
+		}
 	}
 }
 
