@@ -16,7 +16,7 @@ type TokenOptions struct {
 	Region, Profile, RoleARN string
 }
 
-const tokenLong = `Prints a token for the API server of an EKS cluster, as kubectl and other clients of
+const execLong = `Prints a token for the API server of an EKS cluster, as kubectl and other clients of
 Kubernetes read it from the exec plugin that a kubeconfig names: an ExecCredential of
 client.authentication.k8s.io/v1, or v1beta1 where the client asks for it
 (KUBERNETES_EXEC_INFO). It takes the place of aws eks get-token, without the AWS CLI:
@@ -48,7 +48,7 @@ func EKSCommand(token func(context.Context, TokenOptions) ([]byte, error)) *cobr
 	get := &cobra.Command{
 		Use:   "get-token --cluster-name NAME",
 		Short: "Print a token for a cluster's API server, for kubeconfigs",
-		Long:  tokenLong,
+		Long:  execLong,
 		Example: `  norikae eks get-token --cluster-name green --region eu-west-1
   norikae eks get-token --cluster-name green --role-arn arn:aws:iam::111122223333:role/deployer`,
 		Args: noArgs,

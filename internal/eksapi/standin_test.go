@@ -18,7 +18,7 @@ import (
 func standIn(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "eksctl")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".") //nolint:gosec // a fixed command
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".")
 	cmd.Dir = filepath.Join("..", "..", "test", "eksctl")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("building the stand-in for eksctl: %v\n%s", err, out)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -167,9 +168,7 @@ func (g *generator) metadata(given *yaml.Node) *yaml.Node {
 
 func (g *generator) tags(m, given *yaml.Node) {
 	all := map[string]string{}
-	for k, v := range g.cluster.Tags {
-		all[k] = v
-	}
+	maps.Copy(all, g.cluster.Tags)
 	if given != nil && given.Kind != yaml.MappingNode {
 		g.fail(given, "metadata.tags", "must be a mapping of names to values")
 		return

@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	case "stubborn": // so is the child that it starts
 		signal.Ignore(syscall.SIGINT)
-		child := exec.Command(os.Args[0]) //nolint:gosec,noctx // itself
+		child := exec.Command(os.Args[0]) //nolint:noctx // itself
 		child.Env = []string{play + "=sleep"}
 		child.Stdout = os.Stdout
 		if err := child.Start(); err != nil {

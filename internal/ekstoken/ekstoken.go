@@ -22,7 +22,7 @@ import (
 // What a token is made of, as aws-iam-authenticator verifies it.
 // Source: https://github.com/kubernetes-sigs/aws-iam-authenticator/blob/master/pkg/token/token.go
 const (
-	prefix        = "k8s-aws-v1." //nolint:gosec // G101: every token begins so
+	prefix        = "k8s-aws-v1."
 	clusterHeader = "X-K8s-Aws-Id"
 	// expires is X-Amz-Expires: STS does not look at it, verifiers want a number of
 	// seconds there.

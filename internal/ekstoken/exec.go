@@ -13,7 +13,7 @@ import (
 const (
 	v1             = "client.authentication.k8s.io/v1"
 	v1beta1        = "client.authentication.k8s.io/v1beta1"
-	execCredential = "ExecCredential"
+	execCredential = "ExecCredential" //nolint:gosec // the name of a kind
 )
 
 // ExecCredential is a token as a client of Kubernetes reads it from an exec plugin, in the

@@ -193,7 +193,7 @@ func TestAReleaseIsFetchedOnceAndKept(t *testing.T) {
 
 func TestAKeptProgramThatWasChangedIsFetchedAnew(t *testing.T) {
 	for name, change := range map[string]func(path string) error{
-		"its bytes":    func(p string) error { return os.WriteFile(p, []byte("evil"), 0o700) }, //nolint:gosec // a program
+		"its bytes":    func(p string) error { return os.WriteFile(p, []byte("evil"), 0o700) },
 		"its mode":     func(p string) error { return os.Chmod(p, 0o600) },
 		"its checksum": func(p string) error { return os.Remove(p + ".sha256") },
 		"to a link": func(p string) error {

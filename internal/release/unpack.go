@@ -73,6 +73,6 @@ func extract(r io.Reader, to string) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(out, r) //nolint:gosec // G110: r is limited
+	_, err = io.Copy(out, r)
 	return errors.Join(err, out.Sync(), out.Close())
 }

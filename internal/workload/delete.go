@@ -60,7 +60,7 @@ func (c *Client) Delete(ctx context.Context, namespace, kind, name string, timeo
 			if ctx.Err() == nil {
 				last = err
 			}
-			return false, nil //nolint:nilerr // the next one may be answered
+			return false, nil
 		}
 		if last = nil; now.GetUID() != uid {
 			return false, fmt.Errorf("%w: %s was deleted, and somebody made it again: stop who keeps it (a controller, GitOps), and try again", fault.ErrConflict, what)

@@ -2,6 +2,7 @@ package eksctl_test
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
@@ -82,9 +83,7 @@ func (tf *terraform) proposed(resource string, prior, config tftypes.Value) tfty
 		tf.t.Fatal(err)
 	}
 	out := map[string]tftypes.Value{}
-	for name, v := range declared {
-		out[name] = v
-	}
+	maps.Copy(out, declared)
 	for _, a := range tf.schemas.ResourceSchemas[resource].Block.Attributes {
 		if v, ok := old[a.Name]; ok && a.Computed && declared[a.Name].IsNull() {
 			out[a.Name] = v

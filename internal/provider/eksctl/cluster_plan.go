@@ -18,7 +18,7 @@ import (
 
 // specErrors puts what Generate found at the attribute spec.
 func specErrors(diags *diag.Diagnostics, err error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // errors.Join has no other way to its parts
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range joined.Unwrap() {
 			specErrors(diags, e)
 		}
@@ -65,7 +65,7 @@ func or(a, b string) string {
 // onlyMetadata tells whether nothing but the metadata is wrong, which depends on values
 // that may not be known yet.
 func onlyMetadata(err error) bool {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // as above
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return !slices.ContainsFunc(joined.Unwrap(), func(e error) bool { return !onlyMetadata(e) })
 	}
 	e, ok := errors.AsType[*eksctl.SpecError](err)

@@ -2,6 +2,7 @@ package eksctl
 
 import (
 	"context"
+	"maps"
 	"regexp"
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
@@ -140,9 +141,7 @@ func clusterAttributes() map[string]schema.Attribute {
 			MarkdownDescription: "Kubernetes manifests that are applied in order after creation and at each update, YAML of one or more objects each.",
 		},
 	}
-	for name, a := range computedAttributes() {
-		attrs[name] = a
-	}
+	maps.Copy(attrs, computedAttributes())
 	return attrs
 }
 

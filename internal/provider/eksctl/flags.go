@@ -47,7 +47,7 @@ type flag struct {
 func (f flag) name() string { return "--" + strings.ReplaceAll(f.attribute, "_", "-") }
 
 // flags in the order in which they are given to eksctl.
-// Source: eksctl create nodegroup --help
+// Source: eksctl create nodegroup --help.
 func flags() []flag {
 	return []flag{
 		{attribute: "tags", kind: pairs, does: "Tags of what eksctl makes."},
