@@ -55,6 +55,55 @@ func TestAStateOfTheOldProviderShowsNoDifference(t *testing.T) {
 	}
 }
 
+func TestConditionsOfAnOldStateInAnySpellingShowNoDifference(t *testing.T) {
+	one := dynamic(`{"version":"2"}`, `["object",{"version":"string"}]`)
+	for name, c := range map[string]struct {
+		state  string
+		config any
+		live   []v1alpha1.QueryMatch
+		equal  bool
+	}{
+		"a text":                        {`{"version":"2"}`, one, []v1alpha1.QueryMatch{{Key: "version", Value: "2"}}, true},
+		"a number":                      {`{"version":"2"}`, dynamic(`{"version":2}`, `["object",{"version":"number"}]`), []v1alpha1.QueryMatch{{Key: "version", Value: "2"}}, true},
+		"a list of one":                 {`{"version":"2"}`, dynamic(`{"version":["2"]}`, `["object",{"version":["tuple",["string"]]}]`), []v1alpha1.QueryMatch{{Key: "version", Value: "2"}}, true},
+		"a text that is live alone":     {`null`, one, []v1alpha1.QueryMatch{{Key: "version", Value: "2"}}, true},
+		"an empty map that was null":    {`null`, dynamic(`{}`, `["object",{}]`), nil, true},
+		"nothing that was an empty map": {`{}`, nil, nil, true},
+		"another text":                  {`{"version":"2"}`, dynamic(`{"version":"3"}`, `["object",{"version":"string"}]`), []v1alpha1.QueryMatch{{Key: "version", Value: "2"}}, false},
+		"one that is removed":           {`{"version":"2"}`, nil, []v1alpha1.QueryMatch{{Key: "version", Value: "2"}}, false},
+		"one that somebody took off":    {`{"version":"2"}`, one, nil, false},
+	} {
+		for _, attribute := range []string{"querystrings", "headers"} {
+			t.Run(name+" in "+attribute, func(t *testing.T) {
+				rule := &v1alpha1.ALBRule{Priority: 11, Hosts: []string{"example.com"}, PathPatterns: []string{"/*"}}
+				old := strings.Replace(oldState, `"querystrings": null`, `"querystrings": `+c.state, 1)
+				if rule.QueryStrings = c.live; attribute == "headers" {
+					old = strings.Replace(oldState, `"headers": {}`, `"headers": `+c.state, 1)
+					rule.QueryStrings = nil
+					for _, q := range c.live {
+						rule.Headers = append(rule.Headers, v1alpha1.HeaderMatch{Name: q.Key, Values: []string{q.Value}})
+					}
+				}
+				tf := start(t, alb, &fakeShifts{arn: ruleARN, split: split(100, 0), rule: rule})
+				tf.upgrade(0, old)
+				tf.mustNot(tf.diags)
+				tf.refresh()
+				tf.mustNot(tf.diags)
+				config := with(web(100, 0), values{attribute: c.config, "cloudwatch_metric": []values{{"name": "http_errors_cw", "query": "[]", "max": 50}}})
+				if planned, _ := tf.plan(tf.value(config)); planned.Equal(tf.state) != c.equal {
+					diffs, _ := planned.Diff(tf.state)
+					t.Errorf("equal: want %v; %s\n%s", c.equal, diffs, tf.said())
+				}
+				tf.apply(config)
+				tf.mustNot(tf.diags)
+				if planned, _ := tf.plan(tf.value(config)); !planned.Equal(tf.state) {
+					t.Error("a difference after the apply")
+				}
+			})
+		}
+	}
+}
+
 func TestAStateThatCannotBeReadIsAnError(t *testing.T) {
 	tf := start(t, alb, &fakeShifts{})
 	tf.upgrade(0, `[]`)

@@ -41,8 +41,11 @@ func (c *courier[M, P]) ModifyPlan(ctx context.Context, req resource.ModifyPlanR
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	if prior != nil && req.Plan.Raw.Equal(req.State.Raw) && prior.base().Unfinished.ValueString() == "" {
-		return // settled: nobody is asked, nothing is written
+	if prior != nil && prior.base().Unfinished.ValueString() == "" {
+		resp.Diagnostics.Append(resp.Plan.Set(ctx, c.unmoved(ctx, req, prior, &resp.Diagnostics))...)
+		if resp.Plan.Raw.Equal(req.State.Raw) {
+			return // settled: nobody is asked, nothing is written
+		}
 	}
 	if prior != nil && !c.planMove(plan, prior, resp) {
 		return
@@ -53,6 +56,16 @@ func (c *courier[M, P]) ModifyPlan(ctx context.Context, req resource.ModifyPlanR
 	if known && ts != nil && !resp.Diagnostics.HasError() {
 		c.preview(ctx, config, owned(ts, prior != nil && config.moved(prior) == ""), prior == nil, &resp.Diagnostics)
 	}
+}
+
+// unmoved is the plan if nothing is to be done: the framework has made unknown what is
+// computed, although another spelling alone is configured.
+func (c *courier[M, P]) unmoved(ctx context.Context, req resource.ModifyPlanRequest, prior P, diags *diag.Diagnostics) P {
+	out := P(new(M))
+	diags.Append(req.Plan.Get(ctx, out)...)
+	s, was := out.base(), prior.base()
+	s.Manifest, s.PlannedSteps, s.LiveWeights, s.Unfinished = was.Manifest, was.PlannedSteps, was.LiveWeights, was.Unfinished
+	return out
 }
 
 func (c *courier[M, P]) planDestroy(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {

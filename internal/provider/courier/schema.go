@@ -74,8 +74,8 @@ func albAttributes() map[string]schema.Attribute {
 		"methods":       set("HTTP methods that the rule matches, such as `GET`."),
 		"path_patterns": set("Paths that the rule matches, such as `/api/*`; case matters."),
 		"source_ips":    set("Address ranges (CIDR) that the rule matches, such as `10.0.0.0/8`: of the peer, not of X-Forwarded-For."),
-		"headers":       schema.DynamicAttribute{Optional: true, MarkdownDescription: "Headers that the rule matches, all of them: a map from a name to a value or to a list of values, one of which holds. `*` and `?` are wildcards."},
-		"querystrings":  schema.DynamicAttribute{Optional: true, MarkdownDescription: "Query strings that the rule matches, one of them: a map from a key to a value or to a list of values. The key `\"\"` stands for any key."},
+		"headers":       schema.DynamicAttribute{Optional: true, Computed: true, PlanModifiers: []planmodifier.Dynamic{keepSpelling{}}, MarkdownDescription: "Headers that the rule matches, all of them: a map from a name to a value or to a list of values, one of which holds. `*` and `?` are wildcards."},
+		"querystrings":  schema.DynamicAttribute{Optional: true, Computed: true, PlanModifiers: []planmodifier.Dynamic{keepSpelling{}}, MarkdownDescription: "Query strings that the rule matches, one of them: a map from a key to a value or to a list of values. The key `\"\"` stands for any key."},
 		"adopt":         schema.BoolAttribute{Optional: true, MarkdownDescription: "Take over a rule that is there already, was not made by norikae, and has other conditions. Default: false. A rule that is in the state is ours."},
 		"force_destroy": schema.BoolAttribute{Optional: true, MarkdownDescription: "Let destroy delete the rule although it carries traffic (a destination has a weight above 0). Apply it before the destroy. Default: false."},
 	}

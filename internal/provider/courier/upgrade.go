@@ -12,7 +12,7 @@ import (
 )
 
 // UpgradeState reads what the old provider wrote, which is version 0: the same names,
-// with "", 0, [] and {} for what is not set, and no map of headers that ever worked.
+// with "", 0, [] and {} for what is not set.
 func (c *courier[M, P]) UpgradeState(ctx context.Context) map[int64]resource.StateUpgrader {
 	s := c.kind.schema(ctx)
 	known := map[string]bool{}
@@ -56,10 +56,9 @@ func upgraded(old []byte, known map[string]bool, lists []string) ([]byte, error)
 			delete(state, name)
 		}
 	}
-	// The old provider failed with any header or query string; these can only be empty.
 	for _, name := range []string{"headers", "querystrings"} {
 		if known[name] {
-			state[name] = nil
+			state[name] = dynamicMap(state[name])
 		}
 	}
 	for _, name := range lists {
@@ -72,4 +71,17 @@ func upgraded(old []byte, known map[string]bool, lists []string) ([]byte, error)
 		return nil, fmt.Errorf("writing it: %w", err)
 	}
 	return out, nil
+}
+
+// dynamicMap is a map of texts as a value that carries its own type. What is not set is
+// the empty map, which a configuration may have spelled out: {} cannot be planned as null.
+func dynamicMap(old any) map[string]any {
+	was, _ := old.(map[string]any) // the SDK knew texts alone
+	entries, of := map[string]any{}, map[string]any{}
+	for name, v := range was {
+		if text, ok := v.(string); ok {
+			entries[name], of[name] = text, "string"
+		}
+	}
+	return map[string]any{"value": entries, "type": []any{"object", of}}
 }

@@ -113,7 +113,7 @@ func scalarsIn(list []attr.Value) (out []string, ok bool) {
 // sameMatches keeps the spelling of before when it says the same as what is live.
 func sameMatches(before types.Dynamic, live map[string][]string) types.Dynamic {
 	was, ok := matchesOf(before)
-	if ok && maps.EqualFunc(was, live, func(a, b []string) bool { return slices.Equal(distinct(a), distinct(b)) }) {
+	if ok && sameEntries(was, live) {
 		return before
 	}
 	if len(live) == 0 {
