@@ -109,3 +109,25 @@ func (unset) PlanModifyMap(ctx context.Context, req planmodifier.MapRequest, res
 		resp.PlanValue = req.StateValue
 	}
 }
+
+// EmptyRole makes the null collections of assume_role blocks, as an old state has them in
+// JSON, empty ones. A configuration may spell out [] or {}, which Terraform does not let a
+// provider plan as null; for one that does not, the modifiers keep what is empty.
+func EmptyRole(blocks any) {
+	list, _ := blocks.([]any)
+	for _, b := range list {
+		role, ok := b.(map[string]any)
+		if !ok {
+			continue
+		}
+		for _, f := range roleFields() {
+			switch {
+			case role[f.name] != nil:
+			case f.kind == aSet:
+				role[f.name] = []any{}
+			case f.kind == aMap:
+				role[f.name] = map[string]any{}
+			}
+		}
+	}
+}

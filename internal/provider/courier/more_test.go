@@ -104,6 +104,30 @@ func TestConditionsOfAnOldStateInAnySpellingShowNoDifference(t *testing.T) {
 	}
 }
 
+func TestEmptyCollectionsOfARoleShowNoDifferenceToAnOldState(t *testing.T) {
+	const role = "arn:aws:iam::123456789012:role/x"
+	empty := values{"role_arn": role, "policy_arns": []string{}, "tags": map[string]string{}, "transitive_tag_keys": []string{}}
+	for _, state := range []string{
+		`{"role_arn": "` + role + `", "policy_arns": null, "tags": null, "transitive_tag_keys": null, "duration_seconds": 0, "policy": "", "session_name": "", "external_id": ""}`,
+		`{"role_arn": "` + role + `", "policy_arns": [], "tags": {}, "transitive_tag_keys": []}`,
+	} {
+		for name, block := range map[string]values{"empty ones": empty, "none": {"role_arn": role}} {
+			t.Run(name, func(t *testing.T) {
+				f := &fakeShifts{arn: ruleARN, split: split(100, 0), rule: &v1alpha1.ALBRule{Priority: 11, Hosts: []string{"example.com"}, PathPatterns: []string{"/*"}}}
+				tf := start(t, alb, f)
+				tf.upgrade(0, strings.Replace(oldState, `"assume_role": []`, `"assume_role": [`+state+`]`, 1))
+				tf.mustNot(tf.diags)
+				tf.refresh()
+				config := with(web(100, 0), values{"assume_role": []values{block}, "cloudwatch_metric": []values{{"name": "http_errors_cw", "query": "[]", "max": 50}}})
+				if planned, _ := tf.plan(tf.value(config)); !planned.Equal(tf.state) {
+					diffs, _ := planned.Diff(tf.state)
+					t.Errorf("a difference to %s: %s\n%s", state, diffs, tf.said())
+				}
+			})
+		}
+	}
+}
+
 func TestAStateThatCannotBeReadIsAnError(t *testing.T) {
 	tf := start(t, alb, &fakeShifts{})
 	tf.upgrade(0, `[]`)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+
+	"github.com/norikae/norikae/internal/provider/connection"
 )
 
 // UpgradeState reads what the old provider wrote, which is version 0: the same names,
@@ -61,6 +63,7 @@ func upgraded(old []byte, known map[string]bool, lists []string) ([]byte, error)
 			state[name] = dynamicMap(state[name])
 		}
 	}
+	connection.EmptyRole(state[connection.Block])
 	for _, name := range lists {
 		if state[name] == nil {
 			state[name] = []any{}
