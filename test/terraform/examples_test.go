@@ -129,30 +129,3 @@ func TestTheExampleOfAProductionSetupSwitchesClustersUnderLoad(t *testing.T) {
 		t.Errorf("live weights: %v", live)
 	}
 }
-
-func TestTheExampleWithWeightedRecordsLeadsTheNameElsewhere(t *testing.T) {
-	t.Parallel()
-	l := startLab(t, "--seed", "route53")
-	arns := map[string]any{}
-	for _, d := range l.Destinations {
-		arns[d.SetIdentifier] = d.LoadBalancerARN
-	}
-	variables := map[string]any{"region": l.Region, "zone_id": l.HostedZoneID, "name": "shop.example.com", "load_balancer_arns": arns, "pace": pace}
-	f := l.example(t, "productionsetup-r53/01-bootstrap", variables)
-	f.apply(t)
-	f.empty(t)
-	before := len(l.calls(t))
-	f.become(t, "productionsetup-r53/02-replace", variables)
-	f.apply(t)
-	f.empty(t)
-	var green []int
-	for _, c := range l.calls(t)[before:] {
-		if w, ok := c.Weights["shop.example.com A green"]; ok && c.Effect {
-			green = append(green, w)
-		}
-	}
-	if !slices.IsSorted(green) || len(green) == 0 || green[len(green)-1] != 100 {
-		t.Errorf("green's weights %v, want them to grow to 100", green)
-	}
-	f.ok(t, "destroy", "-auto-approve", "-no-color")
-}

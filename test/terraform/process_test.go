@@ -13,7 +13,7 @@ import (
 )
 
 // patience bounds every wait; nothing here takes as long on a machine that works.
-const patience = 3 * time.Minute
+const patience = 8 * time.Minute
 
 // process is a running program, and what it started: they are one process group.
 type process struct {
