@@ -318,9 +318,10 @@ func (tf *terraform) importID(id string) {
 	tf.refresh()
 }
 
-func (tf *terraform) upgrade(version int64, state string) {
+// upgrade a state of the old provider, which is version 0.
+func (tf *terraform) upgrade(state string) {
 	tf.t.Helper()
-	resp, err := tf.server.UpgradeResourceState(tf.t.Context(), &tfprotov6.UpgradeResourceStateRequest{TypeName: tf.name, Version: version, RawState: &tfprotov6.RawState{JSON: []byte(state)}})
+	resp, err := tf.server.UpgradeResourceState(tf.t.Context(), &tfprotov6.UpgradeResourceStateRequest{TypeName: tf.name, RawState: &tfprotov6.RawState{JSON: []byte(state)}})
 	if err != nil {
 		tf.t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ const oldState = `{
 func TestAStateOfTheOldProviderShowsNoDifference(t *testing.T) {
 	f := &fakeShifts{arn: ruleARN, split: split(100, 0), rule: &v1alpha1.ALBRule{Priority: 11, Hosts: []string{"example.com"}, PathPatterns: []string{"/*"}}}
 	tf := start(t, alb, f)
-	tf.upgrade(0, oldState)
+	tf.upgrade(oldState)
 	tf.mustNot(tf.diags)
 	tf.refresh()
 	tf.mustNot(tf.diags)
@@ -85,7 +85,7 @@ func TestConditionsOfAnOldStateInAnySpellingShowNoDifference(t *testing.T) {
 					}
 				}
 				tf := start(t, alb, &fakeShifts{arn: ruleARN, split: split(100, 0), rule: rule})
-				tf.upgrade(0, old)
+				tf.upgrade(old)
 				tf.mustNot(tf.diags)
 				tf.refresh()
 				tf.mustNot(tf.diags)
@@ -115,7 +115,7 @@ func TestEmptyCollectionsOfARoleShowNoDifferenceToAnOldState(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				f := &fakeShifts{arn: ruleARN, split: split(100, 0), rule: &v1alpha1.ALBRule{Priority: 11, Hosts: []string{"example.com"}, PathPatterns: []string{"/*"}}}
 				tf := start(t, alb, f)
-				tf.upgrade(0, strings.Replace(oldState, `"assume_role": []`, `"assume_role": [`+state+`]`, 1))
+				tf.upgrade(strings.Replace(oldState, `"assume_role": []`, `"assume_role": [`+state+`]`, 1))
 				tf.mustNot(tf.diags)
 				tf.refresh()
 				config := with(web(100, 0), values{"assume_role": []values{block}, "cloudwatch_metric": []values{{"name": "http_errors_cw", "query": "[]", "max": 50}}})
@@ -130,7 +130,7 @@ func TestEmptyCollectionsOfARoleShowNoDifferenceToAnOldState(t *testing.T) {
 
 func TestAStateThatCannotBeReadIsAnError(t *testing.T) {
 	tf := start(t, alb, &fakeShifts{})
-	tf.upgrade(0, `[]`)
+	tf.upgrade(`[]`)
 	if !strings.Contains(tf.said(), "The state cannot be upgraded") {
 		t.Error(tf.said())
 	}
