@@ -70,7 +70,7 @@ func Start(t testing.TB, cfg Config) *CLI {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = in.Close()
+		_ = in.Close() // the program ends by it; Wait says how
 		if err := cmd.Wait(); err != nil && t.Context().Err() == nil {
 			t.Error(err)
 		}
