@@ -21,7 +21,6 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/norikae/norikae/api/v1alpha1"
 )
@@ -86,9 +85,9 @@ func (c *Cluster) NewNamespace(t testing.TB) string {
 func (c *Cluster) As(t testing.TB, user string, rules ...rbacv1.PolicyRule) *Cluster {
 	t.Helper()
 	user = c.Namespace + ":" + user
-	added, err := c.server.env.AddUser(envtest.User{Name: user}, c.server.env.Config)
+	cfg, err := c.server.addUser(user)
 	if err != nil {
-		t.Fatalf("adding the user %s: %v", user, err)
+		t.Fatal(err)
 	}
 	meta := metav1.ObjectMeta{GenerateName: "test-", Namespace: c.Namespace}
 	role := &rbacv1.Role{ObjectMeta: meta, Rules: rules}
@@ -103,7 +102,7 @@ func (c *Cluster) As(t testing.TB, user string, rules ...rbacv1.PolicyRule) *Clu
 	if err := c.Client.Create(t.Context(), binding); err != nil {
 		t.Fatalf("binding a role: %v", err)
 	}
-	other := c.server.cluster(t, added.Config())
+	other := c.server.cluster(t, cfg)
 	other.Namespace = c.Namespace
 	return other
 }

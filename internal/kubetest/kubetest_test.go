@@ -60,6 +60,17 @@ func TestAUserMayDoOnlyWhatTheRulesSay(t *testing.T) {
 	}
 }
 
+// The certificate authority of envtest is not safe for concurrent use; run with -race.
+func TestUsersAreMadeByManyTestsAtOnce(t *testing.T) {
+	c := kube.Cluster(t)
+	for _, user := range []string{"ann", "ben", "cleo", "dan", "eve", "fay", "gus", "hana"} {
+		t.Run(user, func(t *testing.T) {
+			t.Parallel()
+			c.As(t, user)
+		})
+	}
+}
+
 func TestWithoutTheProgramsTheErrorSaysHowToGetThem(t *testing.T) {
 	for name, tc := range map[string]struct{ dir, want string }{
 		"nothing is set":     {"", "KUBEBUILDER_ASSETS is not set: run `make test`, or `export KUBEBUILDER_ASSETS=$(make -s kube-assets)`"},

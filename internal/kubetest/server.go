@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-logr/logr"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/yaml"
@@ -27,6 +28,7 @@ type Server struct {
 	err   error
 	env   *envtest.Environment
 	guard *guard
+	users sync.Mutex // envtest's certificate authority is not safe for concurrent use
 }
 
 // Main runs the tests of a package and stops the server, if one was started. It returns
@@ -71,6 +73,17 @@ func programs() (etcd, apiserver, kubectl string, err error) {
 		}
 	}
 	return paths[0], paths[1], paths[2], nil
+}
+
+// addUser makes a user who may do nothing yet, and returns how it reaches the server.
+func (s *Server) addUser(name string) (*rest.Config, error) {
+	s.users.Lock()
+	defer s.users.Unlock()
+	user, err := s.env.AddUser(envtest.User{Name: name}, s.env.Config)
+	if err != nil {
+		return nil, fmt.Errorf("adding the user %s: %w", name, err)
+	}
+	return user.Config(), nil
 }
 
 func (s *Server) start(ctx context.Context) error {
