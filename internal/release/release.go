@@ -107,8 +107,8 @@ func secure(c *http.Client) *http.Client {
 	return &own
 }
 
-// Fetch gives the path of a tool's program in a version, such as 0.216.0 or v0.216.0. One
-// process downloads, the others wait for it. progress may be nil. fault.ErrNotFound: there
+// Fetch gives the path of a tool's program in a version, such as 0.216.0 or v0.216.0; of a
+// plugin, that of a folder with it and no other (for HELM_PLUGINS). One process downloads, the others wait for it. progress may be nil. fault.ErrNotFound: there
 // is no such release for this machine.
 func (f *Fetcher) Fetch(ctx context.Context, name, version string, progress Progress) (path string, err error) {
 	t, err := toolOf(name)
@@ -120,7 +120,7 @@ func (f *Fetcher) Fetch(ctx context.Context, name, version string, progress Prog
 		return "", err
 	}
 	if path, err = f.fetch(ctx, r, progress); err != nil {
-		return "", fmt.Errorf("fetching %s %s: %w (or set %s to a program that is there)", name, r.version, err, t.setting)
+		return "", fmt.Errorf("fetching %s %s: %w (or %s)", name, r.version, err, t.instead)
 	}
 	return path, nil
 }
@@ -128,9 +128,8 @@ func (f *Fetcher) Fetch(ctx context.Context, name, version string, progress Prog
 func (f *Fetcher) fetch(ctx context.Context, r release, progress Progress) (string, error) {
 	parent := filepath.Join(f.dir, r.tool, r.version)
 	home := filepath.Join(parent, f.os+"-"+f.arch)
-	program := filepath.Join(home, r.tool)
-	if kept(program) {
-		return program, nil
+	if r.kept(home) {
+		return r.result(home), nil
 	}
 	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return "", fmt.Errorf("making a folder: %w", err)
@@ -140,12 +139,12 @@ func (f *Fetcher) fetch(ctx context.Context, r release, progress Progress) (stri
 		return "", fmt.Errorf("waiting for another process that fetches it (%s): %w", lock.Path(), err)
 	}
 	defer func() { _ = lock.Close() }() // the end of the process would do it, too
-	if kept(program) {
-		return program, nil
+	if r.kept(home) {
+		return r.result(home), nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return program, f.install(ctx, r, home, progress)
+	return r.result(home), f.install(ctx, r, home, progress)
 }
 
 // install downloads into a new folder, which becomes home at once when all is well. The
@@ -170,12 +169,13 @@ func (f *Fetcher) install(ctx context.Context, r release, home string, progress 
 	if err := f.download(ctx, r, archive, sum, progress); err != nil {
 		return err
 	}
-	program := filepath.Join(fresh, r.tool)
-	if err := f.unpack(archive, r.member, program); err != nil {
+	if err := f.unpack(archive, r.members, fresh); err != nil {
 		return fmt.Errorf("unpacking %s: %w", r.archive, err)
 	}
-	if err := record(program); err != nil {
-		return err
+	for _, m := range r.members {
+		if err := record(filepath.Join(fresh, m.to)); err != nil {
+			return err
+		}
 	}
 	if err := os.Remove(archive); err != nil {
 		return fmt.Errorf("removing the archive: %w", err)
@@ -199,6 +199,16 @@ func record(program string) error {
 		return fmt.Errorf("recording its checksum: %w", err)
 	}
 	return nil
+}
+
+// kept tells whether all of a release is in its folder as it was recorded.
+func (r release) kept(home string) bool {
+	for _, m := range r.members {
+		if !kept(filepath.Join(home, m.to)) {
+			return false
+		}
+	}
+	return true
 }
 
 // kept tells whether a program is there as it was recorded; one that is not is fetched anew.

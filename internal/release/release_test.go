@@ -404,9 +404,9 @@ func TestWhatCannotBeFetchedIsRefusedBeforeAnybodyIsAsked(t *testing.T) {
 		"a query":             {Config{}, Eksctl, "1.0.0?x", "is not an exact one"},
 		"two lines":           {Config{}, Eksctl, "1.0.0\n", "is not an exact one"},
 		"build metadata":      {Config{}, Eksctl, "1.0.0+x", "is not an exact one"},
-		"another tool":        {Config{}, "kubectl", "1.0.0", `the tool "kubectl" is not one of eksctl, helm, helmfile`},
+		"another tool":        {Config{}, "kubectl", "1.0.0", `the tool "kubectl" is not one of eksctl, helm, helmfile, helm-diff`},
 		"another system":      {Config{OS: "windows", Arch: "amd64"}, Helm, "3.19.0", "for windows/amd64, only for linux and darwin"},
-		"another processor":   {Config{OS: "linux", Arch: "386"}, Helmfile, "1.1.7", "set binary to its path"},
+		"another processor":   {Config{OS: "linux", Arch: "386"}, Helmfile, "1.1.7", "set binary to a program that is there"},
 		"a place without TLS": {Config{Bases: map[string]string{Helm: "http://127.0.0.1"}}, Helm, "3.19.0", `the place "http://127.0.0.1" of helm is not an https URL`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -442,6 +442,14 @@ func TestTheOfficialPlaces(t *testing.T) {
 		"helmfile": {
 			Helmfile, "1.1.7", "darwin", "https://github.com/helmfile/helmfile/releases/download/v1.1.7/helmfile_1.1.7_darwin_amd64.tar.gz",
 			"https://github.com/helmfile/helmfile/releases/download/v1.1.7/helmfile_1.1.7_checksums.txt",
+		},
+		"the plugin diff on a Mac": {
+			HelmDiff, "v3.15.13", "darwin", "https://github.com/databus23/helm-diff/releases/download/v3.15.13/helm-diff-macos-amd64.tgz",
+			"https://github.com/databus23/helm-diff/releases/download/v3.15.13/helm-diff_3.15.13_checksums.txt",
+		},
+		"the plugin diff on Linux": {
+			HelmDiff, "3.15.13", "linux", "https://github.com/databus23/helm-diff/releases/download/v3.15.13/helm-diff-linux-amd64.tgz",
+			"https://github.com/databus23/helm-diff/releases/download/v3.15.13/helm-diff_3.15.13_checksums.txt",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
