@@ -71,63 +71,9 @@ func TestAnInterruptRollsBackOrHolds(t *testing.T) {
 	}
 }
 
-// The sweep's shift is in steps of 20 percent, each held a second.
-const (
-	sweepPoints = 8
-	sweepSpan   = 16 * time.Second // of a shift's steps and its bake, about
-)
-
+// sweeping is a shift in steps of 20 percent, each held a second.
 func (l *lab) sweeping(blue, green int) string {
 	return strings.Replace(l.this(blue, green, ""), "step_weight   = 50", "step_weight   = 20", 1)
-}
-
-// Terraform and the provider are killed, and another machine goes on with the state alone:
-// what the shift must remember is on its rule.
-func TestAnApplyThatIsKilledAnywhereIsFinishedElsewhere(t *testing.T) {
-	t.Parallel()
-	for i := range sweepPoints {
-		at := sweepSpan * time.Duration(i) / sweepPoints
-		t.Run(fmt.Sprintf("killed %s after the first write", at), func(t *testing.T) {
-			t.Parallel()
-			l := startLab(t)
-			f := l.adopted(t, "")
-			f.write(t, l.sweeping(0, 100))
-			before := len(l.calls(t))
-			stop := l.load(t, 20)
-			p := l.shifting(t, f)
-			time.Sleep(at)
-			p.kill()
-			if r := p.wait(t); r.code != -1 {
-				t.Logf("it had ended by itself: %d", r.code)
-			}
-			g := f.elsewhere(t, l)
-			g.apply(t)
-			stop().nothingLost(t)
-			if w := l.weights(t, l.RuleARN); w != "0:100" {
-				t.Errorf("live %s, declared 0:100", w)
-			}
-			l.noMark(t, l.RuleARN)
-			g.empty(t)
-			written := l.written(l.calls(t)[before:])
-			if !monotonic(written) {
-				t.Errorf("green's weight went back, or jumped: %v", written)
-			}
-		})
-	}
-}
-
-// monotonic tells whether green's share only grew, by no more than a step of 20.
-func monotonic(written []string) bool {
-	at := 0
-	for _, w := range written {
-		_, green, _ := strings.Cut(w, ":")
-		n, err := strconv.Atoi(green)
-		if err != nil || n < at || n > at+20 {
-			return false
-		}
-		at = n
-	}
-	return at == 100
 }
 
 // A provider that is killed alone is an error, and its shift is taken up by the next apply.
