@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -220,11 +221,31 @@ func environment(environ []string, s Spec) ([]string, error) {
 		out["KUBECONFIG"] = path
 	}
 	if s.Plugins != "" {
-		out["HELM_PLUGINS"] = s.Plugins
+		// The first of a name counts, for helm and helmfile.
+		out["HELM_PLUGINS"] = s.Plugins + string(filepath.ListSeparator) + installedPlugins(out)
 	}
 	var env []string
 	for _, name := range slices.Sorted(maps.Keys(out)) {
 		env = append(env, name+"="+out[name])
 	}
 	return env, nil
+}
+
+// installedPlugins is where helm looks for plugins of its user.
+// Source: https://helm.sh/docs/helm/helm/ (environment variables, and defaults by system)
+func installedPlugins(env map[string]string) string {
+	if set := env["HELM_PLUGINS"]; set != "" {
+		return set
+	}
+	data := env["HELM_DATA_HOME"]
+	switch {
+	case data != "":
+	case env["XDG_DATA_HOME"] != "":
+		data = filepath.Join(env["XDG_DATA_HOME"], "helm")
+	case runtime.GOOS == "darwin":
+		data = filepath.Join(env["HOME"], "Library", "helm")
+	default:
+		data = filepath.Join(env["HOME"], ".local", "share", "helm")
+	}
+	return filepath.Join(data, "plugins")
 }

@@ -35,7 +35,6 @@ type Spec struct {
 	Kubeconfig, KubeContext string
 	EnvironmentVariables    map[string]string
 	Credentials             map[string]string // of AWS, as environment variables; masked
-	Timeout                 time.Duration     // of each command; 0: none
 	// Masked are words that are masked besides: what is removed shows in a diff, too.
 	Masked []string
 	Line   func(string) // is told each line of output; nil: nobody
@@ -54,7 +53,8 @@ type Difference struct {
 	Changed bool
 }
 
-// Runner runs helmfile.
+// Runner runs helmfile. When the context of a run ends, so does all that it started: told by
+// SIGINT, killed after the grace. The error's words are the context's cause.
 type Runner struct {
 	Environ []string      // as os.Environ gives it; nil: this process's
 	Grace   time.Duration // between SIGINT and SIGKILL; 0: DefaultGrace

@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,6 +40,9 @@ func TestMain(m *testing.M) {
 }
 
 func playHelmfile(play string) int {
+	if strings.HasPrefix(play, "is ") {
+		return playHelm(play)
+	}
 	c := call{Args: os.Args[1:], Env: map[string]string{}, Values: map[string]string{}}
 	for i, arg := range c.Args[:len(c.Args)-1] {
 		path := c.Args[i+1]
@@ -92,10 +98,46 @@ func playHelmfile(play string) int {
 		<-interrupted
 		fmt.Println("interrupted")
 		return 130
+	case "leaves helm", "leaves hanging helm":
+		helm := exec.CommandContext(context.Background(), os.Args[0], "status") //nolint:gosec // this program
+		helm.Env = append(os.Environ(), "PLAY_HELMFILE="+strings.Replace(play, "leaves", "is", 1))
+		interrupted := make(chan os.Signal, 1)
+		signal.Notify(interrupted, syscall.SIGINT)
+		if err := helm.Start(); err != nil {
+			return 1
+		}
+		for {
+			if _, err := os.Stat(os.Getenv("PLAY_HELM")); err == nil {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		fmt.Println("helm works")
+		<-interrupted
+		return 130
 	case "hangs":
 		signal.Ignore(syscall.SIGINT)
 		fmt.Println("sleeping")
 		time.Sleep(time.Minute)
+	}
+	return 0
+}
+
+// playHelm in helmfile's process group: its file has its process id, and how it ended.
+func playHelm(play string) int {
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, syscall.SIGINT)
+	file, text := os.Getenv("PLAY_HELM"), strconv.Itoa(os.Getpid())
+	if os.WriteFile(file+".new", []byte(text), 0o600) != nil || os.Rename(file+".new", file) != nil {
+		return 1
+	}
+	<-interrupted
+	if play == "is hanging helm" {
+		time.Sleep(time.Minute)
+	}
+	time.Sleep(100 * time.Millisecond)
+	if os.WriteFile(file, []byte(text+" ended"), 0o600) != nil {
+		return 1
 	}
 	return 0
 }
@@ -166,7 +208,7 @@ func TestAReleaseThatHelmDidNotFinishIsAChangeAndIsSynced(t *testing.T) {
 }
 
 func TestHelmfileIsToldAllAndNothingStays(t *testing.T) {
-	r, s, calls := stage(t, "quiet")
+	r, s, calls := stage(t, "quiet", "HELM_PLUGINS=/mine")
 	t.Setenv("TMPDIR", t.TempDir())
 	s.Content = "releases: [] # {{ .Values.a }}"
 	s.Values, s.SensitiveValues = []string{"a: 1"}, []string{"b: 2"}
@@ -190,7 +232,7 @@ func TestHelmfileIsToldAllAndNothingStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantEnv := map[string]string{"KUBECONFIG": absolute, "HELM_PLUGINS": "/plugins", "EXTRA": "1", "AWS_SESSION_TOKEN": "abc", "HELM_DIFF_THREE_WAY_MERGE": "true"}
+	wantEnv := map[string]string{"KUBECONFIG": absolute, "HELM_PLUGINS": "/plugins:/mine", "EXTRA": "1", "AWS_SESSION_TOKEN": "abc", "HELM_DIFF_THREE_WAY_MERGE": "true"}
 	if diff := cmp.Diff(wantEnv, c.Env); diff != "" {
 		t.Errorf("environment (-want +got):\n%s", diff)
 	}
@@ -271,9 +313,52 @@ func TestACancelledRunIsInterruptedAndThenKilled(t *testing.T) {
 
 func TestATimeoutNamesItself(t *testing.T) {
 	r, s, _ := stage(t, "sleeps")
-	s.Timeout = 300 * time.Millisecond
-	if _, err := r.Destroy(t.Context(), s); err == nil || !strings.Contains(err.Error(), "took longer than 300ms") {
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 300*time.Millisecond, errors.New("it took longer than I wanted"))
+	defer cancel()
+	if _, err := r.Destroy(ctx, s); err == nil || !strings.Contains(err.Error(), "(it took longer than I wanted)") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// helm may still work when helmfile has gone: it has the rest of the grace.
+func TestWhomHelmfileLeavesBehindIsAwaitedAndThenKilled(t *testing.T) {
+	for name, test := range map[string]struct {
+		play  string
+		ended bool // by itself
+	}{
+		"one who puts things right": {"leaves helm", true},
+		"one who hangs":             {"leaves hanging helm", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "helm")
+			r, s, _ := stage(t, test.play, "PLAY_HELM="+file)
+			r.Grace = time.Second
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			s.Line = func(line string) {
+				if line == "helm works" {
+					cancel()
+				}
+			}
+			if _, err := r.Destroy(ctx, s); err == nil || !strings.Contains(err.Error(), "(it was interrupted)") {
+				t.Errorf("got %v", err)
+			}
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pid, ended := strings.CutSuffix(string(text), " ended")
+			if ended != test.ended {
+				t.Errorf("helm ended by itself: %t", ended)
+			}
+			n, err := strconv.Atoi(pid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n)); err == nil && !strings.Contains(string(stat), ") Z ") {
+				t.Errorf("helm still runs: %s", stat)
+			}
+		})
 	}
 }
 
@@ -284,5 +369,24 @@ func TestOutputIsBounded(t *testing.T) {
 	}
 	if s := kept.String(); len(s) > maxOutput+100 || !strings.HasPrefix(s, "(") {
 		t.Errorf("%d bytes are kept, beginning with %q", len(s), s[:40])
+	}
+}
+
+func TestAFetchedPluginStandsBeforeThoseOfTheUser(t *testing.T) {
+	for name, test := range map[string]struct {
+		env  []string
+		want string
+	}{
+		"that the environment names":  {[]string{"HELM_PLUGINS=/a:/b", "HELM_DATA_HOME=/d"}, "/p:/a:/b"},
+		"below helm's data":           {[]string{"HELM_DATA_HOME=/d", "XDG_DATA_HOME=/x"}, "/p:/d/plugins"},
+		"below the data of all":       {[]string{"XDG_DATA_HOME=/x", "HOME=/h"}, "/p:/x/helm/plugins"},
+		"below the home, as defaults": {[]string{"HOME=/h"}, "/p:" + map[bool]string{true: "/h/Library/helm/plugins", false: "/h/.local/share/helm/plugins"}[runtime.GOOS == "darwin"]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env, err := environment(test.env, Spec{Plugins: "/p"})
+			if err != nil || !slices.Contains(env, "HELM_PLUGINS="+test.want) {
+				t.Errorf("%q, %v: want %s", env, err, test.want)
+			}
+		})
 	}
 }

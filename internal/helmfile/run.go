@@ -29,11 +29,6 @@ type output struct {
 }
 
 func (r Runner) run(ctx context.Context, f *files, line func(string), args []string) (output, error) {
-	if f.spec.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, f.spec.Timeout, fmt.Errorf("it took longer than %s", f.spec.Timeout))
-		defer cancel()
-	}
 	var mu sync.Mutex
 	both := &tail{}
 	stdout := &lines{mu: &mu, scrub: f.scrub, each: line, tails: []*tail{{}, both}}
@@ -41,14 +36,21 @@ func (r Runner) run(ctx context.Context, f *files, line func(string), args []str
 	cmd := exec.CommandContext(ctx, f.spec.Binary, args...) //nolint:gosec // G204: the program that the user named, and no shell is between
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = f.spec.WorkingDirectory, f.env, stdout, stderr
 	ownGroup(cmd)
-	cmd.Cancel = func() error { return interrupt(cmd) }
-	cmd.WaitDelay = cmp.Or(r.Grace, DefaultGrace)
+	grace := cmp.Or(r.Grace, DefaultGrace)
+	var told time.Time
+	cmd.Cancel = func() error {
+		told = time.Now()
+		return interrupt(cmd)
+	}
+	cmd.WaitDelay = grace
 	if err := cmd.Start(); err != nil {
 		return output{}, f.startError(err)
 	}
 	err := cmd.Wait()
 	if ctx.Err() != nil || errors.Is(err, exec.ErrWaitDelay) {
-		kill(cmd) // helm, and what else it left behind
+		// helm may have to put a release's record right after helmfile has gone.
+		await(cmd, grace-time.Since(told))
+		kill(cmd)
 	}
 	stdout.flush()
 	stderr.flush()
@@ -81,7 +83,11 @@ type ExitError struct {
 }
 
 func (e *ExitError) Error() string {
-	text := fmt.Sprintf("helmfile did not succeed (%v)", e.cause)
+	cause := e.cause.Error()
+	if errors.Is(e.cause, context.Canceled) {
+		cause = "it was interrupted"
+	}
+	text := fmt.Sprintf("helmfile did not succeed (%s)", cause)
 	if e.hint != "" {
 		text += ": " + e.hint
 	}
@@ -107,6 +113,7 @@ func (f *files) hint(out string) string {
 		{"plugin diff not installed", "helm's plugin diff is not installed: run `helm plugin install https://github.com/databus23/helm-diff`"},
 		{"no releases found that matches", "no release is selected: correct selector, selectors or environment"},
 		{"no state file found", "there is no helmfile: set content, path or working_directory"},
+		{"another operation (install/upgrade/rollback) is in progress", "another helm works on the release, or one was killed at work: when none does, run `helm rollback RELEASE`, or `helm uninstall RELEASE` where it was never deployed, and apply again"},
 		{"helm\": executable file not found", "helm is not on PATH: set helm_binary to its path, or set helm_version and it is fetched"},
 	} {
 		if strings.Contains(out, h.sign) {

@@ -46,13 +46,11 @@ func (releases) Eksctl(ctx context.Context, version string) (string, error) {
 
 // Path implements helmfile.Releases.
 func (releases) Path(ctx context.Context, program, version string) (string, error) {
-	switch program {
-	case helmfile.Helmfile:
-		return fetch(ctx, release.Helmfile, version)
-	case helmfile.Helm:
-		return fetch(ctx, release.Helm, version)
+	tool, ok := map[string]string{helmfile.Helmfile: release.Helmfile, helmfile.Helm: release.Helm, helmfile.HelmDiff: release.HelmDiff}[program]
+	if !ok {
+		return "", fmt.Errorf("%s %s: there is no place to fetch it from", program, version)
 	}
-	return "", fmt.Errorf("%s %s: only helmfile and helm are fetched: install the plugin yourself (helm plugin install), and remove helm_diff_version", program, version)
+	return fetch(ctx, tool, version)
 }
 
 func fetch(ctx context.Context, program, version string) (string, error) {
