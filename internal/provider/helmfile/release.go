@@ -63,7 +63,7 @@ func (r *release) Metadata(_ context.Context, _ resource.MetadataRequest, resp *
 // nameForm is that of a DNS label, which helm wants of a release and Kubernetes of a namespace.
 var nameForm = regexp.MustCompile(`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$`)
 
-func (r *release) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+func (r *release) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	attrs := sharedAttributes()
 	dns := stringvalidator.RegexMatches(nameForm, "want lower-case letters, digits, - and .")
 	namespace := defaultString("default", "Namespace of the release; another one is another release.")
@@ -87,7 +87,7 @@ func (r *release) Schema(_ context.Context, _ resource.SchemaRequest, resp *reso
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "One release of a chart. A plan shows in `diff_output` what `helmfile diff` says, a change made by hand included; an apply runs `helmfile apply`; a destroy uninstalls the release.\n\n" +
 			"Import by namespace and name: `terraform import helmfile_release.x NAMESPACE/NAME`. The next plan shows an update, because the rest stands in the configuration; its `diff_output` is empty when the release is as declared.",
-		Attributes: attrs, Blocks: blocks(),
+		Attributes: attrs, Blocks: blocks(ctx),
 	}
 }
 

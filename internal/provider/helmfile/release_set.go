@@ -77,7 +77,7 @@ var (
 	variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
-func (r *releaseSet) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+func (r *releaseSet) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	attrs := sharedAttributes()
 	maps.Copy(attrs, map[string]schema.Attribute{
 		"values_files":               optionalList("Paths of files with values (`--state-values-file`), before `values`; from `working_directory`, else from Terraform's folder."),
@@ -88,7 +88,7 @@ func (r *releaseSet) Schema(_ context.Context, _ resource.SchemaRequest, resp *r
 		"path":                       optionalString("Path of a helmfile, or of a folder of them; from `working_directory`, else from Terraform's folder. helmfile v1 renders templates only in files whose names end in `.gotmpl`."),
 		"content":                    optionalString("The helmfile itself. It is rendered as a template when it has `{{`. Either this or `path`."),
 		"version":                    optionalString("Release of helmfile to fetch and use instead of `binary`, such as `1.8.0`."),
-		"helm_diff_version":          optionalString("Release of the helm plugin diff to use. A version that cannot be fetched is an error of the plan: install the plugin (`helm plugin install`) and leave this out."),
+		"helm_diff_version":          optionalString("Release of the helm plugin diff to fetch and use instead of the one that is installed, such as `3.15.13`; other plugins stay. Of a release without published checksums, as the oldest are, a plan warns, and the installed one is used."),
 		"environment":                optionalString("Environment of the helmfile. Default: helmfile's own, `default`."),
 		"concurrency":                optionalInt("How many helm processes run at once, 0 or more; 0: no limit. Default: 0.", int64validator.AtLeast(0)),
 		"releases_values":            optionalMap("Values for every release, as helm's `--set` takes them: `image.tag` → `v2`."),
@@ -97,7 +97,7 @@ func (r *releaseSet) Schema(_ context.Context, _ resource.SchemaRequest, resp *r
 		MarkdownDescription: "The releases of a helmfile. A plan shows in `diff_output` what `helmfile diff` says, a change made by hand included; an apply runs `helmfile apply` (`helmfile sync` when helm had not finished a release); a destroy runs `helmfile destroy`. " +
 			"A release that is taken out of the helmfile stays installed: set `installed: false` first.\n\n" +
 			"Import takes any name: `terraform import helmfile_release_set.x NAME`. All that it is stands in the configuration, so the next plan shows an update, whose `diff_output` is empty when the releases are as declared.",
-		Attributes: attrs, Blocks: blocks(),
+		Attributes: attrs, Blocks: blocks(ctx),
 	}
 }
 

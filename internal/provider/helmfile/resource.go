@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -15,6 +16,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
+	"github.com/norikae/norikae/internal/fault"
 	"github.com/norikae/norikae/internal/helmfile"
 	"github.com/norikae/norikae/internal/provider/connection"
 )
@@ -49,6 +51,8 @@ type shared struct {
 	DiffOutput       types.String `tfsdk:"diff_output"`
 	ApplyOutput      types.String `tfsdk:"apply_output"`
 	Error            types.String `tfsdk:"error"`
+
+	Timeouts timeouts.Value `tfsdk:"timeouts"`
 }
 
 func (s *shared) common() *shared { return s }
@@ -104,6 +108,12 @@ func (o *object[M]) open(ctx context.Context, m M, diags *diag.Diagnostics) sess
 			continue
 		}
 		path_, err := o.ports.Releases.Path(ctx, program.name, program.version)
+		if program.name == HelmDiff && errors.Is(err, fault.ErrNotFound) {
+			// Files with versions of old, which were published without checksums, go on.
+			diags.AddAttributeWarning(path.Root(program.attribute), "The plugin diff is the one that is installed", fmt.Sprintf(
+				"%s = %q is not used, because its release cannot be checked: %v.", program.attribute, program.version, err))
+			continue
+		}
 		if err != nil {
 			diags.AddAttributeError(path.Root(program.attribute), "Fetching "+program.name, fmt.Sprintf("%s = %q: %v", program.attribute, program.version, err))
 			return s
@@ -160,6 +170,8 @@ func (o *object[M]) Read(ctx context.Context, req resource.ReadRequest, resp *re
 	if resp.Diagnostics.HasError() || m.common().Kubeconfig.IsNull() || missing(ctx, m, &resp.Diagnostics) != "" {
 		return
 	}
+	ctx, cancel := bounded(ctx, m, read, &resp.Diagnostics)
+	defer cancel()
 	s := o.open(ctx, m, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
@@ -167,7 +179,7 @@ func (o *object[M]) Read(ctx context.Context, req resource.ReadRequest, resp *re
 	d, err := o.ports.Runner.Diff(ctx, logged(ctx, s.spec))
 	if err != nil {
 		forget(s.spec)
-		resp.Diagnostics.AddWarning("Drift is not known", "`helmfile diff` of what was last applied failed: "+err.Error())
+		resp.Diagnostics.AddWarning("Drift is not known", "`helmfile diff` of what was last applied failed: "+why(err))
 		return
 	}
 	remember(s.spec, d)
@@ -187,6 +199,9 @@ func (o *object[M]) ModifyPlan(ctx context.Context, req resource.ModifyPlanReque
 	}
 	plan := o.read(ctx, &req.Plan, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
+		return
+	}
+	if checkTimeouts(ctx, plan, &resp.Diagnostics); resp.Diagnostics.HasError() {
 		return
 	}
 	c := plan.common()
@@ -218,6 +233,8 @@ func (o *object[M]) difference(ctx context.Context, config tfsdk.Config, m M, se
 		diags.AddWarning("What would change is not known", fmt.Sprintf("There is no file %s yet, so `helmfile diff` was not run: what apply changes is seen then.", file))
 		return d, false
 	}
+	ctx, cancel := bounded(ctx, m, read, diags)
+	defer cancel()
 	s := o.open(ctx, m, diags)
 	if diags.HasError() {
 		return d, false
@@ -228,7 +245,7 @@ func (o *object[M]) difference(ctx context.Context, config tfsdk.Config, m M, se
 	s.spec.Masked = secrets
 	d, err := o.ports.Runner.Diff(ctx, logged(ctx, s.spec))
 	if err != nil {
-		diags.AddError("helmfile diff failed", err.Error())
+		diags.AddError("helmfile diff failed", why(err))
 		return d, false
 	}
 	remember(s.spec, d)
@@ -236,7 +253,9 @@ func (o *object[M]) difference(ctx context.Context, config tfsdk.Config, m M, se
 }
 
 // apply fills in the outputs. On an error they are as they were.
-func (o *object[M]) apply(ctx context.Context, m M, secrets []string, diags *diag.Diagnostics) {
+func (o *object[M]) apply(ctx context.Context, m M, operation string, secrets []string, diags *diag.Diagnostics) {
+	ctx, cancel := bounded(ctx, m, operation, diags)
+	defer cancel()
 	s := o.open(ctx, m, diags)
 	if diags.HasError() {
 		return
@@ -248,14 +267,14 @@ func (o *object[M]) apply(ctx context.Context, m M, secrets []string, diags *dia
 	if c.DiffOutput.IsUnknown() {
 		d, err := o.ports.Runner.Diff(ctx, spec)
 		if err != nil {
-			diags.AddError("helmfile diff failed, nothing was changed", err.Error())
+			diags.AddError("helmfile diff failed, nothing was changed", why(err))
 			return
 		}
 		c.DiffOutput = types.StringValue(d.Output)
 	}
 	out, err := o.ports.Runner.Apply(ctx, spec)
 	if err != nil {
-		diags.AddError("helmfile apply failed", err.Error()+"\nWhat of it was installed stays as it is. The next plan shows what is left to do.")
+		diags.AddError("helmfile apply failed", why(err)+"\nWhat of it was installed stays as it is. The next plan shows what is left to do.")
 		return
 	}
 	c.ApplyOutput, c.Error = types.StringValue(out), types.StringValue("")
@@ -268,7 +287,7 @@ func (o *object[M]) Create(ctx context.Context, req resource.CreateRequest, resp
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	if o.apply(ctx, m, nil, &resp.Diagnostics); resp.Diagnostics.HasError() {
+	if o.apply(ctx, m, create, nil, &resp.Diagnostics); resp.Diagnostics.HasError() {
 		return
 	}
 	m.common().ID = types.StringValue(rand.Text())
@@ -282,7 +301,7 @@ func (o *object[M]) Update(ctx context.Context, req resource.UpdateRequest, resp
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	if o.apply(ctx, m, earlier(ctx, before, &resp.Diagnostics), &resp.Diagnostics); !resp.Diagnostics.HasError() {
+	if o.apply(ctx, m, update, earlier(ctx, before, &resp.Diagnostics), &resp.Diagnostics); !resp.Diagnostics.HasError() {
 		resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
 		return
 	}
@@ -296,13 +315,15 @@ func (o *object[M]) Delete(ctx context.Context, req resource.DeleteRequest, resp
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	ctx, cancel := bounded(ctx, m, remove, &resp.Diagnostics)
+	defer cancel()
 	s := o.open(ctx, m, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
 	forget(s.spec)
 	if _, err := o.ports.Runner.Destroy(ctx, logged(ctx, s.spec)); err != nil {
-		resp.Diagnostics.AddError("helmfile destroy failed", err.Error()+"\nThe releases that it did not reach are still there, and so is the resource in the state.")
+		resp.Diagnostics.AddError("helmfile destroy failed", why(err)+"\nThe releases that it did not reach are still there, and so is the resource in the state.")
 	}
 }
 

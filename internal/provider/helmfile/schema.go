@@ -88,8 +88,8 @@ func sharedAttributes() map[string]schema.Attribute {
 	}
 }
 
-func blocks() map[string]schema.Block {
-	return map[string]schema.Block{"aws_assume_role": connection.ResourceBlock()}
+func blocks(ctx context.Context) map[string]schema.Block {
+	return map[string]schema.Block{"aws_assume_role": connection.ResourceBlock(), "timeouts": timeoutsBlock(ctx)}
 }
 
 // documents checks that each element of a list is YAML, which JSON is too.
