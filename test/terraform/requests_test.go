@@ -11,8 +11,13 @@ import (
 // returns what was counted. POST without an Idempotency-Key is never sent twice.
 func (l *lab) requests(t *testing.T, host string, rate int) (stop func() counts) {
 	t.Helper()
+	return l.send(t, &http.Client{Timeout: 30 * time.Second}, l.URL, host, rate)
+}
+
+// send requests to an address until stop.
+func (l *lab) send(t *testing.T, client *http.Client, address, host string, rate int) (stop func() counts) {
+	t.Helper()
 	_ = l.ask(t, http.MethodPost, "reset-counters", "{}").Close()
-	client := &http.Client{Timeout: 30 * time.Second}
 	var (
 		c        counts
 		mu       sync.Mutex
@@ -22,7 +27,7 @@ func (l *lab) requests(t *testing.T, host string, rate int) (stop func() counts)
 	)
 	one := func() {
 		status := 0
-		req, err := http.NewRequest(http.MethodPost, l.URL, http.NoBody) //nolint:noctx // the client's timeout bounds it
+		req, err := http.NewRequest(http.MethodPost, address, http.NoBody) //nolint:noctx // the client's timeout bounds it
 		if err == nil {
 			req.Host = host
 			var resp *http.Response
