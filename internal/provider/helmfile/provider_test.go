@@ -57,7 +57,11 @@ func (s *stub) Path(_ context.Context, program, version string) (string, error) 
 }
 
 func (s *stub) Environment(_ context.Context, c connection.Connection) (map[string]string, error) {
-	return map[string]string{"AWS_REGION": c.Region, "AWS_SESSION_TOKEN": c.AssumeRole.RoleARN}, nil
+	out := map[string]string{"AWS_REGION": c.Region}
+	if c.AssumeRole != nil {
+		out["AWS_SESSION_TOKEN"] = c.AssumeRole.RoleARN
+	}
+	return out, nil
 }
 
 func (s *stub) ports() Ports { return Ports{Runner: s, Releases: s, Credentials: s} }
