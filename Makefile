@@ -202,10 +202,10 @@ $(TERRAFORM_BUILT):
 	@mkdir -p $(@D)
 	@cd test/terraformcli && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w' -o $@.$$$$ github.com/hashicorp/terraform && mv $@.$$$$ $@
 
-# What the acceptance tests run besides the product: a provider named aws, on the lab, and
-# what stands in for eksctl.
+# What the acceptance tests run besides the product: a provider named aws, on the lab, what
+# stands in for eksctl, and for helmfile a real API server, helm and helmfile.
 .PHONY: acceptance-assets
-acceptance-assets: build providers $(TERRAFORM)
+acceptance-assets: build providers $(TERRAFORM) $(KUBE)/kube $(HELM) $(HELMFILE) $(HELMDIFF)/diff/helmdiff
 	@cd test/awsprovider && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o $(CURDIR)/bin/test/terraform-provider-aws .
 	@cd test/eksctl && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o $(CURDIR)/bin/test/eksctl .
 
