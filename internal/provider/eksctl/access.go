@@ -11,7 +11,11 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 )
 
-const masters = "system:masters"
+const (
+	masters = "system:masters"
+	// onlyEntries is the authentication mode of a cluster that does not read aws-auth.
+	onlyEntries = "API"
+)
 
 // entry is a mapping as an access entry; ok is false where EKS has none for it: groups
 // and names of its own are for nodes.
@@ -34,6 +38,13 @@ func (m mapping) entry() (e AccessEntry, ok bool) {
 		}
 	}
 	return e, true
+}
+
+// noEntry says why a mapping cannot be in a cluster that has access entries only.
+func (m mapping) noEntry(mode string) error {
+	return fmt.Errorf("the cluster's authentication mode is %s, whose access entries have no groups %q for the user %q: "+
+		"of the groups, only %s may begin with system:, and a user name does not begin with system:, eks:, aws:, amazon: or iam:; "+
+		"give other ones, or set accessConfig.authenticationMode: API_AND_CONFIG_MAP in spec", mode, m.Groups, m.Username, masters)
 }
 
 // mapping of an access entry.
@@ -82,9 +93,7 @@ func (s *session) putMapping(ctx context.Context, c Cluster, m mapping, replaced
 	case ok && c.hasEntries():
 		return s.config.Clusters.PutAccessEntry(ctx, s.conn, c.Name, e)
 	case !c.hasConfigMap():
-		return fmt.Errorf("the cluster's authentication mode is %s, whose access entries have no groups %q for the user %q: "+
-			"only %s may begin with system:; give other groups, or set accessConfig.authenticationMode: API_AND_CONFIG_MAP in spec",
-			c.AuthMode, m.Groups, m.Username, masters)
+		return m.noEntry(c.AuthMode)
 	}
 	if replaced {
 		if err := s.deleteConfigMapping(ctx, c, m.ARN); err != nil {

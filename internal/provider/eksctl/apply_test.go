@@ -55,8 +55,12 @@ func (tf *terraform) plan(resource string, prior *tftypes.Value, config object) 
 		p.prior = *prior
 	}
 	proposed := tf.proposed(resource, p.prior, p.config)
+	var private []byte
+	if prior != nil {
+		private = tf.private[resource]
+	}
 	resp, err := tf.PlanResourceChange(tf.t.Context(), &tfprotov6.PlanResourceChangeRequest{
-		TypeName: resource, PriorState: tf.dynamic(kind, p.prior), ProposedNewState: tf.dynamic(kind, proposed), Config: tf.dynamic(kind, p.config),
+		TypeName: resource, PriorState: tf.dynamic(kind, p.prior), ProposedNewState: tf.dynamic(kind, proposed), Config: tf.dynamic(kind, p.config), PriorPrivate: private,
 	})
 	if err != nil {
 		tf.t.Fatal(err)
@@ -105,6 +109,7 @@ func (tf *terraform) apply(p planned) (tftypes.Value, []*tfprotov6.Diagnostic) {
 	if err != nil {
 		tf.t.Fatal(err)
 	}
+	tf.private[p.resource] = resp.Private
 	state := tf.value(kind, resp.NewState)
 	if !failed(resp.Diagnostics) && !p.value.IsNull() {
 		tf.consistent(p.value, state)
@@ -147,10 +152,11 @@ func (tf *terraform) must(resource string, prior *tftypes.Value, config object) 
 func (tf *terraform) refresh(resource string, state tftypes.Value) (tftypes.Value, []*tfprotov6.Diagnostic) {
 	tf.t.Helper()
 	kind := tf.kind(resource)
-	resp, err := tf.ReadResource(tf.t.Context(), &tfprotov6.ReadResourceRequest{TypeName: resource, CurrentState: tf.dynamic(kind, state)})
+	resp, err := tf.ReadResource(tf.t.Context(), &tfprotov6.ReadResourceRequest{TypeName: resource, CurrentState: tf.dynamic(kind, state), Private: tf.private[resource]})
 	if err != nil {
 		tf.t.Fatal(err)
 	}
+	tf.private[resource] = resp.Private
 	return tf.value(kind, resp.NewState), resp.Diagnostics
 }
 

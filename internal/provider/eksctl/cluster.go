@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -43,7 +44,8 @@ func (r *clusterResource) Configure(_ context.Context, req resource.ConfigureReq
 }
 
 // Create implements resource.Resource. A cluster that exists when creation fails stays in
-// the state, so that it is not lost.
+// the state, so that it is not lost: tainted when eksctl failed, unfinished when what comes
+// after it did.
 func (r *clusterResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	var m clusterModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &m)...)
@@ -75,19 +77,22 @@ func (r *clusterResource) Create(ctx context.Context, req resource.CreateRequest
 		return
 	}
 	err = s.run(ctx, cfg.YAML, "create", "cluster", "-f", "-", "--write-kubeconfig=false", "--timeout", timeout.String(), "--color=false")
-	made := err == nil
-	if err == nil {
-		err = r.finish(ctx, s, &m, nil, &resp.Diagnostics)
-	}
-	if err == nil && !resp.Diagnostics.HasError() {
-		resp.Diagnostics.Append(resp.State.Set(ctx, &m)...)
+	if err != nil {
+		r.halfMade(ctx, s, &m, cfg, err, resp)
 		return
 	}
-	r.halfMade(ctx, s, &m, cfg, made, err, resp)
+	planned := m
+	var later diag.Diagnostics
+	if err = r.finish(ctx, s, &m, nil, &later); err != nil || later.HasError() {
+		r.unfinished(ctx, s, &m, &planned, cfg, err, later, resp)
+		return
+	}
+	resp.Diagnostics.Append(later...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, &m)...)
 }
 
-// halfMade tells what is there after a creation that failed, and keeps it in the state.
-func (r *clusterResource) halfMade(ctx context.Context, s *session, m *clusterModel, cfg *eksctl.Config, made bool, cause error, resp *resource.CreateResponse) {
+// halfMade tells what is there after an eksctl that failed, and keeps it in the state.
+func (r *clusterResource) halfMade(ctx context.Context, s *session, m *clusterModel, cfg *eksctl.Config, cause error, resp *resource.CreateResponse) {
 	look, cancel := afterwards(ctx)
 	defer cancel()
 	name, region := m.Name.ValueString(), m.Region.ValueString()
@@ -95,7 +100,7 @@ func (r *clusterResource) halfMade(ctx context.Context, s *session, m *clusterMo
 	if errors.Is(err, fault.ErrNotFound) {
 		resp.Diagnostics.AddError("The cluster could not be created", fmt.Sprintf(
 			"%s\n\nThere is no cluster %q in %s now, but CloudFormation stacks of it may be left, which block another try. Take them away:\n\n    eksctl delete cluster --name %s --region %s",
-			whyOf(cause, "create"), name, region, name, region))
+			why(cause, "create"), name, region, name, region))
 		return
 	}
 	what := "the cluster exists and is " + c.Status
@@ -103,23 +108,13 @@ func (r *clusterResource) halfMade(ctx context.Context, s *session, m *clusterMo
 		what = "whether the cluster exists could not be seen (" + err.Error() + ")"
 		c = Cluster{Name: name, Region: region}
 	}
-	if made {
-		what += "; eksctl is done with it, what failed came after"
-	}
 	r.observe(look, s, m, cfg, c, &resp.Diagnostics)
 	m.settle()
 	resp.Diagnostics.Append(resp.State.Set(look, m)...)
 	resp.Diagnostics.AddError("The cluster is not complete", fmt.Sprintf(
 		"%s\n\nOf %q in %s: %s. It is in the state, marked as tainted: the next apply deletes it and makes it again. "+
 			"To keep it and have the next apply do what is missing:\n\n    terraform untaint eksctl_cluster.NAME",
-		whyOf(cause, "create"), name, region, what))
-}
-
-func whyOf(err error, operation string) string {
-	if err == nil {
-		return "What was made is not what was declared; see the other errors."
-	}
-	return why(err, operation)
+		why(cause, "create"), name, region, what))
 }
 
 // settle makes null what stayed unknown: a state has no unknown values.
@@ -140,6 +135,9 @@ func (m *clusterModel) settle() {
 	}
 	if m.NodeGroups.IsUnknown() {
 		m.NodeGroups = types.SetNull(types.StringType)
+	}
+	if m.Unfinished.IsUnknown() {
+		m.Unfinished = types.ListValueMust(types.StringType, []attr.Value{})
 	}
 }
 

@@ -43,6 +43,7 @@ type clusterModel struct {
 	SecurityGroups types.List     `tfsdk:"security_group_ids"`
 	NodeGroups     types.Set      `tfsdk:"node_groups"`
 	ClusterConfig  types.String   `tfsdk:"cluster_config"`
+	Unfinished     types.List     `tfsdk:"unfinished"`
 	Timeouts       timeouts.Value `tfsdk:"timeouts"`
 }
 

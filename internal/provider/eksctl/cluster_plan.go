@@ -53,6 +53,7 @@ func (r *clusterResource) ValidateConfig(ctx context.Context, req resource.Valid
 		resp.Diagnostics.AddAttributeWarning(path.Root("spec"), "Of the spec", w+".")
 	}
 	validateDrain(&m, cfg, &resp.Diagnostics)
+	r.validateEntries(ctx, &m, cfg, &resp.Diagnostics)
 }
 
 func or(a, b string) string {
@@ -98,6 +99,18 @@ func (r *clusterResource) validateMappings(ctx context.Context, m *clusterModel,
 	}
 }
 
+// validateEntries refuses mappings that a cluster without aws-auth cannot have.
+func (r *clusterResource) validateEntries(ctx context.Context, m *clusterModel, cfg *eksctl.Config, diags *diag.Diagnostics) {
+	if raw, err := m.Mappings.ToTerraformValue(ctx); err != nil || !raw.IsFullyKnown() || cfg.AuthMode != onlyEntries {
+		return
+	}
+	for _, x := range m.mappings(ctx, diags) {
+		if _, ok := x.entry(); !ok {
+			diags.AddAttributeError(path.Root("iam_identity_mapping"), "No access entry can be that", upper(x.noEntry(cfg.AuthMode).Error())+".")
+		}
+	}
+}
+
 // ModifyPlan implements resource.ResourceWithModifyPlan.
 func (r *clusterResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
 	if req.Plan.Raw.IsNull() {
@@ -122,15 +135,21 @@ func (r *clusterResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 		}
 		plan.Region = types.StringValue(region)
 	}
-	replaced := state != nil && len(resp.RequiresReplace) > 0
-	if state != nil && !replaced {
+	if state != nil && !replaces(&plan, state) {
 		planVersion(&config, state, &resp.Diagnostics)
 	}
 	r.planConfig(ctx, &config, &plan, state, &resp.Diagnostics)
+	planUnfinished(ctx, &plan, state, &resp.Diagnostics)
 	if state != nil {
 		planUpdate(&plan, state)
 	}
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, &plan)...)
+}
+
+// replaces tells whether a plan makes another cluster: what attributes require is not
+// known here yet.
+func replaces(plan, state *clusterModel) bool {
+	return !plan.Name.Equal(state.Name) || !plan.Region.Equal(state.Region) || !plan.VPCID.Equal(state.VPCID) || !plan.Tags.Equal(state.Tags)
 }
 
 // planVersion allows what eksctl can do in place: one minor up.
@@ -209,7 +228,7 @@ func (r *clusterResource) planConfig(ctx context.Context, config, plan, state *c
 func planUpdate(plan, state *clusterModel) {
 	same := plan.Spec.Equal(state.Spec) && plan.NodeGroups.Equal(state.NodeGroups) && plan.Version.Equal(state.Version) &&
 		plan.ClusterConfig.Equal(state.ClusterConfig) && plan.Mappings.Equal(state.Mappings) && plan.Drain.Equal(state.Drain) && plan.Manifests.Equal(state.Manifests) &&
-		plan.Revision.Equal(state.Revision) && plan.Readiness.Equal(state.Readiness)
+		plan.Revision.Equal(state.Revision) && plan.Readiness.Equal(state.Readiness) && !state.isUnfinished()
 	if same {
 		return
 	}

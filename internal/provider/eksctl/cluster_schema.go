@@ -166,6 +166,12 @@ func computedAttributes() map[string]schema.Attribute {
 			Computed: true, ElementType: types.StringType, PlanModifiers: []planmodifier.Set{setplanmodifier.UseStateForUnknown()},
 			MarkdownDescription: "Node groups of `spec` that exist. A managed one that somebody deleted is missing here after a refresh, and is created again.",
 		},
+		"unfinished": schema.ListAttribute{
+			Computed: true, ElementType: types.StringType, PlanModifiers: []planmodifier.List{listplanmodifier.UseStateForUnknown()},
+			MarkdownDescription: "What was not done after eksctl had made the cluster, such as pods that did not get ready in time; empty when the cluster is complete. " +
+				"Creation then ends with a warning: an error would have Terraform replace the cluster. The next apply does what is missing. " +
+				"A `postcondition` with the condition `length(self.unfinished) == 0` makes it an error that stops the apply and replaces nothing.",
+		},
 		"cluster_config": schema.StringAttribute{
 			Computed: true, PlanModifiers: keepString(), MarkdownDescription: "The ClusterConfig that eksctl gets.",
 		},

@@ -68,6 +68,11 @@ func (r *clusterResource) update(ctx context.Context, s *session, plan, state *c
 	if err != nil {
 		return err
 	}
+	if state.isUnfinished() {
+		was := *state
+		state = &was
+		r.relearn(ctx, s, state, c, diags)
+	}
 	version := plan.Version.ValueString()
 	cfg, err := plan.declared(ctx, diags)
 	if err != nil {

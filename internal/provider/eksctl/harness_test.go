@@ -35,6 +35,9 @@ type world struct {
 	files    map[string]eksctl.Target
 	did      []string // of Workloads
 	unready  bool
+	refused  bool   // manifests are
+	missing  string // this node group is not made
+	shifted  int    // runs of shifts
 }
 
 func newWorld() *world {
@@ -83,7 +86,7 @@ func (w *world) act(c runner.Command) {
 		fallthrough
 	case "create nodegroup":
 		for _, n := range names {
-			w.groups[n] = true
+			w.groups[n] = n != w.missing
 		}
 		for _, a := range c.Args {
 			if n, ok := strings.CutPrefix(a, "--name="); ok {
@@ -136,7 +139,13 @@ func (w *world) Describe(_ context.Context, _ connection.Connection, name string
 }
 
 func (w *world) NodeGroups(context.Context, connection.Connection, string) ([]string, error) {
-	return slices.Sorted(maps.Keys(w.groups)), nil
+	var out []string
+	for _, n := range slices.Sorted(maps.Keys(w.groups)) {
+		if w.groups[n] {
+			out = append(out, n)
+		}
+	}
+	return out, nil
 }
 
 func (w *world) NodeGroup(_ context.Context, _ connection.Connection, _, name string) (eksctl.NodeGroup, error) {
@@ -200,6 +209,9 @@ func (w *world) Ready(_ context.Context, _ eksctl.Target, namespace string, labe
 
 func (w *world) Apply(_ context.Context, _ eksctl.Target, manifests []string) error {
 	w.did = append(w.did, fmt.Sprintf("apply %q", manifests))
+	if w.refused {
+		return fmt.Errorf("no kind X")
+	}
 	return nil
 }
 
@@ -214,6 +226,7 @@ type terraform struct {
 
 	t       *testing.T
 	schemas *tfprotov6.GetProviderSchemaResponse
+	private map[string][]byte // what the provider keeps beside the state, by type of resource
 }
 
 type object = map[string]any
@@ -222,14 +235,14 @@ func start(t *testing.T, w *world, config object, environ ...string) *terraform 
 	t.Helper()
 	t.Chdir(t.TempDir())
 	p := eksctl.New(eksctl.Config{
-		Version: "test", Eksctl: w, Clusters: w, Credentials: w, Releases: w, Kubeconfigs: w, Workloads: w,
+		Version: "test", Shifts: shifts{w: w}, Eksctl: w, Clusters: w, Credentials: w, Releases: w, Kubeconfigs: w, Workloads: w,
 		Environ: append([]string{"PATH=/bin", "SECRET=of others"}, environ...),
 	})
 	server, err := providerserver.NewProtocol6WithError(p)()
 	if err != nil {
 		t.Fatal(err)
 	}
-	tf := &terraform{ProviderServer: server, t: t}
+	tf := &terraform{ProviderServer: server, t: t, private: map[string][]byte{}}
 	if tf.schemas, err = server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{}); err != nil {
 		t.Fatal(err)
 	}
@@ -322,7 +335,10 @@ func fill(t *testing.T, kind tftypes.Type, v any) tftypes.Value {
 }
 
 func isBlock(name string) bool {
-	return slices.Contains([]string{"assume_role", "iam_identity_mapping", "pods_readiness_check", "kubernetes_resource_deletion_before_destroy"}, name)
+	return slices.Contains([]string{
+		"assume_role", "iam_identity_mapping", "pods_readiness_check", "kubernetes_resource_deletion_before_destroy", "alb_attachment",
+		"destination", "cloudwatch_metric", "datadog_metric", "prometheus_metric",
+	}, name)
 }
 
 func items(t *testing.T, kind tftypes.Type, v any) []tftypes.Value {

@@ -58,7 +58,7 @@ func (c Cluster) providerARN() string {
 func (c Cluster) hasEntries() bool { return strings.HasPrefix(c.AuthMode, "API") }
 
 // hasConfigMap tells whether it reads aws-auth.
-func (c Cluster) hasConfigMap() bool { return c.AuthMode != "API" }
+func (c Cluster) hasConfigMap() bool { return c.AuthMode != onlyEntries }
 
 // NodeGroup is a managed one.
 type NodeGroup struct {

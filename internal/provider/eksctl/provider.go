@@ -42,11 +42,12 @@ type Data struct {
 	// after apply.
 	connection connection.Connection
 	known      bool
+	gate       gate
 }
 
 // Courier makes it a courier.Source.
 func (d *Data) Courier() courier.Data {
-	return courier.Data{Shifts: d.config.Shifts, Connection: d.connection, Known: d.known}
+	return courier.Data{Shifts: courier.Guarded(d.config.Shifts, d.gate.check), Connection: d.connection, Known: d.known}
 }
 
 type providerModel struct {

@@ -49,6 +49,7 @@ func TestBadInputIsRefusedBeforeAnythingIsTouched(t *testing.T) {
 		{"a principal that is mapped twice", cluster, blue(with("iam_identity_mapping", []any{
 			object{"iamarn": argocd, "username": "x", "groups": []any{"a"}}, object{"iamarn": argocd, "username": "x", "groups": []any{"b"}},
 		})), false},
+		{"groups that access entries cannot have", cluster, blue(mapped("system:nodes"), with("spec", "accessConfig: {authenticationMode: API}")), false},
 		{"an object of a kind that is not deleted", cluster, blue(with("kubernetes_resource_deletion_before_destroy", []any{object{"namespace": "a", "kind": "node", "name": "x"}})), false},
 		{"a check that waits for nothing", cluster, blue(with("pods_readiness_check", []any{object{"namespace": "a", "labels": object{}, "timeout_sec": 0}})), false},
 		{"a role that is no role", cluster, blue(with("assume_role", []any{object{"role_arn": "admin"}})), false},
