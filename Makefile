@@ -25,6 +25,11 @@ GOTESTSUM  := $(TOOLS)/gotestsum
 DEADCODE   := $(TOOLS)/deadcode
 BENCHSTAT  := $(TOOLS)/benchstat
 
+# goreleaser has a mod file of its own, and so a folder of its own.
+GORELEASER_HASH := $(shell (cat go.release.mod go.release.sum; $(GO) env GOVERSION GOARCH) | (sha256sum 2>/dev/null || shasum -a 256) | cut -c1-16)
+GORELEASER      := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/norikae/tools/$(GORELEASER_HASH)/goreleaser
+PRODUCTS        := norikae $(addprefix terraform-provider-,eksctl helmfile)
+
 # A real Kubernetes control plane, built from test/kube and kept the same way.
 KUBE_VERSION := $(shell awk '$$1 == "k8s.io/kubernetes" { print $$2 }' test/kube/go.mod)
 KUBE_HASH    := $(shell (cat test/kube/go.mod test/kube/go.sum test/kube/main.go; $(GO) env GOVERSION GOARCH) | (sha256sum 2>/dev/null || shasum -a 256) | cut -c1-16)
@@ -270,13 +275,36 @@ vulncheck: ## Look for known vulnerabilities (asks vuln.go.dev; CI does not run 
 	@$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 .PHONY: generate
-generate: ## Make the generated files anew.
+generate: provider-docs ## Make the generated files anew.
 	@$(GO) generate $(PACKAGES)
 
 # From their schemas and examples/terraform; nothing is downloaded.
 .PHONY: provider-docs
 provider-docs: providers $(TERRAFORM) ## Write the pages of the Terraform providers, docs/terraform, anew.
 	@for p in $(PROVIDERS); do GO=$(GO) tools/providerdocs/generate.sh $$p bin $(TERRAFORM) || exit 1; done
+
+# Three products, each a release of its own: docs/release.md.
+.PHONY: release-check
+release-check: $(GORELEASER) ## Check what a release would be: .goreleaser.yaml, names, versions.
+	@$(GO) test ./tools/release
+	@for p in $(PRODUCTS); do PRODUCT=$$p $(GORELEASER) check || exit 1; done
+
+.PHONY: release-snapshot
+release-snapshot: $(GORELEASER) ## Make the zips and checksums of all products in bin/release, unsigned (RELEASE_FLAGS=--single-target: for this machine).
+	@rm -rf bin/release bin/snapshot && mkdir -p bin/snapshot
+	@for p in $(PRODUCTS); do \
+	  PRODUCT=$$p $(GORELEASER) release --snapshot --clean --skip=sign,publish,announce $(RELEASE_FLAGS) && mv bin/release/*.zip bin/release/*_SHA256SUMS bin/snapshot/ || exit 1; \
+	done
+	@rm -rf bin/release && mv bin/snapshot bin/release && ls bin/release
+
+.PHONY: goreleaser
+goreleaser: $(GORELEASER) ## Build goreleaser, and print where it is.
+	@echo $(GORELEASER)
+
+$(GORELEASER):
+	@echo "building goreleaser, pinned in go.release.mod (once; minutes)" >&2
+	@mkdir -p $(@D)
+	@CGO_ENABLED=0 $(GO) build -modfile=go.release.mod -o $@.$$$$ github.com/goreleaser/goreleaser/v2 && mv $@.$$$$ $@
 
 # State as the providers wrote it that ours succeed; make test compares them.
 .PHONY: fixtures
