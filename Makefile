@@ -56,16 +56,23 @@ HELMDIFF         := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/norikae/helmdiff/$(HE
 export NORIKAE_HELMDIFF ?= $(HELMDIFF)
 
 # Terraform: the one on PATH, else built from test/terraformcli and kept the same way; it
-# runs the acceptance tests of the providers.
+# runs the acceptance tests of the providers. Whatever it is, the one of the module (the last
+# under the MPL) and OpenTofu run the lifecycle of a courier besides.
 TERRAFORM_VERSION := $(shell awk '$$1 == "github.com/hashicorp/terraform" { print $$2 }' test/terraformcli/go.mod)
 TERRAFORM_HASH    := $(shell (cat test/terraformcli/go.mod test/terraformcli/go.sum; $(GO) env GOVERSION GOARCH) | (sha256sum 2>/dev/null || shasum -a 256) | cut -c1-16)
 TERRAFORM_BUILT   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/norikae/terraform/$(TERRAFORM_HASH)/terraform
 TERRAFORM         ?= $(or $(shell command -v terraform 2>/dev/null),$(TERRAFORM_BUILT))
+TOFU_VERSION      := $(shell awk '$$1 == "github.com/opentofu/opentofu" { print $$2 }' test/opentofu/go.mod)
+TOFU_HASH         := $(shell (cat test/opentofu/go.mod test/opentofu/go.sum; $(GO) env GOVERSION GOARCH) | (sha256sum 2>/dev/null || shasum -a 256) | cut -c1-16)
+TOFU              := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/norikae/opentofu/$(TOFU_HASH)/tofu
 ACCEPTANCE_FLAGS  ?= -timeout=20m
 ACCEPTANCE_TESTS  ?= .
 
-# Where terraform init looks for providers without a registry: a filesystem mirror.
+# Where terraform init looks for providers without a registry: a filesystem mirror. OpenTofu
+# has another registry, so that the same source is another folder.
 PROVIDERS        := eksctl helmfile
+REGISTRIES       := registry.terraform.io registry.opentofu.org
+OURS             := "registry.terraform.io/norikae/*", "registry.opentofu.org/norikae/*"
 PROVIDER_VERSION ?= $(or $(VERSION:v%=%),0.1.0)
 DIR              ?= $(HOME)/.terraform.d/plugins
 
@@ -108,12 +115,12 @@ providers: ## Build the Terraform providers into bin.
 	@for p in $(PROVIDERS); do CGO_ENABLED=0 $(GO) build $(BUILD_FLAGS) -o bin/terraform-provider-$$p ./cmd/terraform-provider-$$p || exit 1; done
 
 .PHONY: install-providers
-install-providers: providers ## Put the Terraform providers where terraform init finds them offline (DIR=, PROVIDER_VERSION=).
-	@for p in $(PROVIDERS); do \
-	  to="$(DIR)/registry.terraform.io/norikae/$$p/$(PROVIDER_VERSION)/$$($(GO) env GOOS)_$$($(GO) env GOARCH)"; \
+install-providers: providers ## Put the Terraform providers where terraform init, and tofu init, find them offline (DIR=, PROVIDER_VERSION=).
+	@for p in $(PROVIDERS); do for host in $(REGISTRIES); do \
+	  to="$(DIR)/$$host/norikae/$$p/$(PROVIDER_VERSION)/$$($(GO) env GOOS)_$$($(GO) env GOARCH)"; \
 	  mkdir -p "$$to" && install -m 755 bin/terraform-provider-$$p "$$to/terraform-provider-$${p}_v$(PROVIDER_VERSION)" || exit 1; \
-	done
-	@printf '# for ~/.terraformrc, or the file that TF_CLI_CONFIG_FILE names:\nprovider_installation {\n  filesystem_mirror {\n    path    = "%s"\n    include = ["registry.terraform.io/norikae/*"]\n  }\n  direct {\n    exclude = ["registry.terraform.io/norikae/*"]\n  }\n}\n' "$$(cd "$(DIR)" && pwd)"
+	done; done
+	@printf '# for ~/.terraformrc (OpenTofu: ~/.tofurc), or the file that TF_CLI_CONFIG_FILE names:\nprovider_installation {\n  filesystem_mirror {\n    path    = "%s"\n    include = [$(OURS)]\n  }\n  direct {\n    exclude = [$(OURS)]\n  }\n}\n' "$$(cd "$(DIR)" && pwd)"
 
 # Real programs under real load want the machine for themselves: they come last, alone.
 TESTED = CGO_ENABLED=1 $(GOTESTSUM) --format=pkgname-and-test-fails --hide-summary=skipped -- $(RACE) $(TEST_FLAGS)
@@ -207,16 +214,26 @@ $(TERRAFORM_BUILT):
 	@mkdir -p $(@D)
 	@cd test/terraformcli && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w' -o $@.$$$$ github.com/hashicorp/terraform && mv $@.$$$$ $@
 
+.PHONY: opentofu
+opentofu: $(TOFU) ## Build OpenTofu for the acceptance tests, and print where it is.
+	@echo $(TOFU)
+
+# Without the stamp it takes itself for a development version.
+$(TOFU):
+	@echo "building OpenTofu $(TOFU_VERSION) from test/opentofu (once; about 5 minutes on 2 cores)" >&2
+	@mkdir -p $(@D)
+	@cd test/opentofu && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w -X github.com/opentofu/opentofu/version.dev=no' -o $@.$$$$ github.com/opentofu/opentofu/cmd/tofu && mv $@.$$$$ $@
+
 # What the acceptance tests run besides the product: a provider named aws, on the lab, what
 # stands in for eksctl, and for helmfile a real API server, helm and helmfile.
 .PHONY: acceptance-assets
-acceptance-assets: build providers $(TERRAFORM) $(KUBE)/kube $(HELM) $(HELMFILE) $(HELMDIFF)/diff/helmdiff
+acceptance-assets: build providers $(TERRAFORM) $(TERRAFORM_BUILT) $(TOFU) $(KUBE)/kube $(HELM) $(HELMFILE) $(HELMDIFF)/diff/helmdiff
 	@cd test/awsprovider && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o $(CURDIR)/bin/test/terraform-provider-aws .
 	@cd test/eksctl && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o $(CURDIR)/bin/test/eksctl .
 
 .PHONY: acceptance
 acceptance: acceptance-assets ## Run the Terraform providers under the real Terraform, against the lab.
-	@cd test/terraform && TF_ACC=1 TF_ACC_TERRAFORM_PATH=$(TERRAFORM) NORIKAE_BIN=$(CURDIR)/bin $(GO) test -count=1 $(ACCEPTANCE_FLAGS) -run '$(ACCEPTANCE_TESTS)' ./...
+	@cd test/terraform && TF_ACC=1 TF_ACC_TERRAFORM_PATH=$(TERRAFORM) NORIKAE_TERRAFORMS=$(TERRAFORM_BUILT):$(TOFU) NORIKAE_BIN=$(CURDIR)/bin $(GO) test -count=1 $(ACCEPTANCE_FLAGS) -run '$(ACCEPTANCE_TESTS)' ./...
 
 .PHONY: vet
 vet:
@@ -290,10 +307,10 @@ release-check: $(GORELEASER) ## Check what a release would be: .goreleaser.yaml,
 	@for p in $(PRODUCTS); do PRODUCT=$$p $(GORELEASER) check || exit 1; done
 
 .PHONY: release-snapshot
-release-snapshot: $(GORELEASER) ## Make the zips and checksums of all products in bin/release, unsigned (RELEASE_FLAGS=--single-target: for this machine).
+release-snapshot: $(GORELEASER) ## Make the zips and checksums of all products in bin/release, unsigned; builds for six systems.
 	@rm -rf bin/release bin/snapshot && mkdir -p bin/snapshot
 	@for p in $(PRODUCTS); do \
-	  PRODUCT=$$p $(GORELEASER) release --snapshot --clean --skip=sign,publish,announce $(RELEASE_FLAGS) && mv bin/release/*.zip bin/release/*_SHA256SUMS bin/snapshot/ || exit 1; \
+	  PRODUCT=$$p $(GORELEASER) release --snapshot --clean --skip=sign,publish,announce && mv bin/release/*.zip bin/release/*_SHA256SUMS bin/snapshot/ || exit 1; \
 	done
 	@rm -rf bin/release && mv bin/snapshot bin/release && ls bin/release
 
