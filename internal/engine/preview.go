@@ -81,7 +81,7 @@ func (e *Engine) advice(ctx context.Context) []string {
 
 func (pv *Preview) block(err error) {
 	if err != nil {
-		pv.Blockers = append(pv.Blockers, err.Error())
+		pv.Blockers, pv.Causes = append(pv.Blockers, err.Error()), append(pv.Causes, err)
 	}
 }
 

@@ -40,6 +40,8 @@ type Preview struct {
 	Warnings    []string                `json:"warnings,omitempty"`
 	// Blockers would make a run refuse to start.
 	Blockers []string `json:"blockers,omitempty"`
+	// Causes of the Blockers, one for each, in their order.
+	Causes []error `json:"-"`
 }
 
 // PlannedWrite is one write of a preview.

@@ -40,7 +40,7 @@ type fakeShifts struct {
 	started          chan struct{} // closed by the first such run
 	readErr          error
 	previewErr       error
-	blockers         []string
+	blockers         []error
 
 	runs, previews, reads, destroys int
 	opened                          []*v1alpha1.TrafficShift
@@ -105,7 +105,10 @@ func (s *fakeShift) Preview(context.Context) (engine.Preview, error) {
 		return engine.Preview{}, s.f.previewErr
 	}
 	to := s.spec.To()
-	pv := engine.Preview{Route: s.f.arn, From: s.f.split, To: to, Live: shift.Live{Exists: s.f.split != nil, Split: s.f.split}, Settled: s.f.split.Equal(to), Blockers: slices.Clone(s.f.blockers), Unfinished: s.f.mark}
+	pv := engine.Preview{Route: s.f.arn, From: s.f.split, To: to, Live: shift.Live{Exists: s.f.split != nil, Split: s.f.split}, Settled: s.f.split.Equal(to), Unfinished: s.f.mark}
+	for _, b := range s.f.blockers {
+		pv.Blockers, pv.Causes = append(pv.Blockers, b.Error()), append(pv.Causes, b)
+	}
 	if !pv.Settled {
 		pv.Writes = []engine.PlannedWrite{{Percent: 50, Split: s.f.split, Hold: time.Minute, Reason: "Step"}, {Percent: 100, Split: to, Hold: time.Minute, Reason: "Goal"}}
 		pv.Ideal, pv.MaxDuration, pv.Warnings = 2*time.Minute, time.Hour, []string{"sticky", "sticky"}

@@ -234,7 +234,7 @@ func TestWhatStandsInTheWayIsToldAtPlan(t *testing.T) {
 		failed bool
 		want   string
 	}{
-		"a blocker":                      {&fakeShifts{blockers: []string{"the target group is of another load balancer"}}, true, "The shift would refuse to start"},
+		"a blocker":                      {&fakeShifts{blockers: []error{errors.New("the target group is of another load balancer")}}, true, "The shift would refuse to start"},
 		"a route that cannot be read":    {&fakeShifts{previewErr: errors.New("no such listener")}, true, "no such listener"},
 		"credentials that are not there": {&fakeShifts{previewErr: denied}, false, "The apply checks again"},
 	} {
@@ -248,7 +248,7 @@ func TestWhatStandsInTheWayIsToldAtPlan(t *testing.T) {
 	}
 	t.Run("an unfinished shift that is to be replaced", func(t *testing.T) {
 		mark := shift.Mark{Name: "other"}
-		f := &fakeShifts{split: split(1, 1), mark: &mark, blockers: []string{(&shift.UnfinishedError{Mark: mark}).Error()}}
+		f := &fakeShifts{split: split(1, 1), mark: &mark, blockers: []error{&shift.UnfinishedError{Mark: mark}}}
 		tf := start(t, alb, f)
 		tf.plan(tf.value(web(1, 0)))
 		if !tf.failed() {

@@ -172,21 +172,46 @@ func (c *courier[M, P]) preview(ctx context.Context, m P, ts *v1alpha1.TrafficSh
 		diags.AddError("The shift cannot be planned", text)
 		return
 	}
+	blockers := pv.Causes
 	if u := pv.Unfinished; u != nil && m.base().Replace.ValueBool() {
 		pv.Warnings = append(pv.Warnings, fmt.Sprintf("shift %q is unfinished on this route and is left for this one (replace_unfinished)", u.Name))
-		pv.Blockers = slices.DeleteFunc(slices.Clone(pv.Blockers), func(b string) bool { return b == (&shift.UnfinishedError{Mark: *u}).Error() })
+		blockers = slices.DeleteFunc(slices.Clone(blockers), isUnfinished)
 	}
-	if len(pv.Blockers) > 0 {
-		text := m.address() + ":\n- " + strings.Join(pv.Blockers, "\n- ")
-		if _, name := any(m).(*recordModel); fresh && name {
-			// The records of a new name are often made by the same apply.
-			diags.AddWarning("The shift could not start now", text+"\nIf this apply makes the records first, all is well. It checks again, before it writes anything.")
-			return
-		}
-		diags.AddError("The shift would refuse to start", text)
+	if len(blockers) > 0 {
+		c.blocked(m, blockers, diags)
 		return
 	}
 	c.announce(m, namer(manifest.Names(ts)), pv, diags)
+}
+
+// blocked tells why a shift would not start.
+func (c *courier[M, P]) blocked(m P, blockers []error, diags *diag.Diagnostics) {
+	text := m.address() + ":"
+	for _, b := range blockers {
+		text += "\n- " + b.Error()
+	}
+	if _, name := any(m).(*recordModel); name && !slices.ContainsFunc(blockers, func(b error) bool { return !isAbsent(b) }) {
+		diags.AddWarning("The shift could not start now", text+"\nIf this apply makes the records first, all is well. It checks again, before it writes anything.")
+		return
+	}
+	if slices.ContainsFunc(blockers, isUnfinished) {
+		text += "\nIn Terraform, --replace is replace_unfinished = true."
+	}
+	diags.AddError("The shift would refuse to start", text)
+}
+
+// isUnfinished tells whether a blocker is a shift of another declaration.
+func isUnfinished(blocker error) bool {
+	_, ok := errors.AsType[*shift.UnfinishedError](blocker)
+	return ok
+}
+
+// isAbsent tells whether a blocker is only that a record is not there, which the same
+// apply may make first. Zones and load balancers that it makes have no ID before, and a
+// plan then asks nobody.
+func isAbsent(blocker error) bool {
+	refusal, ok := errors.AsType[*fault.TerminalError](blocker)
+	return ok && slices.Contains([]string{"RecordsNotFound", "DestinationNotFound", "NoTwin"}, refusal.Reason)
 }
 
 // announce the steps and how long they take.
