@@ -24,6 +24,7 @@ import (
 type clients struct {
 	elb     *elb.Client
 	route53 *route53.Client
+	query   *query
 }
 
 type awsProvider struct{}
@@ -56,7 +57,7 @@ func (awsProvider) Configure(ctx context.Context, req provider.ConfigureRequest,
 		resp.Diagnostics.AddError("Not on a lab", "This provider is for tests: set AWS_ENDPOINT_URL to the address of a lab (norikae lab env).")
 		return
 	}
-	c := &clients{elb: elb.NewFromConfig(cfg), route53: route53.NewFromConfig(cfg)}
+	c := &clients{elb: elb.NewFromConfig(cfg), route53: route53.NewFromConfig(cfg), query: newQuery(cfg)}
 	resp.ResourceData, resp.DataSourceData = c, c
 }
 
@@ -65,6 +66,7 @@ func (awsProvider) Resources(context.Context) []func() resource.Resource {
 		func() resource.Resource { return &targetGroup{} },
 		func() resource.Resource { return &attachment{} },
 		func() resource.Resource { return &record{} },
+		func() resource.Resource { return &role{} },
 	}
 }
 
@@ -72,6 +74,9 @@ func (awsProvider) DataSources(context.Context) []func() datasource.DataSource {
 	return []func() datasource.DataSource{
 		func() datasource.DataSource { return &loadBalancer{} },
 		func() datasource.DataSource { return &zone{} },
+		func() datasource.DataSource { return &cluster{} },
+		func() datasource.DataSource { return &subnets{} },
+		func() datasource.DataSource { return &subnet{} },
 	}
 }
 

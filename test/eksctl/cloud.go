@@ -53,22 +53,7 @@ func (a *cloud) subnets(ctx context.Context, v vpc) ([]string, error) {
 		return ids, nil
 	}
 	if v.ID == "" {
-		made, err := a.ec2.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("192.168.0.0/16")})
-		if err != nil {
-			return nil, err
-		}
-		zones, err := a.ec2.DescribeAvailabilityZones(ctx, &ec2.DescribeAvailabilityZonesInput{})
-		if err != nil {
-			return nil, err
-		}
-		for i, z := range zones.AvailabilityZones[:2] {
-			s, err := a.ec2.CreateSubnet(ctx, &ec2.CreateSubnetInput{VpcId: made.Vpc.VpcId, AvailabilityZone: z.ZoneName, CidrBlock: aws.String(fmt.Sprintf("192.168.%d.0/24", i))})
-			if err != nil {
-				return nil, err
-			}
-			ids = append(ids, *s.Subnet.SubnetId)
-		}
-		return ids, nil
+		return a.newVPC(ctx)
 	}
 	out, err := a.ec2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: []ec2types.Filter{{Name: aws.String("vpc-id"), Values: []string{v.ID}}}})
 	if err != nil {
@@ -79,6 +64,34 @@ func (a *cloud) subnets(ctx context.Context, v vpc) ([]string, error) {
 	}
 	if len(ids) == 0 {
 		return nil, fmt.Errorf("the VPC %s has no subnets", v.ID)
+	}
+	return ids, nil
+}
+
+// newVPC makes a VPC with a public and a private subnet in each of two zones, tagged as
+// load balancers look for them.
+func (a *cloud) newVPC(ctx context.Context) (ids []string, err error) {
+	made, err := a.ec2.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("192.168.0.0/16")})
+	if err != nil {
+		return nil, err
+	}
+	zones, err := a.ec2.DescribeAvailabilityZones(ctx, &ec2.DescribeAvailabilityZonesInput{})
+	if err != nil {
+		return nil, err
+	}
+	for i, role := range []string{"elb", "internal-elb"} {
+		for j, z := range zones.AvailabilityZones[:2] {
+			s, err := a.ec2.CreateSubnet(ctx, &ec2.CreateSubnetInput{
+				VpcId: made.Vpc.VpcId, AvailabilityZone: z.ZoneName, CidrBlock: aws.String(fmt.Sprintf("192.168.%d.0/24", 2*i+j)),
+				TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeSubnet, Tags: []ec2types.Tag{
+					{Key: aws.String("kubernetes.io/role/" + role), Value: aws.String("1")},
+				}}},
+			})
+			if err != nil {
+				return nil, err
+			}
+			ids = append(ids, *s.Subnet.SubnetId)
+		}
 	}
 	return ids, nil
 }
@@ -105,7 +118,18 @@ func (a *cloud) createCluster(ctx context.Context, c *clusterConfig) error {
 	if _, err := a.eks.CreateCluster(ctx, in); err != nil {
 		return err
 	}
-	return a.settled(ctx, c.Metadata.Name)
+	if err := a.settled(ctx, c.Metadata.Name); err != nil {
+		return err
+	}
+	for _, p := range c.IAM.PodIdentityAssociations {
+		_, err := a.eks.CreatePodIdentityAssociation(ctx, &eks.CreatePodIdentityAssociationInput{
+			ClusterName: &c.Metadata.Name, Namespace: &p.Namespace, ServiceAccount: &p.ServiceAccountName, RoleArn: &p.RoleARN,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // settled waits until a cluster is neither made nor changed.

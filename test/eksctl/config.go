@@ -83,10 +83,10 @@ type subnet struct {
 }
 
 type iam struct {
-	ServiceRoleARN              string           `yaml:"serviceRoleARN"`
-	WithOIDC                    *bool            `yaml:"withOIDC"`
-	VPCResourceControllerPolicy *bool            `yaml:"vpcResourceControllerPolicy"`
-	PodIdentityAssociations     []map[string]any `yaml:"podIdentityAssociations"`
+	ServiceRoleARN              string        `yaml:"serviceRoleARN"`
+	WithOIDC                    *bool         `yaml:"withOIDC"`
+	VPCResourceControllerPolicy *bool         `yaml:"vpcResourceControllerPolicy"`
+	PodIdentityAssociations     []podIdentity `yaml:"podIdentityAssociations"`
 	ServiceAccounts             []struct {
 		Metadata struct {
 			Name      string            `yaml:"name"`
@@ -101,6 +101,14 @@ type iam struct {
 		RoleOnly          bool              `yaml:"roleOnly"`
 		Tags              map[string]string `yaml:"tags"`
 	} `yaml:"serviceAccounts"`
+}
+
+type podIdentity struct {
+	Namespace            string            `yaml:"namespace"`
+	ServiceAccountName   string            `yaml:"serviceAccountName"`
+	CreateServiceAccount bool              `yaml:"createServiceAccount"`
+	RoleARN              string            `yaml:"roleARN"`
+	Tags                 map[string]string `yaml:"tags"`
 }
 
 type nodeGroup struct {

@@ -149,7 +149,7 @@ func (c *command) record() error {
 	if path == "" {
 		return nil
 	}
-	line, err := json.Marshal(map[string]any{"args": c.args, "stdin": string(c.stdin)})
+	line, err := json.Marshal(map[string]any{"args": c.args, "stdin": string(c.stdin), "pid": os.Getpid()})
 	if err != nil {
 		return err
 	}
