@@ -13,6 +13,7 @@ import (
 type folder struct {
 	dir string
 	env []string
+	bin string // terraform, or tofu
 }
 
 // head of every configuration.
@@ -30,7 +31,7 @@ terraform {
 // binaries, so that there is nothing to install.
 func (l *lab) folder(t *testing.T, hcl string) *folder {
 	t.Helper()
-	f := &folder{dir: t.TempDir(), env: append(l.environment(t), "TF_CLI_CONFIG_FILE="+overrides(t), "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1")}
+	f := &folder{dir: t.TempDir(), bin: os.Getenv(terraformVar), env: append(l.environment(t), "TF_CLI_CONFIG_FILE="+overrides(t), "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1")}
 	f.write(t, hcl)
 	return f
 }
@@ -60,7 +61,7 @@ func (f *folder) write(t *testing.T, hcl string) {
 // start Terraform.
 func (f *folder) start(t *testing.T, args ...string) *process {
 	t.Helper()
-	return start(t, f.dir, f.env, os.Getenv(terraformVar), args...)
+	return start(t, f.dir, f.env, f.bin, args...)
 }
 
 // run Terraform to its end.
@@ -156,6 +157,7 @@ func (f *folder) elsewhere(t *testing.T, l *lab) *folder {
 		t.Fatal(err)
 	}
 	g := l.folder(t, string(hcl))
+	g.bin = f.bin
 	state, err := os.ReadFile(filepath.Join(f.dir, "terraform.tfstate"))
 	if os.IsNotExist(err) {
 		return g

@@ -23,7 +23,18 @@ func TestInstalledProvidersAreInitializedOffline(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(mirror, "terraform.rc"), stanza, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f := l.folder(t, `
+	for _, bin := range append(terraforms(), os.Getenv(terraformVar)) {
+		f := l.folder(t, installed)
+		f.bin, f.env = bin, append(f.env, "TF_CLI_CONFIG_FILE="+filepath.Join(mirror, "terraform.rc")) // the last one counts
+		out := f.ok(t, "init", "-no-color").stdout
+		contains(t, out, "norikae/eksctl v0.9.1", "norikae/helmfile v0.9.1")
+		if r := f.ok(t, "validate", "-no-color"); strings.Contains(r.stdout, "dev_overrides") {
+			t.Errorf("it is not the installed providers that were tried:\n%s", r)
+		}
+	}
+}
+
+const installed = `
 terraform {
   required_providers {
     eksctl = {
@@ -38,11 +49,4 @@ terraform {
 }
 provider "eksctl" {}
 provider "helmfile" {}
-`)
-	f.env = append(f.env, "TF_CLI_CONFIG_FILE="+filepath.Join(mirror, "terraform.rc")) // the last one counts
-	out := f.ok(t, "init", "-no-color").stdout
-	contains(t, out, "norikae/eksctl v0.9.1", "norikae/helmfile v0.9.1")
-	if r := f.ok(t, "validate", "-no-color"); strings.Contains(r.stdout, "dev_overrides") {
-		t.Errorf("it is not the installed providers that were tried:\n%s", r)
-	}
-}
+`

@@ -14,10 +14,11 @@ import (
 	"testing"
 )
 
-// Where the programs are: `make acceptance` sets both.
+// Where the programs are: `make acceptance` sets all.
 const (
-	terraformVar = "TF_ACC_TERRAFORM_PATH" // the terraform binary
-	binVar       = "NORIKAE_BIN"           // the folder with norikae and the providers; below it test/
+	terraformVar  = "TF_ACC_TERRAFORM_PATH" // the terraform binary
+	terraformsVar = "NORIKAE_TERRAFORMS"    // others, and tofu: what PATH is a list of
+	binVar        = "NORIKAE_BIN"           // the folder with norikae and the providers; below it test/
 )
 
 // programs that must be in the folder.
@@ -46,6 +47,14 @@ func prepare() error {
 	if os.Getenv(terraformVar) == "" {
 		missing = append(missing, "$"+terraformVar)
 	}
+	if len(terraforms()) < 2 {
+		missing = append(missing, "two of $"+terraformsVar)
+	}
+	for _, p := range terraforms() {
+		if _, err := os.Stat(p); err != nil {
+			missing = append(missing, p)
+		}
+	}
 	for _, p := range programs {
 		if _, err := os.Stat(program(p)); err != nil {
 			missing = append(missing, "$"+binVar+"/"+p)
@@ -68,6 +77,9 @@ func prepare() error {
 	}
 	return nil
 }
+
+// terraforms that run the lifecycle, besides the one that runs everything.
+func terraforms() []string { return filepath.SplitList(os.Getenv(terraformsVar)) }
 
 // program of the folder.
 func program(name string) string { return filepath.Join(os.Getenv(binVar), filepath.FromSlash(name)) }
