@@ -32,7 +32,7 @@ func (c *command) act(ctx context.Context) error {
 	if c.aws, err = connect(ctx, region); err != nil {
 		return err
 	}
-	fmt.Printf("%s: cluster %q in %q\n", c.verb, cluster, region)
+	fmt.Fprintf(os.Stderr, "[ℹ]  %s: cluster %q in %q\n", c.verb, cluster, region)
 	switch c.verb {
 	case "create cluster":
 		if err := c.aws.createCluster(ctx, cfg); err != nil {
@@ -54,6 +54,8 @@ func (c *command) act(ctx context.Context) error {
 		return c.serviceAccounts(ctx, cluster, cfg)
 	case "delete iamserviceaccount":
 		return c.aws.untag(ctx, cluster, "standin/serviceaccount/"+c.flag("namespace")+"/"+c.flag("name"))
+	case "get nodegroup", "get iamserviceaccount":
+		return c.list(ctx, cluster)
 	case "create iamidentitymapping", "delete iamidentitymapping", "get iamidentitymapping":
 		return c.mappings(cluster)
 	}
@@ -146,4 +148,34 @@ func (c *command) mappings(cluster string) error {
 		return err
 	}
 	return os.WriteFile(path, raw, 0o600)
+}
+
+// list what carries a tag of the stand-in, and of node groups those that EKS manages, as
+// eksctl prints them.
+func (c *command) list(ctx context.Context, cluster string) error {
+	kind := strings.TrimPrefix(c.verb, "get ")
+	names, err := c.aws.tagged(ctx, cluster, map[string]string{"nodegroup": "standin/nodegroup/", "iamserviceaccount": "standin/serviceaccount/"}[kind])
+	if err != nil {
+		return err
+	}
+	found := []any{}
+	if kind == "iamserviceaccount" {
+		for _, n := range names {
+			namespace, name, _ := strings.Cut(n, "/")
+			if namespace == c.flag("namespace") && name == c.flag("name") {
+				found = append(found, map[string]any{"metadata": map[string]string{"namespace": namespace, "name": name}})
+			}
+		}
+		return json.NewEncoder(os.Stdout).Encode(found)
+	}
+	managed, err := c.aws.nodegroups(ctx, cluster)
+	if err != nil {
+		return err
+	}
+	for _, n := range append(managed, names...) {
+		if c.flag("name") == "" || n == c.flag("name") {
+			found = append(found, map[string]string{"Cluster": cluster, "Name": n})
+		}
+	}
+	return json.NewEncoder(os.Stdout).Encode(found)
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -271,4 +272,27 @@ func (a *cloud) untag(ctx context.Context, cluster, key string) error {
 	}
 	_, err = a.eks.UntagResource(ctx, &eks.UntagResourceInput{ResourceArn: out.Cluster.Arn, TagKeys: []string{key}})
 	return err
+}
+
+// tagged are the ends of the cluster's tags that begin so, sorted.
+func (a *cloud) tagged(ctx context.Context, cluster, prefix string) ([]string, error) {
+	out, err := a.eks.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &cluster})
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, k := range slices.Sorted(maps.Keys(out.Cluster.Tags)) {
+		if n, ok := strings.CutPrefix(k, prefix); ok {
+			names = append(names, n)
+		}
+	}
+	return names, nil
+}
+
+func (a *cloud) nodegroups(ctx context.Context, cluster string) ([]string, error) {
+	out, err := a.eks.ListNodegroups(ctx, &eks.ListNodegroupsInput{ClusterName: &cluster})
+	if err != nil {
+		return nil, err
+	}
+	return out.Nodegroups, nil
 }

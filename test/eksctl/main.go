@@ -90,6 +90,8 @@ func verbs() map[string]string {
 		"create iamidentitymapping":         " cluster= region= arn= username= group=",
 		"delete iamidentitymapping":         " cluster= region= arn= all",
 		"get iamidentitymapping":            " cluster= region= output=",
+		"get nodegroup":                     at + " output=",
+		"get iamserviceaccount":             at + " namespace= output=",
 		"utils associate-iam-oidc-provider": doc + " approve",
 	}
 }

@@ -2,7 +2,6 @@ package eksctl
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -198,12 +197,8 @@ func (s *session) configMappings(ctx context.Context, c Cluster) ([]mapping, err
 		Username string   `json:"username"`
 		Groups   []string `json:"groups"`
 	}
-	start := strings.IndexByte(out, '[')
-	if start < 0 {
-		return nil, nil
-	}
-	if err := json.NewDecoder(strings.NewReader(out[start:])).Decode(&found); err != nil {
-		return nil, fmt.Errorf("reading the mappings that eksctl listed: %w", err)
+	if err := listed(out, &found); err != nil {
+		return nil, err
 	}
 	var all []mapping
 	for _, f := range found {

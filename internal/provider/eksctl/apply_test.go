@@ -160,6 +160,21 @@ func (tf *terraform) refresh(resource string, state tftypes.Value) (tftypes.Valu
 	return tf.value(kind, resp.NewState), resp.Diagnostics
 }
 
+// imports a thing by its ID, and refreshes it, as Terraform does.
+func (tf *terraform) imports(resource, id string) (tftypes.Value, []*tfprotov6.Diagnostic) {
+	tf.t.Helper()
+	resp, err := tf.ImportResourceState(tf.t.Context(), &tfprotov6.ImportResourceStateRequest{TypeName: resource, ID: id})
+	if err != nil {
+		tf.t.Fatal(err)
+	}
+	if failed(resp.Diagnostics) {
+		return tftypes.Value{}, resp.Diagnostics
+	}
+	got := resp.ImportedResources[0]
+	tf.private[resource] = got.Private
+	return tf.refresh(resource, tf.value(tf.kind(resource), got.State))
+}
+
 // destroy what a state says.
 func (tf *terraform) destroy(resource string, state tftypes.Value) (tftypes.Value, []*tfprotov6.Diagnostic) {
 	tf.t.Helper()

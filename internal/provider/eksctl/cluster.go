@@ -287,6 +287,10 @@ func (r *clusterResource) ImportState(ctx context.Context, req resource.ImportSt
 		resp.Diagnostics.AddError("No cluster's name", fmt.Sprintf("%q: want NAME, or REGION/NAME, such as us-east-1/blue; a name has %s.", req.ID, nameText))
 		return
 	}
+	if ok && !regionName.MatchString(region) {
+		resp.Diagnostics.AddError("No region", fmt.Sprintf("%q: %q is no AWS region; want NAME or REGION/NAME, such as us-east-1/blue.", req.ID, region))
+		return
+	}
 	if region == "" {
 		region = r.region()
 	}

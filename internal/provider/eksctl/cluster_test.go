@@ -251,12 +251,7 @@ func TestAnImportedClusterIsTakenAsItIs(t *testing.T) {
 	tf := start(t, w, object{"region": "cn-north-1"})
 	tf.must(cluster, nil, blue())
 	w.ran = nil
-	resp, err := tf.ImportResourceState(t.Context(), &tfprotov6.ImportResourceStateRequest{TypeName: cluster, ID: "blue"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	tf.clean(resp.Diagnostics)
-	state, diags := tf.refresh(cluster, tf.value(tf.kind(cluster), resp.ImportedResources[0].State))
+	state, diags := tf.imports(cluster, "blue")
 	tf.clean(diags)
 	tf.must(cluster, &state, blue())
 	for _, line := range w.lines() {

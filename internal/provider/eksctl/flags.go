@@ -13,12 +13,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema/boolplanmodifier"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema/int64planmodifier"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema/listplanmodifier"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema/mapplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -93,28 +88,28 @@ func (f flag) schema() schema.Attribute {
 	case number:
 		return schema.Int64Attribute{
 			Optional: true, Computed: true, MarkdownDescription: does, Validators: []validator.Int64{int64validator.AtLeast(0)},
-			PlanModifiers: []planmodifier.Int64{connection.UnsetInt64(), int64planmodifier.RequiresReplace()},
+			PlanModifiers: []planmodifier.Int64{connection.UnsetInt64(), replaceInt64()},
 		}
 	case yes:
 		return schema.BoolAttribute{
 			Optional: true, Computed: true, MarkdownDescription: does,
-			PlanModifiers: []planmodifier.Bool{connection.UnsetBool(), boolplanmodifier.RequiresReplace()},
+			PlanModifiers: []planmodifier.Bool{connection.UnsetBool(), replaceBool()},
 		}
 	case texts:
 		return schema.ListAttribute{
 			ElementType: types.StringType, Optional: true, Computed: true, MarkdownDescription: does,
-			PlanModifiers: []planmodifier.List{connection.UnsetList(), listplanmodifier.RequiresReplace()},
+			PlanModifiers: []planmodifier.List{connection.UnsetList(), replaceList()},
 		}
 	case pairs:
 		return schema.MapAttribute{
 			ElementType: types.StringType, Optional: true, Computed: true, MarkdownDescription: does,
-			PlanModifiers: []planmodifier.Map{connection.UnsetMap(), mapplanmodifier.RequiresReplace()},
+			PlanModifiers: []planmodifier.Map{connection.UnsetMap(), replaceMap()},
 		}
 	case text:
 	}
 	return schema.StringAttribute{
 		Optional: true, Computed: true, MarkdownDescription: does, Validators: f.checks,
-		PlanModifiers: []planmodifier.String{connection.UnsetString(), stringplanmodifier.RequiresReplace()},
+		PlanModifiers: []planmodifier.String{connection.UnsetString(), replaceString()},
 	}
 }
 

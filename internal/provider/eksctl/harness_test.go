@@ -31,7 +31,8 @@ type world struct {
 	fail     string
 	before   bool // the failing run does nothing
 	authMode string
-	authMap  string // JSON that eksctl get iamidentitymapping prints
+	// What eksctl get prints of each: JSON.
+	authMap, ownGroups, accounts string
 	files    map[string]eksctl.Target
 	did      []string // of Workloads
 	unready  bool
@@ -67,7 +68,9 @@ func (w *world) Run(ctx context.Context, c runner.Command) (string, error) {
 		return "", &runner.ExitError{Args: c.Args, Code: 1, Cause: fmt.Errorf("told to")}
 	}
 	if c.Args[0] == "get" {
-		return w.authMap, nil
+		return "2026-11-23 12:00:00 [ℹ]  a line of the log\n[!]  another\n" + map[string]string{
+			"iamidentitymapping": w.authMap, "nodegroup": w.ownGroups, "iamserviceaccount": w.accounts,
+		}[c.Args[1]], nil
 	}
 	return "ran " + c.Args[0] + " " + c.Args[1] + "\n", nil
 }

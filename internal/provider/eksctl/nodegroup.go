@@ -28,6 +28,7 @@ var (
 	_ resource.ResourceWithConfigure      = (*nodegroupResource)(nil)
 	_ resource.ResourceWithModifyPlan     = (*nodegroupResource)(nil)
 	_ resource.ResourceWithValidateConfig = (*nodegroupResource)(nil)
+	_ resource.ResourceWithImportState    = (*nodegroupResource)(nil)
 )
 
 // Metadata implements resource.Resource.
@@ -107,6 +108,7 @@ func (r *nodegroupResource) ValidateConfig(ctx context.Context, req resource.Val
 // ModifyPlan implements resource.ResourceWithModifyPlan.
 func (r *nodegroupResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
 	r.planRegion(ctx, req, resp)
+	planImported(ctx, req, resp)
 }
 
 // planRegion fills in the region of a new resource that has none.
@@ -162,7 +164,8 @@ func (r *nodegroupResource) Create(ctx context.Context, req resource.CreateReque
 	s := sub.session
 	if _, err := s.config.Clusters.NodeGroup(run, s.conn, sub.cluster, sub.name); err == nil {
 		resp.Diagnostics.AddAttributeError(path.Root("name"), "The node group exists already", fmt.Sprintf(
-			"The cluster %q has a managed node group %q. Nothing was done to it. Give this one another name.", sub.cluster, sub.name))
+			"The cluster %q has a managed node group %q. Nothing was done to it. Give this one another name, or take that one over:\n\n    terraform import eksctl_nodegroup.NAME %s/%s/%s",
+			sub.cluster, sub.name, sub.region, sub.cluster, sub.name))
 		return
 	}
 	err := s.run(run, "", append(args, "--timeout="+timeout.String(), "--color=false")...)
@@ -208,7 +211,8 @@ func timeoutOf(ctx context.Context, g getter, operation string, diags *diag.Diag
 }
 
 // Read implements resource.Resource. Of a node group that EKS does not manage nothing can
-// be seen without CloudFormation: it counts as there as long as its cluster is.
+// be seen without CloudFormation: it counts as there as long as its cluster is. One that
+// EKS was seen to manage is gone when EKS does not know it any more.
 func (r *nodegroupResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	sub := r.subject(ctx, req.State, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
@@ -220,10 +224,11 @@ func (r *nodegroupResource) Read(ctx context.Context, req resource.ReadRequest, 
 		return
 	}
 	_, err := s.config.Clusters.NodeGroup(ctx, s.conn, sub.cluster, sub.name)
-	if errors.Is(err, fault.ErrNotFound) && !r.managed(ctx, req.State, &resp.Diagnostics) {
-		return
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+		resp.Diagnostics.Append(resp.Private.SetKey(ctx, managedKey, []byte("true"))...)
+	case errors.Is(err, fault.ErrNotFound) && !kept(ctx, req.Private, managedKey) && !r.managed(ctx, req.State, &resp.Diagnostics):
+	default:
 		gone(ctx, err, resp)
 	}
 }
@@ -245,8 +250,8 @@ func gone(ctx context.Context, err error, resp *resource.ReadResponse) {
 
 // Update implements resource.Resource: what can change without another node group is only
 // how it will be deleted, and with what.
-func (r *nodegroupResource) Update(_ context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
-	resp.State.Raw = req.Plan.Raw
+func (r *nodegroupResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	takeDeclared(ctx, req, resp)
 }
 
 // Delete implements resource.Resource.

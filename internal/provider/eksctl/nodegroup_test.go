@@ -133,7 +133,6 @@ func TestANodeGroupThatFails(t *testing.T) {
 }
 
 func TestAServiceAccountIsMadeReadAndDestroyed(t *testing.T) {
-	const account = "eksctl_iamserviceaccount"
 	w := newWorld()
 	tf := start(t, w, object{})
 	tf.must(cluster, nil, blue())

@@ -10,7 +10,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema/boolplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
@@ -25,8 +24,9 @@ type serviceAccountResource struct{ base }
 func newServiceAccount() resource.Resource { return &serviceAccountResource{} }
 
 var (
-	_ resource.ResourceWithConfigure  = (*serviceAccountResource)(nil)
-	_ resource.ResourceWithModifyPlan = (*serviceAccountResource)(nil)
+	_ resource.ResourceWithConfigure   = (*serviceAccountResource)(nil)
+	_ resource.ResourceWithModifyPlan  = (*serviceAccountResource)(nil)
+	_ resource.ResourceWithImportState = (*serviceAccountResource)(nil)
 )
 
 var (
@@ -70,11 +70,11 @@ func (r *serviceAccountResource) Schema(ctx context.Context, _ resource.SchemaRe
 				MarkdownDescription: "Name of the cluster. Another one makes another service account.",
 			},
 			"override_existing_serviceaccounts": schema.BoolAttribute{
-				Optional: true, Computed: true, PlanModifiers: []planmodifier.Bool{connection.UnsetBool(), boolplanmodifier.RequiresReplace()},
+				Optional: true, Computed: true, PlanModifiers: []planmodifier.Bool{connection.UnsetBool(), replaceBool()},
 				MarkdownDescription: "Takes over a service account that exists without a role. Default: `false`. A change makes another service account.",
 			},
 			"attach_policy_arn": schema.StringAttribute{
-				Required: true, PlanModifiers: replace, Validators: matches(policyARN, "the ARN of a managed policy, arn:PARTITION:iam::ACCOUNT:policy/NAME"),
+				Required: true, PlanModifiers: []planmodifier.String{replaceString()}, Validators: matches(policyARN, "the ARN of a managed policy, arn:PARTITION:iam::ACCOUNT:policy/NAME"),
 				MarkdownDescription: "ARN of the managed policy that the role gets. Another one makes another service account.",
 			},
 			"output": output(),
@@ -93,6 +93,7 @@ func (r *serviceAccountResource) Schema(ctx context.Context, _ resource.SchemaRe
 // ModifyPlan implements resource.ResourceWithModifyPlan.
 func (r *serviceAccountResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
 	r.planRegion(ctx, req, resp)
+	planImported(ctx, req, resp)
 }
 
 // names of the service account, as flags.
@@ -144,8 +145,8 @@ func (r *serviceAccountResource) Read(ctx context.Context, req resource.ReadRequ
 }
 
 // Update implements resource.Resource: only the connection can change.
-func (r *serviceAccountResource) Update(_ context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
-	resp.State.Raw = req.Plan.Raw
+func (r *serviceAccountResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	takeDeclared(ctx, req, resp)
 }
 
 // Delete implements resource.Resource.
