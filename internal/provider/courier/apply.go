@@ -95,7 +95,7 @@ func (c *courier[M, P]) run(ctx context.Context, j job[P], diags *diag.Diagnosti
 	if ferr := rec.close(); ferr != nil {
 		diags.AddAttributeWarning(path.Root("status_file"), "The status file is not complete", ferr.Error())
 	}
-	return end, c.conclude(j.config, names, rec, outcome{end, err, why}, diags)
+	return end, c.conclude(spoken{j.config.address(), placeOf(ts.Spec.Route), names}, rec, outcome{end, err, why}, diags)
 }
 
 // owned is the shift of a route that the state says is ours, whoever made it.
@@ -115,10 +115,17 @@ type outcome struct {
 	why    string
 }
 
+// spoken of a route: in Terraform's words, as norikae's command line is told it, and its
+// destinations' names.
+type spoken struct {
+	address, place string
+	names          namer
+}
+
 // conclude tells how a run ended; true when the declared weights are live.
-func (c *courier[M, P]) conclude(m P, names namer, rec *recorder, o outcome, diags *diag.Diagnostics) bool {
+func (c *courier[M, P]) conclude(of spoken, rec *recorder, o outcome, diags *diag.Diagnostics) bool {
 	if !o.result.Phase.Done() {
-		text := fmt.Sprintf("%s: %v.", m.address(), o.err)
+		text := fmt.Sprintf("%s: %v.", of.address, o.err)
 		if o.why != "" {
 			text += "\n" + o.why
 		}
@@ -129,13 +136,13 @@ func (c *courier[M, P]) conclude(m P, names namer, rec *recorder, o outcome, dia
 		diags.AddWarning("The shift ended with a fault", o.err.Error())
 	}
 	if o.result.Phase != shift.Succeeded {
-		title, detail := names.result(o.result, o.why)
-		diags.AddError(title, m.address()+": "+detail)
+		title, detail := of.names.result(o, of.place)
+		diags.AddError(title, of.address+": "+detail)
 		return false
 	}
 	if len(rec.held) > 0 {
 		took := o.result.Finished.Sub(o.result.Started).Round(time.Second)
-		diags.AddWarning("The shift was disturbed", fmt.Sprintf("%s: the declared weights are live after %s, in spite of:\n- %s", m.address(), manifest.Duration(took), strings.Join(rec.held, "\n- ")))
+		diags.AddWarning("The shift was disturbed", fmt.Sprintf("%s: the declared weights are live after %s, in spite of:\n- %s", of.address, manifest.Duration(took), strings.Join(rec.held, "\n- ")))
 	}
 	return true
 }

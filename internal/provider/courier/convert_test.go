@@ -226,7 +226,7 @@ func TestNamesAreMadeUnique(t *testing.T) {
 
 func TestEveryEndSaysWhatToDoNext(t *testing.T) {
 	for _, p := range []shift.Phase{shift.RolledBack, shift.Held, shift.Unconfirmed, shift.Shifting} {
-		title, next := ending(p)
+		title, next := ending(p, "--rule ARN")
 		if title == "" || !strings.Contains(strings.ToLower(next), "apply again") {
 			t.Errorf("%s: %q, %q", p, title, next)
 		}

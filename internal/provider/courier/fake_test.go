@@ -41,6 +41,7 @@ type fakeShifts struct {
 	readErr          error
 	previewErr       error
 	blockers         []error
+	approval         bool // the first step waits for one
 
 	runs, previews, reads, destroys int
 	opened                          []*v1alpha1.TrafficShift
@@ -110,7 +111,7 @@ func (s *fakeShift) Preview(context.Context) (engine.Preview, error) {
 		pv.Blockers, pv.Causes = append(pv.Blockers, b.Error()), append(pv.Causes, b)
 	}
 	if !pv.Settled {
-		pv.Writes = []engine.PlannedWrite{{Percent: 50, Split: s.f.split, Hold: time.Minute, Reason: "Step"}, {Percent: 100, Split: to, Hold: time.Minute, Reason: "Goal"}}
+		pv.Writes = []engine.PlannedWrite{{Percent: 50, Split: s.f.split, Hold: time.Minute, Reason: "Step", Approval: s.f.approval}, {Percent: 100, Split: to, Hold: time.Minute, Reason: "Goal"}}
 		pv.Ideal, pv.MaxDuration, pv.Warnings = 2*time.Minute, time.Hour, []string{"sticky", "sticky"}
 	}
 	return pv, nil

@@ -178,14 +178,14 @@ func (c *courier[M, P]) preview(ctx context.Context, m P, ts *v1alpha1.TrafficSh
 		blockers = slices.DeleteFunc(slices.Clone(blockers), isUnfinished)
 	}
 	if len(blockers) > 0 {
-		c.blocked(m, blockers, diags)
+		c.blocked(m, placeOf(ts.Spec.Route), blockers, diags)
 		return
 	}
-	c.announce(m, namer(manifest.Names(ts)), pv, diags)
+	c.announce(spoken{m.address(), placeOf(ts.Spec.Route), manifest.Names(ts)}, pv, diags)
 }
 
 // blocked tells why a shift would not start.
-func (c *courier[M, P]) blocked(m P, blockers []error, diags *diag.Diagnostics) {
+func (c *courier[M, P]) blocked(m P, place string, blockers []error, diags *diag.Diagnostics) {
 	text := m.address() + ":"
 	for _, b := range blockers {
 		text += "\n- " + b.Error()
@@ -195,7 +195,7 @@ func (c *courier[M, P]) blocked(m P, blockers []error, diags *diag.Diagnostics) 
 		return
 	}
 	if slices.ContainsFunc(blockers, isUnfinished) {
-		text += "\nIn Terraform, --replace is replace_unfinished = true."
+		text += "\n`norikae status " + place + "` shows it. In Terraform, --replace is replace_unfinished = true."
 	}
 	diags.AddError("The shift would refuse to start", text)
 }
@@ -215,17 +215,23 @@ func isAbsent(blocker error) bool {
 }
 
 // announce the steps and how long they take.
-func (c *courier[M, P]) announce(m P, names namer, pv engine.Preview, diags *diag.Diagnostics) {
+func (c *courier[M, P]) announce(of spoken, pv engine.Preview, diags *diag.Diagnostics) {
 	if pv.Settled {
 		return
 	}
-	lines := []string{m.address() + ": from " + names.split(pv.From) + " to " + names.split(pv.To) + "."}
+	lines := []string{of.address + ": from " + of.names.split(pv.From) + " to " + of.names.split(pv.To) + "."}
 	if u := pv.Unfinished; u != nil {
-		lines = append(lines, fmt.Sprintf("Goes on with shift %q, started %s; its weights now are %s.", u.Name, u.Started.UTC().Format(time.RFC3339), names.split(pv.Live.Split)))
+		lines = append(lines, fmt.Sprintf("Goes on with shift %q, started %s; its weights now are %s.", u.Name, u.Started.UTC().Format(time.RFC3339), of.names.split(pv.Live.Split)))
 	}
-	lines = append(lines, names.writes(pv)...)
+	lines = append(lines, of.names.writes(pv)...)
 	if pv.Ideal > 0 {
 		lines = append(lines, "Takes at least "+manifest.Duration(pv.Ideal.Round(time.Second))+", at most "+manifest.Duration(pv.MaxDuration.Round(time.Second))+".")
+	}
+	if len(pv.Writes) > 1 {
+		lines = append(lines, "While it runs, `norikae abort "+of.place+"` takes the traffic back, from any machine.")
+	}
+	if slices.ContainsFunc(pv.Writes, func(w engine.PlannedWrite) bool { return w.Approval }) {
+		lines = append(lines, "`norikae approve "+of.place+"` approves the step that waits.")
 	}
 	for _, w := range distinctInOrder(pv.Warnings) {
 		lines = append(lines, "Note: "+w)

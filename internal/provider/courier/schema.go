@@ -22,7 +22,8 @@ type kind struct {
 	// id is the attribute that names a destination, with its description.
 	id, idText string
 	maxWeight  string
-	balancers  bool // destinations may have a load balancer
+	reach      string // how norikae's command line is told the route
+	balancers  bool   // destinations may have a load balancer
 	attributes func() map[string]schema.Attribute
 	// replaceable: another route means another resource, and leaving the old one harms nobody.
 	replaceable bool
@@ -32,7 +33,7 @@ type kind struct {
 
 func albKind() kind {
 	return kind{
-		name: "courier_alb", id: "target_group_arn", idText: "ARN of the target group, in the region and account of the listener.", maxWeight: "0–999",
+		name: "courier_alb", id: "target_group_arn", idText: "ARN of the target group, in the region and account of the listener.", maxWeight: "0–999", reach: "`--rule ARN`, or `--listener ARN --priority NUMBER`",
 		description: "Shifts the traffic of one rule of an Application Load Balancer's listener between target groups, in judged steps: each apply goes from the weights that are live to the weights that are declared, and back if a metric fails. The rule is created when it is not there, with the split that serves its requests today.",
 		attributes:  albAttributes,
 	}
@@ -40,7 +41,7 @@ func albKind() kind {
 
 func nlbKind() kind {
 	return kind{
-		name: "courier_nlb", id: "target_group_arn", idText: "ARN of the target group, in the region and account of the listener.", maxWeight: "0–999", replaceable: true,
+		name: "courier_nlb", id: "target_group_arn", idText: "ARN of the target group, in the region and account of the listener.", maxWeight: "0–999", reach: "`--listener ARN`", replaceable: true,
 		description: "Shifts the traffic of a Network Load Balancer's listener (its default action) between target groups, in judged steps. Connections that are open stay where they are; new ones follow the weights.",
 		attributes: func() map[string]schema.Attribute {
 			return map[string]schema.Attribute{"listener_arn": schema.StringAttribute{Required: true, MarkdownDescription: "ARN of the listener (TCP, TLS, UDP or TCP_UDP). Another one is another resource; the old listener is left as it is."}}
@@ -50,7 +51,7 @@ func nlbKind() kind {
 
 func recordKind() kind {
 	return kind{
-		name: "courier_route53_record", id: "set_identifier", idText: "Set identifier of the destination's records: 1–128 characters.", maxWeight: "0–255", balancers: true, replaceable: true, keepsUndeclared: true,
+		name: "courier_route53_record", id: "set_identifier", idText: "Set identifier of the destination's records: 1–128 characters.", maxWeight: "0–255", reach: "`--hosted-zone ID --name NAME`", balancers: true, replaceable: true, keepsUndeclared: true,
 		description: "Shifts the weights of the weighted records of one DNS name, in judged steps, all record types of the name together. The records exist already (`aws_route53_record` with `lifecycle { ignore_changes = [weighted_routing_policy] }`); nothing but their weights is changed, and destroying this resource leaves them as they are.",
 		attributes: func() map[string]schema.Attribute {
 			return map[string]schema.Attribute{
@@ -84,7 +85,7 @@ func albAttributes() map[string]schema.Attribute {
 func (k kind) schema(ctx context.Context) schema.Schema {
 	attrs := k.attributes()
 	maps.Copy(attrs, connection.ResourceAttributes(""))
-	maps.Copy(attrs, sharedAttributes())
+	maps.Copy(attrs, k.sharedAttributes())
 	return schema.Schema{
 		Version:             1, // 0 are the old provider's
 		MarkdownDescription: k.description, Attributes: attrs,
@@ -105,7 +106,7 @@ func (k kind) schema(ctx context.Context) schema.Schema {
 	}
 }
 
-func sharedAttributes() map[string]schema.Attribute {
+func (k kind) sharedAttributes() map[string]schema.Attribute {
 	text := func(description string) schema.Attribute {
 		return schema.StringAttribute{Optional: true, MarkdownDescription: description}
 	}
@@ -126,7 +127,7 @@ func sharedAttributes() map[string]schema.Attribute {
 		"replace_unfinished": schema.BoolAttribute{Optional: true, MarkdownDescription: "Start from the live weights although a shift with another declaration is unfinished on the route. Default: false."},
 		"status_file":        text("File that gets one line of JSON per event while a shift runs; it is written anew by each apply, readable by its owner only."),
 		"planned_steps":      schema.ListAttribute{ElementType: types.StringType, Computed: true, MarkdownDescription: "The weights that the apply goes through, in order; empty when they need not change. A plan to create shows them in a warning alone, because they depend on what serves the requests by then."},
-		"manifest":           schema.StringAttribute{Computed: true, MarkdownDescription: "The same shift as a TrafficShift in YAML, for `norikae approve -f`, `abort -f` and `status -f`."},
+		"manifest":           schema.StringAttribute{Computed: true, MarkdownDescription: "The same shift as a TrafficShift in YAML, such as the data source `eksctl_courier_plan` and `norikae plan -f` take it. A shift that Terraform runs, or has left unfinished, is reached without it: `norikae status`, `approve`, `promote` and `abort` take " + k.reach + ", from any machine."},
 		"live_weights":       schema.MapAttribute{ElementType: types.Int64Type, Computed: true, MarkdownDescription: "The weights that are live, by target group ARN or set identifier."},
 		"unfinished":         schema.StringAttribute{Computed: true, MarkdownDescription: "Says which shift is unfinished on the route; null when there is none. The next apply goes on with it."},
 	}
@@ -153,7 +154,7 @@ func stepBlock() schema.Block {
 			"set_weight":  schema.Int64Attribute{Optional: true, MarkdownDescription: "Percent of the move, 1–100, above that of the steps before."},
 			"step_weight": schema.Int64Attribute{Optional: true, MarkdownDescription: "Percent that is added to that of the steps before."},
 			"pause":       schema.StringAttribute{Optional: true, MarkdownDescription: "Hold the weights for so long, such as `10m`."},
-			"approval":    schema.BoolAttribute{Optional: true, MarkdownDescription: "Hold the weights until somebody approves (`norikae approve`)."},
+			"approval":    schema.BoolAttribute{Optional: true, MarkdownDescription: "Hold the weights until somebody approves: `norikae approve`, which finds the route as `manifest` says."},
 			"analysis":    schema.StringAttribute{Optional: true, MarkdownDescription: "Judge the weights for so long, such as `10m`, before going on."},
 		}},
 	}

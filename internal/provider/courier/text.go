@@ -2,10 +2,12 @@ package courier
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/norikae/norikae/api/v1alpha1"
 	"github.com/norikae/norikae/internal/analysis"
 	"github.com/norikae/norikae/internal/engine"
 	"github.com/norikae/norikae/internal/manifest"
@@ -50,7 +52,7 @@ func (n namer) writes(pv engine.Preview) []string {
 			line += ", hold " + manifest.Duration(w.Hold.Round(time.Second))
 		}
 		if w.Approval {
-			line += ", wait for approval (`norikae approve`)"
+			line += ", wait for approval"
 		}
 		out = append(out, line)
 		at += w.Hold
@@ -110,26 +112,28 @@ func value(f *float64) string {
 	return strconv.FormatFloat(*f, 'g', 4, 64)
 }
 
-// ending says how a shift that did not succeed ended: title and what to do.
-func ending(p shift.Phase) (title, next string) {
+// ending says how a shift that did not succeed ended: title and what to do. The place is
+// what leads norikae's command line to the route.
+func ending(p shift.Phase, place string) (title, next string) {
 	switch p {
 	case shift.RolledBack:
 		return "The shift was rolled back", "The traffic is where it was before. Find out what was wrong, then apply again."
 	case shift.Held:
-		return "The shift is held", "The traffic stays where it is, and the shift is unfinished. Apply again to go on with it; `norikae abort -f` with this resource's manifest, and then apply, takes the traffic back."
+		return "The shift is held", fmt.Sprintf("The traffic stays where it is, and the shift is unfinished. Apply again to go on with it. Before that, `norikae abort %[1]s` has the apply take the traffic back, and `norikae promote %[1]s` has it skip all pauses, but no verdict; `norikae status %[1]s` shows where it stands.", place)
 	case shift.Unconfirmed:
-		return "The rollback could not be confirmed", "Look at the weights now (terraform plan, or `norikae status -f` with this resource's manifest); apply again to go on with the rollback."
+		return "The rollback could not be confirmed", fmt.Sprintf("Look at the weights now (terraform plan, or `norikae status %s`); apply again to go on with the rollback.", place)
 	default:
 		return "The shift did not end", "Look at the weights now with terraform plan, then apply again."
 	}
 }
 
 // result explains how a shift that did not succeed ended.
-func (n namer) result(res engine.Result, why string) (title, detail string) {
-	title, next := ending(res.Phase)
+func (n namer) result(o outcome, place string) (title, detail string) {
+	res := o.result
+	title, next := ending(res.Phase, place)
 	lines := []string{res.Message}
-	if why != "" {
-		lines = append(lines, why)
+	if o.why != "" {
+		lines = append(lines, o.why)
 	}
 	lines = append(lines, judgement(res.Report)...)
 	live := "could not be read"
@@ -138,4 +142,30 @@ func (n namer) result(res engine.Result, why string) (title, detail string) {
 	}
 	lines = append(lines, "Traffic now: "+live+".", "It came from "+n.split(res.From)+", and was to go to "+n.split(res.To)+".", next)
 	return title, strings.Join(lines, "\n")
+}
+
+// placeOf is how norikae status, approve, promote and abort are told a route, by whoever
+// has no manifest.
+func placeOf(r v1alpha1.Route) string {
+	switch {
+	case r.Route53 != nil:
+		return "--hosted-zone " + word(r.Route53.HostedZoneID) + " --name " + word(r.Route53.Name)
+	case r.NLB != nil:
+		return "--listener " + word(r.NLB.ListenerARN)
+	case r.ALB == nil:
+		return "-h"
+	case r.ALB.RuleARN != "":
+		return "--rule " + word(r.ALB.RuleARN)
+	case r.ALB.Rule != nil:
+		return "--listener " + word(r.ALB.ListenerARN) + " --priority " + strconv.Itoa(r.ALB.Rule.Priority)
+	}
+	return "--listener " + word(r.ALB.ListenerARN)
+}
+
+// word of a command line: a shell would make something else of *.example.com.
+func word(s string) string {
+	if regexp.MustCompile(`^[A-Za-z0-9_./:@%+=,-]+$`).MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/norikae/norikae/api/v1alpha1"
 )
 
-// yamlOf is the manifest of a shift, as `norikae approve -f` reads it. Scalars are
+// yamlOf is the manifest of a shift, as `norikae plan -f` reads it. Scalars are
 // written as JSON, which YAML reads alike.
 func yamlOf(ts *v1alpha1.TrafficShift) (string, error) {
 	data, err := json.Marshal(ts)
