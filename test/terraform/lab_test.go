@@ -28,6 +28,7 @@ type lab struct {
 		Targets   []string
 	}
 	Destinations []struct{ SetIdentifier, LoadBalancerARN, DNSName string }
+	APIServers   []struct{ ClusterARN, Kubeconfig string }
 	Env          []string
 
 	api *elb.Client
