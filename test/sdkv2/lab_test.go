@@ -13,9 +13,9 @@ import (
 )
 
 // lab starts a simulated AWS that ends with the test, and adds its environment to w's.
-func (w *workspace) lab(t *testing.T, seed string) {
+func (w *workspace) lab(t *testing.T, seed string, args ...string) {
 	t.Helper()
-	cmd := exec.Command(filepath.Join(ours(t), "norikae"), "lab", "up", "--seed", seed, "--listen", "127.0.0.1:0", "-o", "json")
+	cmd := exec.Command(ours(t, "norikae"), append([]string{"lab", "up", "--seed", seed, "--listen", "127.0.0.1:0", "--cluster-delay", "0s", "-o", "json"}, args...)...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -43,7 +43,7 @@ func (w *workspace) lab(t *testing.T, seed string) {
 		t.Fatal(err)
 	}
 	for _, is := range []string{world.ListenerARN, world.HostedZoneID} {
-		if !strings.Contains(w.read(t, "main.tf"), is) {
+		if is != "" && !strings.Contains(w.read(t, "main.tf"), is) {
 			t.Fatalf("the lab's world %s has %s, the fixture names another: write its main.tf and make fixtures anew", seed, is)
 		}
 	}
@@ -75,6 +75,84 @@ const (
 	green = `{"TargetGroupArn":"arn:aws:elasticloadbalancing:us-east-1:000000000000:targetgroup/green/dad1a4ea44841cab","Weight":`
 )
 
+// eksctl is run by its stand-in, as the old provider ran it.
+func (w *workspace) eksctl(t *testing.T, stdin string, args ...string) {
+	t.Helper()
+	w.stdin = stdin
+	defer func() { w.stdin = "" }()
+	w.run(t, ours(t, "test/eksctl"), args...)
+}
+
+// path puts programs before others of the same name.
+func (w *workspace) path(programs ...string) {
+	for _, p := range programs {
+		w.env = append(w.env, "PATH="+filepath.Dir(p)+":"+w.value("PATH"))
+	}
+}
+
+func (w *workspace) value(name string) (value string) {
+	for _, kv := range w.env {
+		if v, ok := strings.CutPrefix(kv, name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
+// clusters are made with the stand-in, which the provider finds too.
+func (w *workspace) clusters(t *testing.T, names ...string) {
+	t.Helper()
+	w.path(ours(t, "test/eksctl"))
+	w.env = append(w.env, "EKSCTL_RECORD="+filepath.Join(w.dir, "eksctl.record"))
+	for _, name := range names {
+		w.eksctl(t, `{apiVersion: eksctl.io/v1alpha5, kind: ClusterConfig, metadata: {name: `+name+`, region: us-east-1, version: "1.33"}}`,
+			"create", "cluster", "-f", "-", "--write-kubeconfig=false")
+	}
+}
+
+// kubernetes is a real API server, with helm, helmfile and their plugin, and a kubeconfig
+// that leads there.
+func (w *workspace) kubernetes(t *testing.T) {
+	t.Helper()
+	assets := os.Getenv("KUBEBUILDER_ASSETS")
+	needed(t, "KUBEBUILDER_ASSETS", filepath.Join(assets, "kube-apiserver"))
+	helm := needed(t, "NORIKAE_HELM", os.Getenv("NORIKAE_HELM"))
+	helmfile := needed(t, "NORIKAE_HELMFILE", os.Getenv("NORIKAE_HELMFILE"))
+	plugins := needed(t, "NORIKAE_HELMDIFF", os.Getenv("NORIKAE_HELMDIFF"))
+	w.lab(t, "", "--kubernetes", assets)
+	w.clusters(t, "blue")
+	w.path(helm, helmfile)
+	w.env = append(w.env, "HELM_PLUGINS="+plugins, "HELM_CACHE_HOME="+t.TempDir(), "HELM_CONFIG_HOME="+t.TempDir(), "HELM_DATA_HOME="+t.TempDir(), "HELMFILE_CACHE_HOME="+t.TempDir())
+
+	var described struct {
+		Cluster struct {
+			Endpoint             string
+			CertificateAuthority struct{ Data string }
+		}
+	}
+	if err := json.Unmarshal([]byte(w.aws(t, "eks", "describe-cluster", "--name", "blue")), &described); err != nil {
+		t.Fatal(err)
+	}
+	w.write(t, "kubeconfig", `apiVersion: v1
+kind: Config
+current-context: blue
+clusters: [{name: blue, cluster: {server: "`+described.Cluster.Endpoint+`", certificate-authority-data: `+described.Cluster.CertificateAuthority.Data+`}}]
+contexts: [{name: blue, context: {cluster: blue, user: blue}}]
+users:
+- name: blue
+  user:
+    exec:
+      apiVersion: client.authentication.k8s.io/v1
+      command: `+ours(t, "norikae")+`
+      args: [eks, get-token, --cluster-name, blue, --region, us-east-1]
+      interactiveMode: Never
+`)
+	// Who assumes the role that a fixture names gets in as well.
+	w.stdin = `{apiVersion: v1, kind: ConfigMap, metadata: {name: aws-auth, namespace: kube-system}, data: {mapRoles: "[{rolearn: arn:aws:iam::000000000000:role/deployer, username: deployer, groups: [system:masters]}]"}}`
+	defer func() { w.stdin = "" }()
+	w.run(t, filepath.Join(assets, "kubectl"), "--kubeconfig=kubeconfig", "apply", "-f", "-")
+}
+
 // live makes the lab what the fixtures' states say that it is.
 var live = map[string]func(*testing.T, *workspace){
 	"alb": func(t *testing.T, w *workspace) {
@@ -90,5 +168,41 @@ var live = map[string]func(*testing.T, *workspace){
 			w.aws(t, "route53", "change-resource-record-sets", "--hosted-zone-id", "Z47Z5SHO8NZPZKHMZX6C", "--change-batch",
 				`{"Changes":[{"Action":"CREATE","ResourceRecordSet":{"Name":"www.example.com","Type":"A",`+r+`,"TTL":60,"ResourceRecords":[{"Value":"203.0.113.1"}]}}]}`)
 		}
+	},
+	"cluster": func(t *testing.T, w *workspace) {
+		w.lab(t, "")
+		w.clusters(t, "least", "unversioned", "blue")
+		for _, m := range [][]string{
+			{"role/admins", "admin", "system:masters"},
+			{"user/jane", "jane", "developers", "viewers"},
+		} {
+			args := []string{"create", "iamidentitymapping", "--cluster=blue", "--region=us-east-1", "--arn=arn:aws:iam::000000000000:" + m[0], "--username=" + m[1]}
+			for _, g := range m[2:] {
+				args = append(args, "--group="+g)
+			}
+			w.eksctl(t, "", args...)
+		}
+	},
+	"nodegroup": func(t *testing.T, w *workspace) {
+		w.lab(t, "")
+		w.clusters(t, "blue")
+		for _, name := range []string{"least", "misspelt", "full"} {
+			w.eksctl(t, "", "create", "nodegroup", "--cluster=blue", "--region=us-east-1", "--name="+name)
+		}
+	},
+	"iamserviceaccount": func(t *testing.T, w *workspace) {
+		w.lab(t, "")
+		w.clusters(t, "blue")
+	},
+	"release_set": func(t *testing.T, w *workspace) {
+		w.kubernetes(t)
+		for _, name := range []string{"web", "api"} {
+			w.run(t, os.Getenv("NORIKAE_HELM"), "upgrade", "--install", name, "./web", "--kubeconfig=kubeconfig", "--set=image=web:1")
+		}
+	},
+	"release": func(t *testing.T, w *workspace) {
+		w.kubernetes(t)
+		w.run(t, os.Getenv("NORIKAE_HELM"), "upgrade", "--install", "web", "./web", "--kubeconfig=kubeconfig")
+		w.run(t, os.Getenv("NORIKAE_HELM"), "upgrade", "--install", "api", "./web", "--kubeconfig=kubeconfig", "--namespace=production", "--create-namespace", "--set=replicas=2")
 	},
 }

@@ -18,13 +18,14 @@ const patience = 3 * time.Minute
 
 // workspace is a folder with a configuration, and how Terraform is run in it.
 type workspace struct {
-	dir string
-	env []string
+	dir   string
+	env   []string
+	stdin string // of the programs
 }
 
 // open copies a fixture's folder. Nothing of the caller's environment but PATH and the
 // state of Terraform's plugins reaches the programs.
-func open(t *testing.T, fixture string) *workspace {
+func open(t testing.TB, fixture string) *workspace {
 	t.Helper()
 	w := &workspace{dir: t.TempDir()}
 	if err := os.CopyFS(w.dir, os.DirFS(filepath.Join("testdata", fixture))); err != nil {
@@ -39,7 +40,7 @@ func open(t *testing.T, fixture string) *workspace {
 }
 
 // providers makes Terraform take providers, by source, from folders: no registry is asked.
-func (w *workspace) providers(t *testing.T, folders map[string]string) {
+func (w *workspace) providers(t testing.TB, folders map[string]string) {
 	t.Helper()
 	var b strings.Builder
 	b.WriteString("provider_installation {\n  dev_overrides {\n")
@@ -53,7 +54,7 @@ func (w *workspace) providers(t *testing.T, folders map[string]string) {
 }
 
 // write a file; a relative name is in the workspace.
-func (w *workspace) write(t *testing.T, name, content string) {
+func (w *workspace) write(t testing.TB, name, content string) {
 	t.Helper()
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(w.dir, name)
@@ -63,7 +64,7 @@ func (w *workspace) write(t *testing.T, name, content string) {
 	}
 }
 
-func (w *workspace) read(t *testing.T, name string) string {
+func (w *workspace) read(t testing.TB, name string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(w.dir, name))
 	if err != nil {
@@ -72,13 +73,17 @@ func (w *workspace) read(t *testing.T, name string) string {
 	return string(b)
 }
 
-// try runs a program in the workspace, and tells its exit code.
-func (w *workspace) try(t *testing.T, name string, args ...string) (stdout, stderr string, code int) {
+// try runs a program in the workspace, and tells its exit code. "terraform" is the one that
+// is to be tested with.
+func (w *workspace) try(t testing.TB, name string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
+	if name == "terraform" {
+		name = terraform(t)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir, cmd.Env = w.dir, w.env
+	cmd.Dir, cmd.Env, cmd.Stdin = w.dir, w.env, strings.NewReader(w.stdin)
 	var out, diagnostics bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &diagnostics
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
@@ -88,7 +93,7 @@ func (w *workspace) try(t *testing.T, name string, args ...string) (stdout, stde
 }
 
 // run is try for what must succeed.
-func (w *workspace) run(t *testing.T, name string, args ...string) string {
+func (w *workspace) run(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	stdout, stderr, code := w.try(t, name, args...)
 	if code != 0 {
@@ -101,7 +106,7 @@ func (w *workspace) run(t *testing.T, name string, args ...string) string {
 var built sync.Map
 
 // build programs of a module into a folder, once for all tests.
-func build(t *testing.T, module string, packages ...string) string {
+func build(t testing.TB, module string, packages ...string) string {
 	t.Helper()
 	once, _ := built.LoadOrStore(module, sync.OnceValues(func() (string, error) {
 		dir, err := os.MkdirTemp("", "sdkv2-build-")
@@ -133,17 +138,40 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// ours is the folder of our programs: NORIKAE_BIN, else they are built.
-func ours(t *testing.T) string {
+// ours is one of our programs, or of those that stand in for others: make migrations
+// builds them.
+func ours(t testing.TB, name string) string {
 	t.Helper()
-	if dir := os.Getenv("NORIKAE_BIN"); dir != "" {
-		return dir
+	return needed(t, "NORIKAE_BIN", filepath.Join(os.Getenv("NORIKAE_BIN"), filepath.FromSlash(name)))
+}
+
+// needed is the path of a program, which a variable tells.
+func needed(t testing.TB, variable, path string) string {
+	t.Helper()
+	if os.Getenv(variable) == "" {
+		t.Fatalf("%s is not set: run `make migrations`, which sets it", variable)
 	}
-	return build(t, "../..", "./cmd/...")
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("%s = %q leads to nothing: %v; run `make migrations`, which builds it", variable, os.Getenv(variable), err)
+	}
+	return path
+}
+
+// terraform is the program: TF_ACC_TERRAFORM_PATH, else that on PATH.
+func terraform(t testing.TB) string {
+	t.Helper()
+	if path := os.Getenv("TF_ACC_TERRAFORM_PATH"); path != "" {
+		return needed(t, "TF_ACC_TERRAFORM_PATH", path)
+	}
+	path, err := exec.LookPath("terraform")
+	if err != nil {
+		t.Fatalf("there is no terraform: %v; run `make migrations`, or set TF_ACC_TERRAFORM_PATH to what `make -s terraform` prints", err)
+	}
+	return path
 }
 
 // oldProviders is what builds the skeletons, and under what sources they go.
-func oldProviders(t *testing.T) map[string]string {
+func oldProviders(t testing.TB) map[string]string {
 	t.Helper()
 	dir := build(t, ".", "./cmd/...")
 	return map[string]string{"mumoshu/eksctl": dir, "mumoshu/helmfile": dir}

@@ -161,7 +161,8 @@ func (r *clusterResource) Read(ctx context.Context, req resource.ReadRequest, re
 		resp.Diagnostics.AddError("The cluster cannot be read", why(err, "create"))
 		return
 	}
-	cfg, err := m.generate(ctx, m.Version.ValueString(), &resp.Diagnostics)
+	// An older provider's state has its default version where the configuration had none.
+	cfg, err := m.generate(ctx, or(c.Version, m.Version.ValueString()), &resp.Diagnostics)
 	if err != nil { // of an older provider, which took what is refused now: the plan says so
 		cfg = &eksctl.Config{}
 	} else if m.ClusterConfig.ValueString() == "" {

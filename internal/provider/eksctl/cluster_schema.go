@@ -67,6 +67,7 @@ func unsetString(text string, mods ...planmodifier.String) schema.StringAttribut
 // Schema implements resource.Resource.
 func (r *clusterResource) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = schema.Schema{
+		Version: stateVersion,
 		MarkdownDescription: "An EKS cluster that eksctl makes, changes and deletes. The ClusterConfig that eksctl gets is in the plan, as `cluster_config`.\n\n" +
 			"An update upgrades the control plane by one minor version, creates node groups that are new in `spec`, and drains and deletes those that are no longer there. " +
 			"eksctl changes no existing node group: give it another name to replace it.",

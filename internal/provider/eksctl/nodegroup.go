@@ -69,6 +69,7 @@ func (r *nodegroupResource) Schema(ctx context.Context, _ resource.SchemaRequest
 		attrs[f.attribute] = f.schema()
 	}
 	resp.Schema = schema.Schema{
+		Version:             stateVersion,
 		MarkdownDescription: "A node group that `eksctl create nodegroup` makes. Each attribute is the flag of the same name.",
 		Attributes:          attrs,
 		Blocks: map[string]schema.Block{

@@ -48,6 +48,7 @@ func (r *serviceAccountResource) Configure(_ context.Context, req resource.Confi
 func (r *serviceAccountResource) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	replace := []planmodifier.String{stringplanmodifier.RequiresReplace()}
 	resp.Schema = schema.Schema{
+		Version:             stateVersion,
 		MarkdownDescription: "A Kubernetes service account and the IAM role that its pods act as, made by `eksctl create iamserviceaccount`.",
 		Attributes: map[string]schema.Attribute{
 			"id": schema.StringAttribute{Computed: true, MarkdownDescription: "Cluster, namespace and name, with / between.", PlanModifiers: keepString()},

@@ -85,6 +85,7 @@ func (r *release) Schema(ctx context.Context, _ resource.SchemaRequest, resp *re
 		"kubecontext":     optionalString("Context of the kubeconfig. Default: its current one."),
 	})
 	resp.Schema = schema.Schema{
+		Version: stateVersion,
 		MarkdownDescription: "One release of a chart. A plan shows in `diff_output` what `helmfile diff` says, a change made by hand included; an apply runs `helmfile apply`; a destroy uninstalls the release.\n\n" +
 			"Import by namespace and name: `terraform import helmfile_release.x NAMESPACE/NAME`. The next plan shows an update, because the rest stands in the configuration; its `diff_output` is empty when the release is as declared.",
 		Attributes: attrs, Blocks: blocks(ctx),

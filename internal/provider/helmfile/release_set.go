@@ -94,6 +94,7 @@ func (r *releaseSet) Schema(ctx context.Context, _ resource.SchemaRequest, resp 
 		"releases_values":            optionalMap("Values for every release, as helm's `--set` takes them: `image.tag` → `v2`."),
 	})
 	resp.Schema = schema.Schema{
+		Version: stateVersion,
 		MarkdownDescription: "The releases of a helmfile. A plan shows in `diff_output` what `helmfile diff` says, a change made by hand included; an apply runs `helmfile apply` (`helmfile sync` when helm had not finished a release); a destroy runs `helmfile destroy`. " +
 			"A release that is taken out of the helmfile stays installed: set `installed: false` first.\n\n" +
 			"Import takes any name: `terraform import helmfile_release_set.x NAME`. All that it is stands in the configuration, so the next plan shows an update, whose `diff_output` is empty when the releases are as declared.",

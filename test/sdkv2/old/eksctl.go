@@ -92,7 +92,7 @@ func cluster() *schema.Resource {
 		"name":                 text(required, replaces),
 		"vpc_id":               text(replaces),
 		"api_version":          text(defaults("eksctl.io/v1alpha5")),
-		"version":              text(),
+		"version":              text(defaults("1.16")),
 		"tags":                 textMap(replaces),
 		"revision":             integer(),
 		"eksctl_bin":           text(defaults("eksctl")),
@@ -145,12 +145,13 @@ func nodegroup() *schema.Resource {
 	for _, k := range []string{"nodes", "nodes_min", "nodes_max", "node_volume_size"} {
 		f[k] = integer(replaces)
 	}
-	for _, k := range []string{"node_security_groups", "node_zones", "instance_types"} {
+	// Early releases had misspelt names instead of instance_types and external_dns_access.
+	for _, k := range []string{"node_security_groups", "node_zones", "instance_types", "instanec_types"} {
 		f[k] = texts(replaces)
 	}
 	for _, k := range []string{
 		"ssh_access", "enable_ssm", "node_private_networking", "disable_pod_imds", "managed", "spot", "asg_access",
-		"external_dns_access", "full_ecr_access", "appmesh_access", "appmesh_preview_access", "alb_ingress_access",
+		"external_dns_access", "exernal_dns_access", "full_ecr_access", "appmesh_access", "appmesh_preview_access", "alb_ingress_access",
 		"install_neuron_plugin", "install_nvidia_plugin", "cfn_disable_rollback",
 	} {
 		f[k] = boolean(replaces)

@@ -18,6 +18,22 @@ resource "eksctl_cluster" "least" {
   EOT
 }
 
+# The old provider had a default version, which its state has though the cluster has another.
+resource "eksctl_cluster" "unversioned" {
+  region    = "us-east-1"
+  name      = "unversioned"
+  tags      = {}
+  spec      = ""
+  manifests = []
+
+  assume_role {
+    role_arn            = "arn:aws:iam::000000000000:role/builder"
+    policy_arns         = []
+    tags                = {}
+    transitive_tag_keys = []
+  }
+}
+
 resource "eksctl_cluster" "blue" {
   region          = "us-east-1"
   profile         = ""
@@ -40,6 +56,11 @@ resource "eksctl_cluster" "blue" {
       { name = "ng2", instanceType = "m5.large", desiredCapacity = 1 },
     ]
   })
+
+  pods_readiness_check {
+    namespace = "kube-system"
+    labels    = {}
+  }
 
   iam_identity_mapping {
     iamarn   = "arn:aws:iam::000000000000:role/admins"

@@ -11,6 +11,18 @@ resource "eksctl_nodegroup" "least" {
   name    = "least"
 }
 
+resource "eksctl_nodegroup" "misspelt" {
+  cluster            = "blue"
+  name               = "misspelt"
+  instanec_types     = ["m5.large", "m5a.large"]
+  exernal_dns_access = true
+
+  assume_role {
+    role_arn    = "arn:aws:iam::000000000000:role/builder"
+    policy_arns = []
+  }
+}
+
 resource "eksctl_nodegroup" "full" {
   cluster                 = "blue"
   name                    = "full"

@@ -20,7 +20,7 @@ resource "helmfile_release" "full" {
   kubeconfig        = "kubeconfig"
   kubecontext       = ""
   working_directory = ""
-  values            = [jsonencode({ replicas = 1 })]
+  values            = [jsonencode({ replicas = 2 })]
   verify            = false
   wait              = true
   force             = false
@@ -30,6 +30,8 @@ resource "helmfile_release" "full" {
 
   aws_region = "us-east-1"
   aws_assume_role {
-    role_arn = "arn:aws:iam::000000000000:role/deployer"
+    role_arn    = "arn:aws:iam::000000000000:role/deployer"
+    policy_arns = []
+    tags        = {}
   }
 }

@@ -33,6 +33,6 @@ resource "helmfile_release_set" "full" {
   selector                   = { tier = "web" }
   selectors                  = ["name=web", "name=api"]
   environment_variables      = { REPLICAS = "1", EMPTY = "" }
-  releases_values            = { "web.image.tag" = "1" }
+  releases_values            = { image = "web:1" }
   dirty                      = false
 }
