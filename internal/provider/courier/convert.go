@@ -3,6 +3,7 @@ package courier
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -169,6 +170,9 @@ func (c *converter) analysis(s *shared) {
 		builtin := s.Builtin.ValueBool()
 		a.Builtin = &builtin
 	}
+	if c.unmeasured(s) {
+		a.Builtin = new(false)
+	}
 	if !s.MinRequests.IsNull() && !s.MinRequests.IsUnknown() {
 		n := int(s.MinRequests.ValueInt64())
 		a.MinRequests = &n
@@ -188,6 +192,23 @@ func (c *converter) analysis(s *shared) {
 			c.metrics = append(c.metrics, at)
 		}
 	}
+}
+
+// unmeasured tells whether nothing measures the shift of a name, and nothing is said about
+// that either: the old provider took such files.
+func (c *converter) unmeasured(s *shared) bool {
+	if c.ts.Spec.Route.Route53 == nil || !s.Builtin.IsNull() || s.Destinations.IsUnknown() {
+		return false
+	}
+	for _, metrics := range []types.List{s.CloudWatch, s.Datadog, s.Prometheus} {
+		if metrics.IsUnknown() || len(metrics.Elements()) > 0 {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(blocks(s.Destinations), func(b block) bool {
+		lb, ok := b["load_balancer_arn"].(types.String)
+		return ok && (lb.IsUnknown() || lb.ValueString() != "")
+	})
 }
 
 func (c *converter) metric(at path.Path, b block) v1alpha1.Metric {

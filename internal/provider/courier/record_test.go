@@ -69,3 +69,54 @@ func TestOnlyRecordsThatAreNotThereYetMayComeWithTheApply(t *testing.T) {
 		})
 	}
 }
+
+// Files of the old provider need no metric. That nothing is judged then is said, not refused.
+func TestANameWithNothingToJudgeByIsAcceptedAndSaysSo(t *testing.T) {
+	const lb = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/0123456789abcdef"
+	destinations := func(arn any) []values {
+		return []values{{"set_identifier": "blue", "weight": 1, "load_balancer_arn": arn}, {"set_identifier": "green", "weight": 0, "load_balancer_arn": arn}}
+	}
+	for name, c := range map[string]struct {
+		config values
+		warned bool
+	}{
+		"the old provider's":               {values{"builtin_analysis": nil}, true},
+		"load balancers that are not said": {values{"builtin_analysis": nil, "destination": destinations(nil)}, true},
+		"the explicit way out":             {values{"builtin_analysis": false}, false},
+		"a metric":                         {values{"builtin_analysis": nil, "cloudwatch_metric": metric(nil)}, false},
+		"load balancers":                   {values{"builtin_analysis": nil, "destination": destinations(lb)}, false},
+		"load balancers known after apply": {values{"builtin_analysis": nil, "destination": destinations(unknown)}, false},
+		"destinations known after apply":   {values{"builtin_analysis": nil, "destination": unknown}, false},
+		"metrics known after apply":        {values{"builtin_analysis": nil, "datadog_metric": unknown}, false},
+		"a way out known after apply":      {values{"builtin_analysis": unknown}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &fakeShifts{split: traffic.Split{{ID: "blue", Weight: 1}}}
+			tf := start(t, record, f)
+			config := name53(c.config)
+			text := said(tf.validate(config))
+			if got := strings.Contains(text, "WARNING: Nothing measures this shift"); got != c.warned || strings.Contains(text, "ERROR") {
+				t.Fatalf("warned is %t, want %t:\n%s", got, c.warned, text)
+			}
+			if !c.warned {
+				return
+			}
+			for _, say := range []string{"health checks", "load_balancer_arn", "cloudwatch_metric", "builtin_analysis = false"} {
+				if !strings.Contains(text, say) {
+					t.Errorf("%q is not said:\n%s", say, text)
+				}
+			}
+			tf.apply(config)
+			tf.mustNot(tf.diags)
+			if b := f.opened[0].Spec.Analysis.Builtin; b == nil || *b {
+				t.Error("the manifest does not say that nothing measures")
+			}
+		})
+	}
+	t.Run("what cannot be is still refused", func(t *testing.T) {
+		tf := start(t, record, &fakeShifts{})
+		if text := said(tf.validate(name53(values{"builtin_analysis": true}))); !strings.Contains(text, "ERROR at AttributeName(\"builtin_analysis\")") {
+			t.Error(text)
+		}
+	})
+}

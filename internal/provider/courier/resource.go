@@ -103,7 +103,15 @@ func (c *courier[M, P]) ValidateConfig(ctx context.Context, req resource.Validat
 		}
 		resp.Diagnostics.Append(d)
 	}
+	if b := ts.Spec.Analysis.Builtin; m.base().Builtin.IsNull() && b != nil && !resp.Diagnostics.HasError() {
+		resp.Diagnostics.AddWarning("Nothing measures this shift", unmeasured)
+	}
 }
+
+// unmeasured is said of a courier of a name that nothing measures, as in the old
+// provider's files.
+const unmeasured = "Route 53 has no metrics of what it sends where, and no metric is declared. So each step is held for its time and looks at the records themselves, at their health checks, where they have some, and at whether Route 53 has the change in force everywhere; errors and latency stop nothing.\n" +
+	"Where the records are aliases of Application Load Balancers, give every destination its load_balancer_arn: their metrics then judge each step. Or add a cloudwatch_metric, datadog_metric or prometheus_metric block. If this is what you want, say builtin_analysis = false."
 
 func hasErrorAt(diags diag.Diagnostics, at path.Path) bool {
 	for _, d := range diags.Errors() {

@@ -114,7 +114,7 @@ func (k kind) sharedAttributes() map[string]schema.Attribute {
 		"id":                 schema.StringAttribute{Computed: true, MarkdownDescription: "Identifies the courier in the state; that of an older provider is kept.", PlanModifiers: []planmodifier.String{stringplanmodifier.UseStateForUnknown()}},
 		"step_weight":        schema.Int64Attribute{Optional: true, MarkdownDescription: "Percent of the move per step, 1–100. Default: 10. Not together with `step` blocks."},
 		"step_interval":      text("How long each step is held at least, such as `1m`. Default: `1m`. Not together with `step` blocks."),
-		"builtin_analysis":   schema.BoolAttribute{Optional: true, MarkdownDescription: "Judge each step by the load balancer's own metrics (errors, latency, health of the targets). Default: true; for Route 53 only where every destination has its `load_balancer_arn`. `false` is the explicit way out."},
+		"builtin_analysis":   schema.BoolAttribute{Optional: true, MarkdownDescription: "Judge each step by the load balancer's own metrics (errors, latency, health of the targets). Default: true; for Route 53 true where every destination has its `load_balancer_arn`, else false. `false` is the explicit way out."},
 		"min_requests":       schema.Int64Attribute{Optional: true, MarkdownDescription: "Requests that the gaining side must have had in a window for the built-in judgement; fewer say nothing. Default: 1."},
 		"max_hold":           text("How long a step may wait for a verdict, for health or for an API that does not answer; then `on_failure` applies. Default: `10m`."),
 		"bake":               text("How long the last weights are held with rollback armed. Default: `5m`; `0s`: not at all."),

@@ -96,7 +96,7 @@ func wrong() []struct {
 		{"a name without a dot", record, name53(values{"name": "api"})},
 		{"a record type that is none", record, name53(values{"record_types": []string{"a"}})},
 		{"a weight that Route 53 does not have", record, name53(values{"destination": []values{{"set_identifier": "blue", "weight": 256}}})},
-		{"nothing to judge by", record, name53(values{"builtin_analysis": nil})},
+		{"built-in analysis of nothing", record, name53(values{"builtin_analysis": true})},
 		{"a load balancer for one destination alone", record, name53(values{"destination": []values{
 			{"set_identifier": "blue", "weight": 1, "load_balancer_arn": "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/0123456789abcdef"}, {"set_identifier": "green", "weight": 0},
 		}})},
