@@ -145,17 +145,10 @@ func nodeGroup(ctx context.Context, client *eks.Client, cluster, name string) (p
 	return provider.NodeGroup{Name: name, Status: string(out.Nodegroup.Status)}, nil
 }
 
-// Variables implements provider.Credentials. A role's session has the duration that the
-// connection says; a program that runs for longer loses it.
+// Variables of AWS for a program that is done soon. A role's session has the duration that
+// the connection says; a program that runs for longer loses it (Serve).
 func (a *API) Variables(ctx context.Context, c connection.Connection) (map[string]string, error) {
-	vars := map[string]string{}
-	for name, v := range map[string]string{
-		"AWS_REGION": c.Region, "AWS_DEFAULT_REGION": c.Region, "AWS_PROFILE": c.Profile, "AWS_ENDPOINT_URL": c.Address,
-	} {
-		if v != "" {
-			vars[name] = v
-		}
-	}
+	vars := place(c)
 	if c.AssumeRole == nil {
 		return vars, nil
 	}
@@ -167,7 +160,20 @@ func (a *API) Variables(ctx context.Context, c connection.Connection) (map[strin
 	if err != nil {
 		return nil, awsconf.Classify("assuming "+c.AssumeRole.RoleARN, err)
 	}
-	delete(vars, "AWS_PROFILE") // the role's session is from it, and goes before it
+	delete(vars, profile) // the role's session is from it, and goes before it
 	vars["AWS_ACCESS_KEY_ID"], vars["AWS_SECRET_ACCESS_KEY"], vars["AWS_SESSION_TOKEN"] = creds.AccessKeyID, creds.SecretAccessKey, creds.SessionToken
 	return vars, nil
+}
+
+const profile = "AWS_PROFILE"
+
+// place is where AWS is, and the profile.
+func place(c connection.Connection) map[string]string {
+	vars := map[string]string{}
+	for name, v := range map[string]string{"AWS_REGION": c.Region, "AWS_DEFAULT_REGION": c.Region, profile: c.Profile, "AWS_ENDPOINT_URL": c.Address} {
+		if v != "" {
+			vars[name] = v
+		}
+	}
+	return vars
 }

@@ -33,12 +33,13 @@ type world struct {
 	authMode string
 	// What eksctl get prints of each: JSON.
 	authMap, ownGroups, accounts string
-	files    map[string]eksctl.Target
-	did      []string // of Workloads
-	unready  bool
-	refused  bool   // manifests are
-	missing  string // this node group is not made
-	shifted  int    // runs of shifts
+	files                        map[string]eksctl.Target
+	did                          []string // of Workloads
+	unready                      bool
+	refused                      bool   // manifests are
+	missing                      string // this node group is not made
+	shifted                      int    // runs of shifts
+	serving                      int    // credentials, at this moment
 }
 
 func newWorld() *world {
@@ -56,6 +57,9 @@ func (w *world) lines() []string {
 // Run acts as eksctl does on what the ClusterConfig names.
 func (w *world) Run(ctx context.Context, c runner.Command) (string, error) {
 	w.ran = append(w.ran, c)
+	if w.serving != 1 {
+		return "", fmt.Errorf("%d credentials are served while eksctl runs", w.serving)
+	}
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
@@ -176,12 +180,13 @@ func (w *world) DeleteAccessEntry(_ context.Context, _ connection.Connection, _,
 	return nil
 }
 
-func (w *world) Variables(_ context.Context, c connection.Connection) (map[string]string, error) {
+func (w *world) Serve(_ context.Context, c connection.Connection) (map[string]string, func(), error) {
 	vars := map[string]string{"AWS_REGION": c.Region}
 	if c.AssumeRole != nil {
 		vars["AWS_ACCESS_KEY_ID"] = "of " + c.AssumeRole.RoleARN
 	}
-	return vars, nil
+	w.serving++
+	return vars, func() { w.serving-- }, nil
 }
 
 func (w *world) Eksctl(_ context.Context, version string) (string, error) {

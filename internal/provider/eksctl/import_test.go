@@ -28,7 +28,9 @@ func TestWhatWasImportedIsTakenAsDeclaredOnceAndThenReplaced(t *testing.T) {
 		other    object // makes another one
 	}{
 		"a managed node group": {
-			func(*world) {}, nodegroup, []string{"blue/web", "cn-north-1/blue/web"}, "blue/web",
+			func(*world) {}, nodegroup,
+			[]string{"blue/web", "cn-north-1/blue/web"},
+			"blue/web",
 			group(with("nodes", 3), with("managed", true), with("node_labels", object{"a": "b"}), with("instance_types", []any{"m6i.large"}), with("node_type", "m6i.large")),
 			group(with("nodes", 4), with("managed", true), with("node_labels", object{"a": "b"}), with("instance_types", []any{"m6i.large"}), with("node_type", "m6i.large")),
 		},
@@ -41,7 +43,8 @@ func TestWhatWasImportedIsTakenAsDeclaredOnceAndThenReplaced(t *testing.T) {
 				w.accounts = "[\n {\"metadata\":{\"name\":\"dns\",\"namespace\":\"kube-system\"},\"status\":{\"roleARN\":\"x\"}}\n]\n"
 			},
 			account,
-			[]string{"blue/kube-system/dns", "cn-north-1/blue/kube-system/dns"}, "blue/kube-system/dns", dns(), dns(with("attach_policy_arn", "arn:aws:iam::aws:policy/Y")),
+			[]string{"blue/kube-system/dns", "cn-north-1/blue/kube-system/dns"},
+			"blue/kube-system/dns", dns(), dns(with("attach_policy_arn", "arn:aws:iam::aws:policy/Y")),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

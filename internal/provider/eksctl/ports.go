@@ -76,9 +76,10 @@ type AccessEntry struct {
 
 // Credentials put a connection into a program's environment.
 type Credentials interface {
-	// Variables of AWS by their names. Of a role to assume they are temporary credentials
-	// that were made for this call; nobody else is called.
-	Variables(ctx context.Context, c connection.Connection) (map[string]string, error)
+	// Serve gives variables of AWS by their names, which hold until stop is called: of a role
+	// to assume, its credentials are made anew as often as the program needs them. Without a
+	// role nobody is called. stop is never nil.
+	Serve(ctx context.Context, c connection.Connection) (variables map[string]string, stop func(), err error)
 }
 
 // Releases of programs.

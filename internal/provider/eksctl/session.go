@@ -27,7 +27,6 @@ type session struct {
 	// program says which eksctl is run: a version to fetch, or a path or name.
 	program program
 	binary  string // "": not looked for yet
-	env     []string
 	output  strings.Builder
 }
 
@@ -52,7 +51,7 @@ func (b *base) session(c connection.Connection, p program) *session {
 	return &session{config: b.data.config, conn: c.Or(b.data.connection), program: p}
 }
 
-// prepare finds the program and the credentials; it does so once.
+// prepare finds the program; it does so once.
 func (s *session) prepare(ctx context.Context) error {
 	if s.binary != "" {
 		return nil
@@ -64,11 +63,7 @@ func (s *session) prepare(ctx context.Context) error {
 			return fmt.Errorf("fetching eksctl %s (eksctl_version): %w", s.program.version, err)
 		}
 	}
-	vars, err := s.config.Credentials.Variables(ctx, s.conn)
-	if err != nil {
-		return fmt.Errorf("getting AWS credentials for eksctl: %w", err)
-	}
-	s.binary, s.env = binary, eksctl.Environment(s.config.Environ, vars)
+	s.binary = binary
 	return nil
 }
 
@@ -82,7 +77,13 @@ func (s *session) ask(ctx context.Context, stdin string, args ...string) (string
 	if err := s.prepare(ctx); err != nil {
 		return "", err
 	}
-	c := eksctl.Command{Binary: s.binary, Args: args, Env: s.env, Line: func(line string) { tflog.Info(ctx, "eksctl", map[string]any{"line": line}) }}
+	vars, stop, err := s.config.Credentials.Serve(ctx, s.conn)
+	defer stop()
+	if err != nil {
+		return "", fmt.Errorf("getting AWS credentials for eksctl: %w", err)
+	}
+	env := eksctl.Environment(s.config.Environ, vars)
+	c := eksctl.Command{Binary: s.binary, Args: args, Env: env, Line: func(line string) { tflog.Info(ctx, "eksctl", map[string]any{"line": line}) }}
 	if stdin != "" {
 		c.Stdin = []byte(stdin)
 	}
