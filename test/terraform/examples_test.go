@@ -3,6 +3,7 @@ package terraform
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -24,19 +25,22 @@ func (l *lab) example(t *testing.T, name string, variables map[string]any) *fold
 // same story.
 func (f *folder) become(t *testing.T, name string, variables map[string]any) {
 	t.Helper()
-	if err := os.CopyFS(filepath.Join(f.dir, "next"), os.DirFS(filepath.Join("..", "..", "examples", "terraform", filepath.FromSlash(name)))); err != nil {
-		t.Fatal(err)
-	}
-	files, err := filepath.Glob(filepath.Join(f.dir, "next", "*.tf"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		if err := os.Rename(file, filepath.Join(f.dir, filepath.Base(file))); err != nil {
-			t.Fatal(err)
+	from := os.DirFS(filepath.Join("..", "..", "examples", "terraform", filepath.FromSlash(name)))
+	err := fs.WalkDir(from, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
 		}
-	}
-	if err := os.RemoveAll(filepath.Join(f.dir, "next")); err != nil {
+		to := filepath.Join(f.dir, filepath.FromSlash(path))
+		if d.IsDir() {
+			return os.MkdirAll(to, 0o700)
+		}
+		b, err := fs.ReadFile(from, path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(to, b, 0o600)
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	b, err := json.Marshal(variables)
@@ -105,17 +109,16 @@ func TestTheExampleOfAProductionSetupSwitchesClustersUnderLoad(t *testing.T) {
 		"subnet_ids":       map[string]any{"us-east-1a": "subnet-0123456789abcdef0", "us-east-1b": "subnet-0123456789abcdef1"},
 		"alb_listener_arn": l.ListenerARN, "host": "shop.example.com", "pace": pace, "target_type": "ip", "targets": targets,
 	}
-	f := l.folder(t, "")
-	// The stand-in for eksctl is the one on PATH.
-	f.env = slices.DeleteFunc(f.env, func(kv string) bool { return strings.HasPrefix(kv, "PATH=") })
-	f.env = append(f.env, "PATH="+program("test")+string(os.PathListSeparator)+os.Getenv("PATH"))
+	f, eksctl := l.clusters(t, "")
 	f.become(t, "productionsetup-alb/01-bootstrap", variables)
 	f.apply(t)
+	eksctl.golden(t, "productionsetup-alb/01-bootstrap")
 	f.empty(t)
 	stop := l.requests(t, "shop.example.com", 50)
 	for _, step := range []string{"02-update-to-add", "03-update-to-del", "04-switch-cluster"} {
 		f.become(t, "productionsetup-alb/"+step, variables)
 		f.apply(t)
+		eksctl.golden(t, "productionsetup-alb/"+step)
 		f.empty(t)
 	}
 	stop().nothingLost(t)

@@ -123,26 +123,42 @@ func (f *folder) state(t *testing.T) []string {
 	return strings.Fields(r.stdout)
 }
 
+// module is one of a state, as `terraform show -json` has it.
+type module struct {
+	Resources []struct {
+		Address string
+		Values  map[string]any
+	}
+	Modules []module `json:"child_modules"`
+}
+
+func (m module) find(address string) map[string]any {
+	for _, r := range m.Resources {
+		if r.Address == address {
+			return r.Values
+		}
+	}
+	for _, c := range m.Modules {
+		if v := c.find(address); v != nil {
+			return v
+		}
+	}
+	return nil
+}
+
 // attributes of a resource in the state.
 func (f *folder) attributes(t *testing.T, address string) map[string]any {
 	t.Helper()
 	var shown struct {
 		Values struct {
-			RootModule struct {
-				Resources []struct {
-					Address string
-					Values  map[string]any
-				}
-			} `json:"root_module"`
+			Root module `json:"root_module"`
 		}
 	}
 	if err := json.Unmarshal([]byte(f.ok(t, "show", "-json").stdout), &shown); err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range shown.Values.RootModule.Resources {
-		if r.Address == address {
-			return r.Values
-		}
+	if v := shown.Values.Root.find(address); v != nil {
+		return v
 	}
 	t.Fatalf("%s is not in the state", address)
 	return nil
