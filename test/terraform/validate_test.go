@@ -295,7 +295,7 @@ func badJudgements() []edit {
 		put("a metric without a bound", "alb", "destination", metric(""), theALB, ": cloudwatch_metric[0]", "neither min nor max"),
 		put("a metric whose bounds are crossed", "alb", "destination", metric("min = 2\nmax = 1"), "min", "2", "above max, 1"),
 		put("no data that means nothing", "alb", "destination", metric("max = 1\nno_data = \"ignore\""), "no_data", `"ignore"`, "hold, pass or fail"),
-		{"nothing to judge by", "record", "  builtin_analysis = false\n", "", `resource "eksctl_courier_route53_record"`, []string{"nothing to judge by", "builtin_analysis = false"}},
+		{"built-in analysis of nothing", "record", "builtin_analysis = false", "builtin_analysis = true", "builtin_analysis", []string{"load_balancer_arn", "builtin_analysis = false"}},
 		put("a timeout that is no duration", "nlb", "destination", "  timeouts {\n    create = \"long\"\n  }", "create", `"long"`, "unit suffix"),
 	}
 }
