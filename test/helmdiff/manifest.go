@@ -112,6 +112,9 @@ func get(ctx context.Context, o object, namespace string) (live object, found bo
 
 // project keeps of live what was installed or is wanted; other fields are the server's own.
 func project(live, installed, want any) any {
+	if l, ok := live.([]any); ok {
+		return projectList(l, installed, want)
+	}
 	l, ok := live.(object)
 	w, wok := want.(object)
 	if !ok || !wok {
@@ -125,4 +128,33 @@ func project(live, installed, want any) any {
 		}
 	}
 	return out
+}
+
+// projectList does so with elements of the same name; what is there besides is shown.
+func projectList(live []any, installed, want any) []any {
+	i, _ := installed.([]any)
+	w, _ := want.([]any)
+	out := make([]any, len(live))
+	for at, l := range live {
+		out[at] = project(l, like(l, at, i), like(l, at, w))
+	}
+	return out
+}
+
+// like is the element of a list with the name of this one, else at its place.
+func like(element any, at int, list []any) any {
+	name, named := nameOf(element)
+	for i, e := range list {
+		other, ok := nameOf(e)
+		if named && ok && other == name || !named && i == at {
+			return e
+		}
+	}
+	return nil
+}
+
+func nameOf(element any) (string, bool) {
+	o, _ := element.(object)
+	name, ok := o["name"].(string)
+	return name, ok
 }

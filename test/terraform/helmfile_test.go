@@ -194,6 +194,9 @@ func TestReleasesOfHelmfile(t *testing.T) {
 		"a set is imported by any name":                        {"imported", importedSet},
 		"two sets share a working directory":                   {"shared", sharedDirectory},
 		"what helmfile v1 refuses is explained":                {"explained", explained},
+		"when its time is over, helm is stopped":               {"slow", timeIsOver},
+		"one Ctrl-C stops helm, and nothing is stuck":          {"interrupted", interrupted},
+		"helm_diff_version is fetched, checked and used":       {"plugin", fetchedPlugin},
 		"a release is created, changed, imported, uninstalled": {"one", lifeOfARelease},
 	} {
 		t.Run(name, func(t *testing.T) {
