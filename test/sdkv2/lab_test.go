@@ -3,6 +3,9 @@ package sdkv2
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +16,7 @@ import (
 )
 
 // lab starts a simulated AWS that ends with the test, and adds its environment to w's.
-func (w *workspace) lab(t *testing.T, seed string, args ...string) {
+func (w *workspace) lab(t testing.TB, seed string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(ours(t, "norikae"), append([]string{"lab", "up", "--seed", seed, "--listen", "127.0.0.1:0", "--cluster-delay", "0s", "-o", "json"}, args...)...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
@@ -51,19 +54,50 @@ func (w *workspace) lab(t *testing.T, seed string, args ...string) {
 }
 
 // aws calls the lab with Debian's AWS CLI, which needs to be told where it is.
-func (w *workspace) aws(t *testing.T, args ...string) string {
+func (w *workspace) aws(t testing.TB, args ...string) string {
 	t.Helper()
-	var endpoint string
-	for _, kv := range w.env {
-		if v, ok := strings.CutPrefix(kv, "AWS_ENDPOINT_URL="); ok {
-			endpoint = v
+	return w.run(t, "/usr/bin/aws", append([]string{"--endpoint-url", w.value("AWS_ENDPOINT_URL"), "--output", "json"}, args...)...)
+}
+
+// call is one API call, as the lab's log has it.
+type call struct{ Service, Operation string }
+
+// writes tells whether a call changes something.
+func (c call) writes() bool {
+	for _, prefix := range []string{"Describe", "List", "Get", "Simulate", "AssumeRole", "TestDNS"} {
+		if strings.HasPrefix(c.Operation, prefix) {
+			return false
 		}
 	}
-	return w.run(t, "/usr/bin/aws", append([]string{"--endpoint-url", endpoint, "--output", "json"}, args...)...)
+	return true
+}
+
+// calls of the lab so far.
+func (w *workspace) calls(t testing.TB) (out []call) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.value("AWS_ENDPOINT_URL")+"/_lab/calls", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	for d := json.NewDecoder(resp.Body); ; {
+		var c call
+		switch err := d.Decode(&c); {
+		case errors.Is(err, io.EOF):
+			return out
+		case err != nil:
+			t.Fatalf("the log of calls: %v", err)
+		}
+		out = append(out, c)
+	}
 }
 
 // rule makes a rule as the old provider did: with weights, and without a tag.
-func (w *workspace) rule(t *testing.T, priority, conditions string, weights string) {
+func (w *workspace) rule(t testing.TB, priority, conditions string, weights string) {
 	t.Helper()
 	const listener = "arn:aws:elasticloadbalancing:us-east-1:000000000000:listener/app/lab/28911965408373c3/e440408e5923a3b7"
 	w.aws(t, "elbv2", "create-rule", "--listener-arn", listener, "--priority", priority, "--conditions", conditions,
@@ -76,7 +110,7 @@ const (
 )
 
 // eksctl is run by its stand-in, as the old provider ran it.
-func (w *workspace) eksctl(t *testing.T, stdin string, args ...string) {
+func (w *workspace) eksctl(t testing.TB, stdin string, args ...string) {
 	t.Helper()
 	w.stdin = stdin
 	defer func() { w.stdin = "" }()
@@ -100,7 +134,7 @@ func (w *workspace) value(name string) (value string) {
 }
 
 // clusters are made with the stand-in, which the provider finds too.
-func (w *workspace) clusters(t *testing.T, names ...string) {
+func (w *workspace) clusters(t testing.TB, names ...string) {
 	t.Helper()
 	w.path(ours(t, "test/eksctl"))
 	w.env = append(w.env, "EKSCTL_RECORD="+filepath.Join(w.dir, "eksctl.record"))
@@ -112,7 +146,7 @@ func (w *workspace) clusters(t *testing.T, names ...string) {
 
 // kubernetes is a real API server, with helm, helmfile and their plugin, and a kubeconfig
 // that leads there.
-func (w *workspace) kubernetes(t *testing.T) {
+func (w *workspace) kubernetes(t testing.TB) {
 	t.Helper()
 	assets := os.Getenv("KUBEBUILDER_ASSETS")
 	needed(t, "KUBEBUILDER_ASSETS", filepath.Join(assets, "kube-apiserver"))
@@ -154,22 +188,22 @@ users:
 }
 
 // live makes the lab what the fixtures' states say that it is.
-var live = map[string]func(*testing.T, *workspace){
-	"alb": func(t *testing.T, w *workspace) {
+var live = map[string]func(testing.TB, *workspace){
+	"alb": func(t testing.TB, w *workspace) {
 		w.lab(t, "blue-green")
 		w.rule(t, "11", `[{"Field":"path-pattern","PathPatternConfig":{"Values":["/api/*","/v2/*"]}}]`, green+`100},`+blue+`0}`)
 		w.rule(t, "12", `[{"Field":"http-request-method","HttpRequestMethodConfig":{"Values":["GET","POST"]}},{"Field":"query-string","QueryStringConfig":{"Values":[{"Key":"version","Value":"2"}]}}]`, blue+`1}`)
 		w.rule(t, "13", `[{"Field":"source-ip","SourceIpConfig":{"Values":["203.0.113.0/24"]}}]`, blue+`3},`+green+`1}`)
 		w.env = append(w.env, "DATADOG_API_KEY=fake", "DATADOG_APPLICATION_KEY=fake")
 	},
-	"route53": func(t *testing.T, w *workspace) {
+	"route53": func(t testing.TB, w *workspace) {
 		w.lab(t, "route53")
 		for _, r := range []string{`"SetIdentifier":"blue","Weight":10`, `"SetIdentifier":"green","Weight":90`} {
 			w.aws(t, "route53", "change-resource-record-sets", "--hosted-zone-id", "Z47Z5SHO8NZPZKHMZX6C", "--change-batch",
 				`{"Changes":[{"Action":"CREATE","ResourceRecordSet":{"Name":"www.example.com","Type":"A",`+r+`,"TTL":60,"ResourceRecords":[{"Value":"203.0.113.1"}]}}]}`)
 		}
 	},
-	"cluster": func(t *testing.T, w *workspace) {
+	"cluster": func(t testing.TB, w *workspace) {
 		w.lab(t, "")
 		w.clusters(t, "least", "unversioned", "blue")
 		for _, m := range [][]string{
@@ -183,24 +217,24 @@ var live = map[string]func(*testing.T, *workspace){
 			w.eksctl(t, "", args...)
 		}
 	},
-	"nodegroup": func(t *testing.T, w *workspace) {
+	"nodegroup": func(t testing.TB, w *workspace) {
 		w.lab(t, "")
 		w.clusters(t, "blue")
 		for _, name := range []string{"least", "misspelt", "full"} {
 			w.eksctl(t, "", "create", "nodegroup", "--cluster=blue", "--region=us-east-1", "--name="+name)
 		}
 	},
-	"iamserviceaccount": func(t *testing.T, w *workspace) {
+	"iamserviceaccount": func(t testing.TB, w *workspace) {
 		w.lab(t, "")
 		w.clusters(t, "blue")
 	},
-	"release_set": func(t *testing.T, w *workspace) {
+	"release_set": func(t testing.TB, w *workspace) {
 		w.kubernetes(t)
 		for _, name := range []string{"web", "api"} {
 			w.run(t, os.Getenv("NORIKAE_HELM"), "upgrade", "--install", name, "./web", "--kubeconfig=kubeconfig", "--set=image=web:1")
 		}
 	},
-	"release": func(t *testing.T, w *workspace) {
+	"release": func(t testing.TB, w *workspace) {
 		w.kubernetes(t)
 		w.run(t, os.Getenv("NORIKAE_HELM"), "upgrade", "--install", "web", "./web", "--kubeconfig=kubeconfig")
 		w.run(t, os.Getenv("NORIKAE_HELM"), "upgrade", "--install", "api", "./web", "--kubeconfig=kubeconfig", "--namespace=production", "--create-namespace", "--set=replicas=2")
