@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +16,12 @@ import (
 
 func eksCommand(env Environment) *cobra.Command {
 	return cli.EKSCommand(func(ctx context.Context, o cli.TokenOptions) ([]byte, error) { return eksToken(ctx, env, o) })
+}
+
+// EKSMain is the part of the program that makes tokens for clusters (norikae eks), for
+// another program that kubeconfigs name. It returns the exit code.
+func EKSMain(ctx context.Context, args []string, in io.Reader, out, errw io.Writer, env Environment) int {
+	return cli.Main(ctx, args, in, out, errw, cli.Deps{Commands: []*cobra.Command{eksCommand(env)}, Getenv: env.Getenv, Version: env.Version})
 }
 
 // eksToken makes an ExecCredential for a cluster.

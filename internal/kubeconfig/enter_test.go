@@ -123,7 +123,7 @@ func TestAFileLetsIntoARealAPIServerAndNoOther(t *testing.T) {
 	}
 	missing := good
 	missing.Command = "no-such-norikae"
-	if who, err := enter(t, missing); err == nil || !strings.Contains(err.Error(), "needs the program norikae on PATH") {
+	if who, err := enter(t, missing); err == nil || !strings.Contains(err.Error(), "needs the program no-such-norikae on PATH") {
 		t.Errorf("without the program one is %q: %v", who, err)
 	}
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "another")

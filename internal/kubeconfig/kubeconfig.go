@@ -44,7 +44,7 @@ const marker = "# Written by norikae for the EKS cluster "
 const (
 	defaultCommand = "norikae"
 	execVersion    = "client.authentication.k8s.io/v1"
-	installHint    = "This file needs the program norikae on PATH, which makes tokens for EKS; or name another way in its exec, such as aws eks get-token."
+	installHint    = "This file needs the program %s, which makes tokens for EKS; or name another way in its exec, such as aws eks get-token."
 )
 
 // Render the file. The same cluster gives the same bytes.
@@ -73,10 +73,15 @@ func Render(c Cluster) ([]byte, error) {
 }
 
 func (c Cluster) exec() *clientcmdapi.ExecConfig {
+	command := cmp.Or(c.Command, defaultCommand)
+	where := command
+	if !strings.ContainsAny(command, `/\`) {
+		where += " on PATH"
+	}
 	e := &clientcmdapi.ExecConfig{
-		APIVersion: execVersion, Command: cmp.Or(c.Command, defaultCommand),
+		APIVersion: execVersion, Command: command,
 		Args:            []string{"eks", "get-token", "--cluster-name", c.Name},
-		InteractiveMode: clientcmdapi.NeverExecInteractiveMode, InstallHint: installHint,
+		InteractiveMode: clientcmdapi.NeverExecInteractiveMode, InstallHint: fmt.Sprintf(installHint, where),
 	}
 	if c.Region != "" {
 		e.Args = append(e.Args, "--region", c.Region)

@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
+	"github.com/go-logr/logr"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"k8s.io/klog/v2"
 
 	"github.com/norikae/norikae/internal/app"
 	"github.com/norikae/norikae/internal/eksapi"
@@ -56,8 +59,12 @@ func (v variables) Environment(ctx context.Context, c connection.Connection) (ma
 	return v.api.Variables(ctx, c)
 }
 
-// EksctlMain is the program terraform-provider-eksctl: it returns the exit code.
-func EksctlMain(ctx context.Context, args []string, errw io.Writer, version string) int {
+// EksctlMain is the program terraform-provider-eksctl: it returns the exit code. It is what
+// the kubeconfigs that it writes call, too: with eks get-token it makes a token.
+func EksctlMain(ctx context.Context, args []string, out, errw io.Writer, version string) int {
+	if len(args) > 0 && args[0] == tokenCommand {
+		return app.EKSMain(ctx, args, strings.NewReader(""), out, errw, app.OSEnvironment(version))
+	}
 	return serve(ctx, args, errw, EksctlAddress, EksctlProvider(version))
 }
 
@@ -68,6 +75,7 @@ func HelmfileMain(ctx context.Context, args []string, errw io.Writer, version st
 
 // serve a provider to the Terraform that started this program.
 func serve(ctx context.Context, args []string, errw io.Writer, address string, p func() provider.Provider) int {
+	klog.SetLogger(logr.Discard()) // client-go talks to stderr; what matters comes back as an error
 	flags := flag.NewFlagSet(address, flag.ContinueOnError)
 	flags.SetOutput(errw)
 	debug := flags.Bool("debug", false, "wait for a debugger: prints what TF_REATTACH_PROVIDERS is to be, and serves until it is interrupted")

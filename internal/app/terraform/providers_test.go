@@ -1,6 +1,7 @@
 package tfapp
 
 import (
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -55,7 +56,7 @@ func TestWhoStartsAProviderByHandIsToldWhatItIs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var said strings.Builder
-			if code := EksctlMain(t.Context(), tc.args, &said, "v1.2.3"); code != tc.code || !strings.Contains(said.String(), tc.want) {
+			if code := EksctlMain(t.Context(), tc.args, io.Discard, &said, "v1.2.3"); code != tc.code || !strings.Contains(said.String(), tc.want) {
 				t.Errorf("code %d: %s", code, said.String())
 			}
 		})

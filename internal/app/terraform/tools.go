@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -62,14 +64,32 @@ func fetch(ctx context.Context, program, version string) (string, error) {
 	return f.Fetch(ctx, program, version, nil)
 }
 
-// kubeconfigs writes files that lead to clusters; `norikae eks get-token` makes the tokens.
+// tokenCommand is the first argument of what a kubeconfig calls for a token.
+const tokenCommand = "eks"
+
+// tokenProgram is what kubeconfigs call for tokens. Whoever uses one needs it there:
+// norikae where it is on PATH, which outlives this provider's version; else the program
+// that this is, which is as near as the working directory's .terraform.
+func tokenProgram() string {
+	const onPath = "norikae"
+	if _, err := exec.LookPath(onPath); err == nil {
+		return onPath
+	}
+	if self, err := os.Executable(); err == nil {
+		return self
+	}
+	return onPath
+}
+
+// kubeconfigs writes files that lead to clusters; `eks get-token` of tokenProgram makes the
+// tokens.
 type kubeconfigs struct{}
 
 // Write implements eksctl.Kubeconfigs.
 func (kubeconfigs) Write(path string, t eksctl.Target) error {
 	c := kubeconfig.Cluster{
 		Name: t.Cluster.Name, ARN: t.Cluster.ARN, Endpoint: t.Cluster.Endpoint, CA: t.Cluster.CA, Region: t.Cluster.Region,
-		Profile: t.Connection.Profile, Address: t.Connection.Address,
+		Profile: t.Connection.Profile, Address: t.Connection.Address, Command: tokenProgram(),
 	}
 	if a := t.Connection.AssumeRole; a != nil {
 		c.RoleARN = a.RoleARN

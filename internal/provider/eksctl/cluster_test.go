@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
+
+	"github.com/norikae/norikae/internal/provider/eksctl"
 )
 
 const (
@@ -177,6 +179,25 @@ func TestC14_AMissingKubeconfigIsWrittenAgain(t *testing.T) {
 	}
 	if tf.plan(cluster, &state, blue()).changes() {
 		t.Error("another machine has something to change")
+	}
+}
+
+func TestAKubeconfigOfOursIsKeptRightAndAnotherIsLeftAlone(t *testing.T) {
+	w := newWorld()
+	tf := start(t, w, object{})
+	state := tf.must(cluster, nil, blue())
+	p := tf.get(state, "kubeconfig_path")
+	for name, tc := range map[string]struct{ foreign, want string }{
+		"ours":            {"", "https://anew.example"},
+		"somebody else's": {p, "https://blue.example"},
+	} {
+		w.foreign = tc.foreign
+		w.files[p] = eksctl.Target{Cluster: eksctl.Cluster{Endpoint: "https://blue.example"}}
+		w.cluster.Endpoint = "https://anew.example"
+		refreshed, diags := tf.refresh(cluster, state)
+		if got := w.files[p].Cluster.Endpoint; got != tc.want || len(diags) > 0 || tf.get(refreshed, "kubeconfig_path") != p {
+			t.Errorf("%s: it leads to %s, said %v", name, got, diags)
+		}
 	}
 }
 

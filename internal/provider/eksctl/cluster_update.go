@@ -2,6 +2,7 @@ package eksctl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/norikae/norikae/internal/eksctl"
+	"github.com/norikae/norikae/internal/fault"
 )
 
 // Update implements resource.Resource: new node groups are made before old ones go.
@@ -248,16 +250,18 @@ func defaultPlace(m *clusterModel) string {
 	return filepath.Join("eksctl", m.Region.ValueString(), m.Name.ValueString()+".kubeconfig")
 }
 
-// keepKubeconfig writes the kubeconfig again where it is missing. A path that was made on
-// another machine becomes one on this.
+// keepKubeconfig writes the kubeconfig again where it is missing, and where one of ours says
+// something else than it should: the cluster was made anew, or the program that makes its
+// tokens is elsewhere. A path that was made on another machine becomes one on this.
 func (r *clusterResource) keepKubeconfig(m *clusterModel, t Target, diags *diag.Diagnostics) {
-	p := m.KubeconfigPath.ValueString()
-	if p != "" {
-		if _, err := os.Stat(p); err == nil {
-			return
-		}
-	}
 	if t.Cluster.Endpoint == "" {
+		return
+	}
+	p := m.KubeconfigPath.ValueString()
+	if _, err := os.Stat(p); p != "" && err == nil {
+		if err := r.data.config.Kubeconfigs.Write(p, t); err != nil && !errors.Is(err, fault.ErrConflict) {
+			diags.AddAttributeWarning(path.Root("kubeconfig_path"), "The kubeconfig may be old", why(err, "create"))
+		}
 		return
 	}
 	here := r.kubeconfigPath(m)

@@ -40,6 +40,7 @@ type world struct {
 	missing                      string // this node group is not made
 	shifted                      int    // runs of shifts
 	serving                      int    // credentials, at this moment
+	foreign                      string // this file is somebody else\'s
 }
 
 func newWorld() *world {
@@ -195,6 +196,9 @@ func (w *world) Eksctl(_ context.Context, version string) (string, error) {
 
 // Write makes a file, so that the provider sees it there.
 func (w *world) Write(path string, t eksctl.Target) error {
+	if path == w.foreign {
+		return fmt.Errorf("%s: %w", path, fault.ErrConflict)
+	}
 	w.files[path] = t
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err

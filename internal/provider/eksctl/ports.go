@@ -97,7 +97,8 @@ type Target struct {
 // Kubeconfigs are files that lead to clusters. They hold no secret, and nobody but their
 // owner may read them.
 type Kubeconfigs interface {
-	// Write a file, and the folders that it needs.
+	// Write a file, and the folders that it needs; one that says so already stays as it is.
+	// fault.ErrConflict: there is one that somebody else wrote.
 	Write(path string, t Target) error
 	// Remove a file that Write made; it is no error when there is none.
 	Remove(path string) error
