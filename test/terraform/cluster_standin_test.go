@@ -22,7 +22,8 @@ import (
 // standin is what stands in for eksctl: where it keeps what it was told.
 type standin struct {
 	record string
-	read   int // runs that were looked at already
+	only   string // "": all runs, else those about the cluster of this name
+	read   int    // runs that were looked at already
 }
 
 // clusters makes a folder whose eksctl is the stand-in.
@@ -75,7 +76,9 @@ func (s *standin) runs(t *testing.T) (out []ran) {
 		if err := json.Unmarshal([]byte(line), &r); err != nil {
 			t.Fatalf("the stand-in's record: %v\n%s", err, line)
 		}
-		out = append(out, r)
+		if strings.Contains(strings.Join(r.Args, " ")+r.Stdin, s.only) {
+			out = append(out, r)
+		}
 	}
 	all := out
 	out, s.read = out[s.read:], len(all)
