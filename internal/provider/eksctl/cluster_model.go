@@ -36,6 +36,7 @@ type clusterModel struct {
 	Mappings       types.Set      `tfsdk:"iam_identity_mapping"`
 	Readiness      types.List     `tfsdk:"pods_readiness_check"`
 	Deletions      types.List     `tfsdk:"kubernetes_resource_deletion_before_destroy"`
+	Attachments    types.List     `tfsdk:"alb_attachment"`
 	Auth           types.Set      `tfsdk:"aws_auth_configmap"`
 	Output         types.String   `tfsdk:"output"`
 	IssuerURL      types.String   `tfsdk:"oidc_provider_url"`

@@ -37,12 +37,14 @@ func (r *clusterResource) ValidateConfig(ctx context.Context, req resource.Valid
 	m.connection(ctx, &resp.Diagnostics)
 	r.validateMappings(ctx, &m, &resp.Diagnostics)
 	if m.Spec.IsUnknown() || m.Spec.IsNull() {
+		m.refuseAttachments(ctx, nil, &resp.Diagnostics)
 		return
 	}
 	// What is not known yet is taken from the spec, so that only the spec is judged.
 	cfg, err := eksctl.Generate(eksctl.Cluster{
 		Name: or(m.Name.ValueString(), "x"), Region: or(m.Region.ValueString(), "x"), APIVersion: m.APIVersion.ValueString(), Version: m.Version.ValueString(), Spec: m.Spec.ValueString(),
 	})
+	m.refuseAttachments(ctx, cfg, &resp.Diagnostics)
 	if err != nil {
 		if m.known(ctx) && !m.Region.IsNull() || !onlyMetadata(err) {
 			specErrors(&resp.Diagnostics, err)

@@ -77,6 +77,7 @@ func (r *clusterResource) Schema(ctx context.Context, _ resource.SchemaRequest, 
 			"iam_identity_mapping":                        mappingBlock(),
 			"pods_readiness_check":                        readinessBlock(),
 			"kubernetes_resource_deletion_before_destroy": deletionBlock(),
+			attachmentName:                                attachmentBlock(),
 			"timeouts": timeouts.Block(ctx, timeouts.Opts{
 				Create: true, Update: true, Delete: true,
 				CreateDescription: "How long creating may take, such as `90m`. Default: `60m`.",

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
 )
 
 func TestBadInputIsRefusedBeforeAnythingIsTouched(t *testing.T) {
@@ -50,6 +51,9 @@ func TestBadInputIsRefusedBeforeAnythingIsTouched(t *testing.T) {
 			object{"iamarn": argocd, "username": "x", "groups": []any{"a"}}, object{"iamarn": argocd, "username": "x", "groups": []any{"b"}},
 		})), false},
 		{"groups that access entries cannot have", cluster, blue(mapped("system:nodes"), with("spec", "accessConfig: {authenticationMode: API}")), false},
+		{"an attachment of a managed node group", cluster, blue(attached("web"), with("spec", spec("web"))), false},
+		{"an attachment of another node group", cluster, blue(attached("own"), with("spec", "nodeGroups: [{name: own}]")), false},
+		{"an attachment with nothing known", cluster, blue(with("alb_attachment", []any{object{"node_group_name": tftypes.UnknownValue}}), with("spec", tftypes.UnknownValue)), false},
 		{"an object of a kind that is not deleted", cluster, blue(with("kubernetes_resource_deletion_before_destroy", []any{object{"namespace": "a", "kind": "node", "name": "x"}})), false},
 		{"a check that waits for nothing", cluster, blue(with("pods_readiness_check", []any{object{"namespace": "a", "labels": object{}, "timeout_sec": 0}})), false},
 		{"a role that is no role", cluster, blue(with("assume_role", []any{object{"role_arn": "admin"}})), false},
@@ -85,6 +89,13 @@ func TestBadInputIsRefusedBeforeAnythingIsTouched(t *testing.T) {
 		t.Errorf("eksctl ran: %q", w.lines())
 	}
 	golden(t, "refused.txt", out.String())
+}
+
+func attached(group string) func(object) {
+	return with("alb_attachment", []any{object{
+		"node_group_name": group, "listener_arn": "arn:aws:elasticloadbalancing:us-east-1:111122223333:listener/app/a/1/2", "protocol": "http", "node_port": 30080, "weight": 100,
+		"hosts": []any{"a.example"}, "headers": object{"X": []any{"y"}},
+	}})
 }
 
 // golden compares with a file of testdata, or writes it when NORIKAE_REWRITE is set.
