@@ -28,24 +28,41 @@ type cluster struct {
 	path       string // has helm and helmfile before all else
 }
 
-func startCluster(t *testing.T) *cluster {
+// startKubernetes runs a lab whose EKS clusters have real API servers.
+func startKubernetes(t *testing.T, args ...string) *lab {
 	t.Helper()
 	for _, name := range []string{kubeVar, helmVar, helmfileVar, helmDiffVar} {
 		if _, err := os.Stat(os.Getenv(name)); err != nil {
 			t.Fatalf("$%s = %q names nothing that is there: run these tests with `make acceptance`, which builds all", name, os.Getenv(name))
 		}
 	}
-	l := startLab(t, "--seed", "fleet", "--clusters", "1", "--cluster-delay", "100ms", "--kubernetes", os.Getenv(kubeVar))
+	return startLab(t, append(args, "--cluster-delay", "100ms", "--kubernetes", os.Getenv(kubeVar))...)
+}
+
+func startCluster(t *testing.T) *cluster {
+	t.Helper()
+	l := startKubernetes(t, "--seed", "fleet", "--clusters", "1")
 	if len(l.APIServers) != 1 {
 		t.Fatalf("the lab has the API servers %v, want one", l.APIServers)
 	}
-	programs := t.TempDir()
-	for name, variable := range map[string]string{"helm": helmVar, "helmfile": helmfileVar} {
-		if err := os.Symlink(os.Getenv(variable), filepath.Join(programs, name)); err != nil {
+	return &cluster{l, l.APIServers[0].Kubeconfig, helmfilePath(t)}
+}
+
+// helmfilePath is a PATH with helm, helmfile, norikae, and what stands in for eksctl.
+func helmfilePath(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, at := range map[string]string{"helm": os.Getenv(helmVar), "helmfile": os.Getenv(helmfileVar), "norikae": program("norikae"), "eksctl": program("test/eksctl")} {
+		if err := os.Symlink(at, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return &cluster{l, l.APIServers[0].Kubeconfig, programs + string(os.PathListSeparator) + os.Getenv("PATH")}
+	return dir + string(os.PathListSeparator) + os.Getenv("PATH")
+}
+
+// helmfile prepares a folder for its resources.
+func (f *folder) helmfile(path string) {
+	f.env = append(f.env, "PATH="+path, "HELM_PLUGINS="+os.Getenv(helmDiffVar), kubeVar+"="+os.Getenv(kubeVar))
 }
 
 // releases is a folder whose working directory has the chart ./web and nothing else.
@@ -61,7 +78,7 @@ type releases struct {
 func (c *cluster) releases(t *testing.T, namespace string) *releases {
 	t.Helper()
 	r := &releases{c.folder(t, ""), c, namespace, t.TempDir()}
-	r.env = append(r.env, "PATH="+c.path, "HELM_PLUGINS="+os.Getenv(helmDiffVar), kubeVar+"="+os.Getenv(kubeVar))
+	r.helmfile(c.path)
 	if err := os.CopyFS(filepath.Join(r.work, "web"), os.DirFS("testdata/web")); err != nil {
 		t.Fatal(err)
 	}
