@@ -232,28 +232,3 @@ func TestACreateThatIsRolledBackLeavesNoState(t *testing.T) {
 	}
 	f.empty(t)
 }
-
-func TestAPlanOf100CouriersReadsEachInTwoCallsAndWritesNothing(t *testing.T) {
-	t.Parallel()
-	l := startLab(t)
-	hcl := l.this(100, 0, "")
-	for i := range 99 {
-		hcl += l.courier(fmt.Sprintf("c%d", i), fmt.Sprintf("priority = %d\nhosts = [\"h%d.example.com\"]", 100+i, i), 100, 0, "")
-	}
-	f := l.folder(t, hcl)
-	f.ok(t, "apply", "-auto-approve", "-no-color", "-parallelism=100")
-	before := len(l.calls(t))
-	f.empty(t)
-	calls := l.calls(t)[before:]
-	if m := mutations(calls); len(m) != 0 {
-		t.Errorf("a plan with no change wrote: %v", m)
-	}
-	of := map[string]int{}
-	for _, c := range calls {
-		of[c.Operation]++
-	}
-	t.Logf("a plan of 100 couriers: %d calls: %v", len(calls), of)
-	if len(calls) > 200 {
-		t.Errorf("%d calls for 100 couriers: %v, want at most 2 each", len(calls), of)
-	}
-}
