@@ -16,7 +16,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
-// record is aws_route53_record: a weighted alias.
+// record is aws_route53_record: weighted, an alias or values with a TTL.
 type record struct{ configured }
 
 type recordModel struct {
@@ -25,6 +25,8 @@ type recordModel struct {
 	Name          types.String    `tfsdk:"name"`
 	Type          types.String    `tfsdk:"type"`
 	SetIdentifier types.String    `tfsdk:"set_identifier"`
+	TTL           types.Int64     `tfsdk:"ttl"`
+	Records       []string        `tfsdk:"records"`
 	Alias         []aliasModel    `tfsdk:"alias"`
 	Weighted      []weightedModel `tfsdk:"weighted_routing_policy"`
 }
@@ -47,6 +49,8 @@ func (*record) Schema(_ context.Context, _ resource.SchemaRequest, resp *resourc
 	resp.Schema = schema.Schema{
 		Attributes: map[string]schema.Attribute{
 			"id": computed(), "zone_id": required(), "name": required(), "type": required(), "set_identifier": required(),
+			"ttl":     schema.Int64Attribute{Optional: true},
+			"records": schema.SetAttribute{ElementType: types.StringType, Optional: true},
 		},
 		Blocks: map[string]schema.Block{
 			"alias": schema.ListNestedBlock{NestedObject: schema.NestedBlockObject{Attributes: map[string]schema.Attribute{
@@ -62,7 +66,10 @@ func (*record) Schema(_ context.Context, _ resource.SchemaRequest, resp *resourc
 
 func (m recordModel) set() *r53types.ResourceRecordSet {
 	s := &r53types.ResourceRecordSet{
-		Name: m.Name.ValueStringPointer(), Type: r53types.RRType(m.Type.ValueString()), SetIdentifier: m.SetIdentifier.ValueStringPointer(),
+		Name: m.Name.ValueStringPointer(), Type: r53types.RRType(m.Type.ValueString()), SetIdentifier: m.SetIdentifier.ValueStringPointer(), TTL: m.TTL.ValueInt64Pointer(),
+	}
+	for _, v := range m.Records {
+		s.ResourceRecords = append(s.ResourceRecords, r53types.ResourceRecord{Value: aws.String(v)})
 	}
 	for _, a := range m.Alias {
 		s.AliasTarget = &r53types.AliasTarget{

@@ -243,6 +243,7 @@ type counts struct {
 	Sent, OK, ServerErrors, Lost uint64 // the client's
 	Received, Answered           uint64 // the load balancer's
 	Targets                      uint64 // the targets'
+	Why                          string // the first one was lost, when that is known
 }
 
 // load sends requests until stop, which returns what was counted.

@@ -40,6 +40,9 @@ func (l *lab) send(t *testing.T, client *http.Client, address, host string, rate
 		switch c.Sent++; {
 		case err != nil:
 			c.Lost++
+			if c.Why == "" {
+				c.Why = time.Now().Format(time.StampMilli) + " " + err.Error()
+			}
 		case status >= http.StatusInternalServerError:
 			c.ServerErrors++
 		default:
