@@ -162,13 +162,15 @@ func Last(path string) (last shift.State, ok bool, err error) {
 	if err != nil {
 		return last, false, fmt.Errorf("reading the journal: %w", err)
 	}
-	for line := range bytes.Lines(b) {
+	for rest := b; len(rest) > 0; { // from its end: what comes before the newest is not read
+		line := rest[bytes.LastIndexByte(rest[:len(rest)-1], '\n')+1:]
 		var st shift.State
 		if json.Unmarshal(line, &st) == nil && st.ID != "" {
-			last, ok = st, true
+			return st, true, nil
 		}
+		rest = rest[:len(rest)-len(line)]
 	}
-	return last, ok, nil
+	return last, false, nil
 }
 
 // Path of the journal.
