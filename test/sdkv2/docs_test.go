@@ -53,12 +53,14 @@ func (w *workspace) mirror(t *testing.T) {
 	t.Helper()
 	mirror := t.TempDir()
 	install := func(source, version, program string) {
-		folder := filepath.Join(mirror, "registry.terraform.io", source, version, runtime.GOOS+"_"+runtime.GOARCH)
-		if err := os.MkdirAll(folder, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Symlink(program, filepath.Join(folder, filepath.Base(program)+"_v"+version)); err != nil {
-			t.Fatal(err)
+		for _, host := range []string{"registry.terraform.io", "registry.opentofu.org"} {
+			folder := filepath.Join(mirror, host, source, version, runtime.GOOS+"_"+runtime.GOARCH)
+			if err := os.MkdirAll(folder, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(program, filepath.Join(folder, filepath.Base(program)+"_v"+version)); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	for source, folder := range oldProviders(t) {

@@ -20,7 +20,11 @@ func (w *workspace) migrate(t testing.TB) {
 		}
 		main = strings.ReplaceAll(main, `"mumoshu/`+p+`"`, `"norikae/`+p+`"`)
 		w.write(t, "main.tf", main)
-		w.run(t, "terraform", "state", "replace-provider", "-auto-approve", "mumoshu/"+p, "norikae/"+p)
+		from := "mumoshu/" + p
+		if filepath.Base(terraform(t)) == "tofu" { // to which the state that Terraform wrote is of another registry
+			from = "registry.terraform.io/" + from
+		}
+		w.run(t, "terraform", "state", "replace-provider", "-auto-approve", from, "norikae/"+p)
 	}
 }
 
