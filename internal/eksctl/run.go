@@ -92,8 +92,10 @@ func (e *ExitError) Error() string {
 	switch {
 	case errors.Is(e.Cause, context.DeadlineExceeded) && e.Timeout > 0:
 		what += fmt.Sprintf(": interrupted after its timeout of %s", e.Timeout)
-	case errors.Is(e.Cause, context.DeadlineExceeded):
+	case e.Cause == context.DeadlineExceeded: //nolint:errorlint // of others, that say why, the text is told
 		what += ": interrupted at its deadline"
+	case errors.Is(e.Cause, context.DeadlineExceeded):
+		what += fmt.Sprintf(": interrupted: %v", e.Cause)
 	case errors.Is(e.Cause, context.Canceled):
 		what += ": interrupted"
 	case e.Code < 0:

@@ -62,7 +62,7 @@ func (r *clusterResource) Create(ctx context.Context, req resource.CreateRequest
 		specErrors(&resp.Diagnostics, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := bounded(ctx, timeout)
 	defer cancel()
 	s := r.session(conn, m.program())
 	name := m.Name.ValueString()
@@ -84,7 +84,7 @@ func (r *clusterResource) Create(ctx context.Context, req resource.CreateRequest
 	planned := m
 	var later diag.Diagnostics
 	if err = r.finish(ctx, s, &m, nil, &later); err != nil || later.HasError() {
-		r.unfinished(ctx, s, &m, &planned, cfg, err, later, resp)
+		r.unfinished(ctx, s, &m, &planned, cfg, late(ctx, err), later, resp)
 		return
 	}
 	resp.Diagnostics.Append(later...)
@@ -237,7 +237,7 @@ func (r *clusterResource) Delete(ctx context.Context, req resource.DeleteRequest
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := bounded(ctx, timeout)
 	defer cancel()
 	s := r.session(conn, m.program())
 	name := m.Name.ValueString()
@@ -250,7 +250,7 @@ func (r *clusterResource) Delete(ctx context.Context, req resource.DeleteRequest
 		for _, o := range deletions {
 			if err := s.config.Workloads.Delete(ctx, Target{c, s.conn}, o.Namespace, o.Kind, o.Name); err != nil {
 				resp.Diagnostics.AddAttributeError(path.Root("kubernetes_resource_deletion_before_destroy"), "An object cannot be deleted",
-					fmt.Sprintf("%s %s/%s: %s The cluster was left as it is.", o.Kind, o.Namespace, o.Name, why(err, "delete")))
+					fmt.Sprintf("%s %s/%s: %s The cluster was left as it is.", o.Kind, o.Namespace, o.Name, why(late(ctx, err), "delete")))
 				return
 			}
 		}

@@ -33,11 +33,11 @@ func (r *clusterResource) Update(ctx context.Context, req resource.UpdateRequest
 		return
 	}
 	outer := ctx
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := bounded(ctx, timeout)
 	defer cancel()
 	s := r.session(conn, plan.program())
 	if err := r.update(ctx, s, &plan, &state, timeout, &resp.Diagnostics); err != nil {
-		resp.Diagnostics.AddError("The cluster was not updated completely", why(err, "update")+
+		resp.Diagnostics.AddError("The cluster was not updated completely", why(late(ctx, err), "update")+
 			"\n\nThe state has what was live before and what exists now; the next apply does what is missing.")
 	}
 	if !resp.Diagnostics.HasError() {
@@ -106,6 +106,9 @@ func (r *clusterResource) update(ctx context.Context, s *session, plan, state *c
 		}
 	}
 	if err := drain(ctx, s, plan, state, diags); err != nil {
+		return err
+	}
+	if err := s.takePods(ctx, name, before, cfg); err != nil {
 		return err
 	}
 	if err := remove(ctx, s, before, cfg, wait); err != nil {

@@ -160,7 +160,7 @@ func (r *nodegroupResource) Create(ctx context.Context, req resource.CreateReque
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	run, cancel := context.WithTimeout(ctx, timeout)
+	run, cancel := bounded(ctx, timeout)
 	defer cancel()
 	s := sub.session
 	if _, err := s.config.Clusters.NodeGroup(run, s.conn, sub.cluster, sub.name); err == nil {
@@ -264,7 +264,7 @@ func (r *nodegroupResource) Delete(ctx context.Context, req resource.DeleteReque
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := bounded(ctx, timeout)
 	defer cancel()
 	s := sub.session
 	if _, err := s.config.Clusters.Describe(ctx, s.conn, sub.cluster); errors.Is(err, fault.ErrNotFound) {

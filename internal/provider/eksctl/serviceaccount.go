@@ -114,7 +114,7 @@ func (r *serviceAccountResource) Create(ctx context.Context, req resource.Create
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	run, cancel := context.WithTimeout(ctx, timeout)
+	run, cancel := bounded(ctx, timeout)
 	defer cancel()
 	args := append([]string{"create", "iamserviceaccount"}, sub.flags(namespace.ValueString())...)
 	args = append(args, "--attach-policy-arn="+policy.ValueString(), "--approve")
@@ -159,7 +159,7 @@ func (r *serviceAccountResource) Delete(ctx context.Context, req resource.Delete
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := bounded(ctx, timeout)
 	defer cancel()
 	s := sub.session
 	if _, err := s.config.Clusters.Describe(ctx, s.conn, sub.cluster); errors.Is(err, fault.ErrNotFound) {

@@ -111,11 +111,36 @@ func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 }
 
+// tooLong is why a context ended that bounded made.
+type tooLong struct{ limit time.Duration }
+
+func (e tooLong) Error() string { return fmt.Sprintf("it took longer than %s", e.limit) }
+
+// Is makes it a context.DeadlineExceeded.
+func (tooLong) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// bounded ends after limit, which the block timeouts gives an operation.
+func bounded(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, limit, tooLong{limit})
+}
+
+// late adds to an error that the limit of ctx is what ended it.
+func late(ctx context.Context, err error) error {
+	var already tooLong
+	limit, over := context.Cause(ctx).(tooLong) //nolint:errorlint // a cause is what bounded gave
+	if err == nil || !over || errors.As(err, &already) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, limit)
+}
+
 // why an operation ended early, and what to do about it.
 func why(err error, operation string) string {
 	text := upper(err.Error()) + "."
-	if errors.Is(err, context.DeadlineExceeded) {
-		text += fmt.Sprintf("\n\nIt took longer than timeouts.%s allows; raise it, for example timeouts { %s = \"90m\" }.", operation, operation)
+	var over tooLong
+	if errors.As(err, &over) {
+		text += fmt.Sprintf("\n\nIt was interrupted after the %s that timeouts.%s allows, and everything that it had started was ended. If it only needs longer: timeouts { %s = %q }.",
+			over.limit, operation, operation, (2 * over.limit).String())
 	}
 	return text
 }
