@@ -51,7 +51,7 @@ func (l *lab) adopted(t *testing.T, rest string) *folder {
 	return f
 }
 
-func TestACourierMovesTrafficAndLosesNothing(t *testing.T) {
+func TestS3_S5_S20_ACourierMovesTrafficAndLosesNothing(t *testing.T) {
 	t.Parallel()
 	l := startLab(t)
 	f := l.adopted(t, "")
@@ -80,7 +80,7 @@ func TestACourierMovesTrafficAndLosesNothing(t *testing.T) {
 	}
 }
 
-func TestARuleOfSomebodyElseIsRefusedUnlessItIsToBeAdopted(t *testing.T) {
+func TestS12_ARuleOfSomebodyElseIsRefusedUnlessItIsToBeAdopted(t *testing.T) {
 	t.Parallel()
 	l := startLab(t)
 	f := l.folder(t, l.courier("this", "priority = 10\nhosts = [\"other.example.com\"]", 0, 100, ""))
@@ -93,7 +93,7 @@ func TestARuleOfSomebodyElseIsRefusedUnlessItIsToBeAdopted(t *testing.T) {
 	}
 }
 
-func TestWeightsThatSomebodyElseWroteAreShownByThePlan(t *testing.T) {
+func TestT2_WeightsThatSomebodyElseWroteAreShownByThePlan(t *testing.T) {
 	t.Parallel()
 	l := startLab(t)
 	f := l.adopted(t, "")
@@ -110,7 +110,7 @@ func TestWeightsThatSomebodyElseWroteAreShownByThePlan(t *testing.T) {
 	f.empty(t)
 }
 
-func TestACourierIsImportedByItsARN(t *testing.T) {
+func TestT3_ACourierIsImportedByItsARN(t *testing.T) {
 	t.Parallel()
 	l := startLab(t)
 	l.adopted(t, "") // by another folder
@@ -127,7 +127,7 @@ func TestACourierIsImportedByItsARN(t *testing.T) {
 	}
 }
 
-func TestARuleThatCarriesTrafficIsDestroyedByForceOnly(t *testing.T) {
+func TestT4_T5_ARuleThatCarriesTrafficIsDestroyedByForceOnly(t *testing.T) {
 	t.Parallel()
 	l := startLab(t)
 	const rule = "priority = \"11\"\nhosts = [\"shop.example.com\"]\npath_patterns = [\"/cart/*\", \"/pay\"]"
@@ -212,7 +212,7 @@ func declared(attributes map[string]any) string {
 }
 
 // C13: a tainted rule that is live could neither be destroyed nor made anew.
-func TestACreateThatIsRolledBackLeavesNoState(t *testing.T) {
+func TestC13_ACreateThatIsRolledBackLeavesNoState(t *testing.T) {
 	t.Parallel()
 	l := startLab(t)
 	defer l.load(t, 100)()

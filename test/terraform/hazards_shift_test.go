@@ -3,6 +3,7 @@ package terraform
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -343,5 +344,64 @@ func TestT3_ATimeoutInterruptsAShift(t *testing.T) {
 	contains(t, f.fails(t, "apply", "-auto-approve").errors(), "timeouts block, 3s", "Traffic now: blue 100 (100%), green 0 (0%)")
 	if w := l.weights(t, l.RuleARN); w != "100:0" {
 		t.Errorf("live %s, want it as it was", w)
+	}
+}
+
+// A plan says what weights do not move.
+func TestS21_S22_APlanSaysWhoDoesNotFollowTheWeights(t *testing.T) {
+	t.Parallel()
+	l := startLab(t)
+	f := l.adopted(t, "")
+	sticky := l.forward(100, 0)
+	sticky[0].ForwardConfig.TargetGroupStickinessConfig = &elbtypes.TargetGroupStickinessConfig{Enabled: aws.Bool(true), DurationSeconds: aws.Int32(77)}
+	if _, err := l.api.ModifyRule(t.Context(), &elb.ModifyRuleInput{RuleArn: aws.String(l.RuleARN), Actions: sticky}); err != nil {
+		t.Fatal(err)
+	}
+	f.write(t, l.this(0, 100, ""))
+	contains(t, f.pending(t), "stick")
+
+	n := startLab(t, "--seed", "nlb")
+	g := n.folder(t, n.nlb(100, 0, ""))
+	g.apply(t)
+	g.write(t, n.nlb(0, 100, ""))
+	contains(t, g.pending(t), "connections")
+}
+
+func TestT6_C14_NothingIsLeftInTheTemporaryFolderAndAKubeconfigIsWrittenAgain(t *testing.T) {
+	t.Parallel()
+	l := startLab(t, "--seed", "", "--cluster-delay", "0s")
+	f := l.folder(t, `
+resource "eksctl_cluster" "blue" {
+  name            = "blue"
+  spec            = "managedNodeGroups: [{name: web}]"
+  kubeconfig_path = "kubeconfig"
+}
+`)
+	temporary := t.TempDir()
+	f.env = append(f.env, "TMPDIR="+temporary, "PATH="+program("test")+string(os.PathListSeparator)+os.Getenv("PATH"))
+	f.apply(t)
+	kubeconfig := filepath.Join(f.dir, "kubeconfig")
+	was, err := os.ReadFile(kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(kubeconfig); err != nil {
+		t.Fatal(err)
+	}
+	f.empty(t)
+	is, err := os.ReadFile(kubeconfig)
+	if err != nil || string(is) != string(was) {
+		t.Errorf("the kubeconfig was lost, and a plan did not write it again as it was: %v\n%s", err, is)
+	}
+	if info, err := os.Stat(kubeconfig); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("others may read the kubeconfig: %v, %v", info, err)
+	}
+	f.ok(t, "destroy", "-auto-approve", "-no-color")
+	left, err := os.ReadDir(temporary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range left {
+		t.Errorf("left in the temporary folder: %s", e.Name())
 	}
 }

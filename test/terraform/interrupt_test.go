@@ -35,7 +35,7 @@ func (l *lab) slowly(blue, green int, rest string) string {
 }
 
 // T8: one Ctrl-C is enough, and Terraform says where the traffic is.
-func TestAnInterruptRollsBackOrHolds(t *testing.T) {
+func TestT8_S14_AnInterruptRollsBackOrHolds(t *testing.T) {
 	t.Parallel()
 	for policy, live := range map[string]string{"rollback": "100:0", "hold": "50:50"} {
 		t.Run(policy, func(t *testing.T) {

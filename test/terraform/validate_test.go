@@ -207,7 +207,7 @@ func put(name, kind, before, text, at string, says ...string) edit {
 	return edit{name, kind, old, with, at, says}
 }
 
-func TestGoodConfigurationsAreValid(t *testing.T) {
+func TestT5_T7_GoodConfigurationsAreValid(t *testing.T) {
 	t.Parallel()
 	l := startLab(t, "--seed", "")
 	cases := []edit{
@@ -355,7 +355,7 @@ func badHelmfile() []edit {
 	}
 }
 
-func TestBadConfigurationsAreRefusedWhereTheyAreBad(t *testing.T) {
+func TestS16_BadConfigurationsAreRefusedWhereTheyAreBad(t *testing.T) {
 	t.Parallel()
 	l := startLab(t, "--seed", "")
 	cases := bad()
