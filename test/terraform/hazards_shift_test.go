@@ -361,9 +361,9 @@ func TestS21_S22_APlanSaysWhoDoesNotFollowTheWeights(t *testing.T) {
 	contains(t, f.pending(t), "stick")
 
 	n := startLab(t, "--seed", "nlb")
-	g := n.folder(t, n.nlb(100, 0, ""))
+	g := n.folder(t, n.nlb(100, 0))
 	g.apply(t)
-	g.write(t, n.nlb(0, 100, ""))
+	g.write(t, n.nlb(0, 100))
 	contains(t, g.pending(t), "connections")
 }
 

@@ -25,7 +25,7 @@ func (l *lab) numbered(priority int) string {
 func (l *lab) copyRule(t *testing.T, priority int) (arn string) {
 	t.Helper()
 	out, err := l.api.CreateRule(t.Context(), &elb.CreateRuleInput{
-		ListenerArn: aws.String(l.ListenerARN), Priority: aws.Int32(int32(priority)), //nolint:gosec // below 50000
+		ListenerArn: aws.String(l.ListenerARN), Priority: aws.Int32(int32(priority)),
 		Conditions: []elbtypes.RuleCondition{{Field: aws.String("host-header"), HostHeaderConfig: &elbtypes.HostHeaderConditionConfig{Values: []string{fmt.Sprintf("h%d.example.com", priority)}}}},
 		Actions:    l.forward(100, 0),
 	})

@@ -15,7 +15,7 @@ func TestInstalledProvidersAreInitializedOffline(t *testing.T) {
 	t.Parallel()
 	l := startLab(t, "--seed", "")
 	mirror := t.TempDir()
-	install := exec.CommandContext(context.WithoutCancel(t.Context()), "make", "-s", "-C", filepath.Join("..", ".."), "install-providers", "DIR="+mirror, "PROVIDER_VERSION=0.9.1") //nolint:gosec // this project's own target
+	install := exec.CommandContext(context.WithoutCancel(t.Context()), "make", "-s", "-C", filepath.Join("..", ".."), "install-providers", "DIR="+mirror, "PROVIDER_VERSION=0.9.1")
 	stanza, err := install.Output()
 	if err != nil {
 		t.Fatalf("make install-providers: %v\n%s", err, stanza)

@@ -109,7 +109,7 @@ func children(t *testing.T, pid int) (out []int) {
 		if err != nil {
 			continue // a thread that has ended
 		}
-		for _, s := range strings.Fields(string(b)) {
+		for s := range strings.FieldsSeq(string(b)) {
 			if n, err := strconv.Atoi(s); err == nil && !slices.Contains(out, n) {
 				out = append(out, n)
 			}

@@ -15,7 +15,7 @@ import (
 const nlbAddress = "eksctl_courier_nlb.this"
 
 // nlb is a courier of the listener's default action that moves all in two steps.
-func (l *lab) nlb(blue, green int, rest string) string {
+func (l *lab) nlb(blue, green int) string {
 	return fmt.Sprintf(`
 resource "eksctl_courier_nlb" "this" {
   listener_arn  = %q
@@ -31,9 +31,8 @@ resource "eksctl_courier_nlb" "this" {
     target_group_arn = %q
     weight           = %d
   }
-  %s
 }
-`, l.ListenerARN, l.arn("blue"), blue, l.arn("green"), green, rest)
+`, l.ListenerARN, l.arn("blue"), blue, l.arn("green"), green)
 }
 
 // forward is a listener's default action.
@@ -72,7 +71,7 @@ func (l *lab) connections(t *testing.T) (stop func() counts) {
 func TestTheLifeOfACourierOfANetworkLoadBalancer(t *testing.T) {
 	t.Parallel()
 	l := startLab(t, "--seed", "nlb")
-	f := l.folder(t, l.nlb(100, 0, ""))
+	f := l.folder(t, l.nlb(100, 0))
 	f.apply(t)
 	if w := l.written(l.calls(t)); len(w) != 0 {
 		t.Errorf("the listener was taken as it was, and weights were written: %v", w)
@@ -80,7 +79,7 @@ func TestTheLifeOfACourierOfANetworkLoadBalancer(t *testing.T) {
 
 	before := len(l.calls(t))
 	stop := l.connections(t) // without them a Network Load Balancer has nothing to be judged by
-	f.write(t, l.nlb(0, 100, ""))
+	f.write(t, l.nlb(0, 100))
 	contains(t, f.pending(t), "50%: blue 50 (50%), green 50 (50%)", "100%: blue 0 (0%), green 100 (100%)")
 	f.apply(t)
 	if got, want := l.written(l.calls(t)[before:]), []string{"50:50", "0:100"}; !slices.Equal(got, want) {
@@ -112,7 +111,7 @@ func TestTheLifeOfACourierOfANetworkLoadBalancer(t *testing.T) {
 	}
 
 	before = len(l.calls(t))
-	g := l.folder(t, l.nlb(0, 100, ""))
+	g := l.folder(t, l.nlb(0, 100))
 	g.ok(t, "import", "-no-color", nlbAddress, l.ListenerARN)
 	g.apply(t) // what only the configuration knows
 	g.empty(t)
@@ -133,11 +132,11 @@ func TestTheLifeOfACourierOfANetworkLoadBalancer(t *testing.T) {
 func TestACourierOfANetworkLoadBalancerRollsBack(t *testing.T) {
 	t.Parallel()
 	l := startLab(t, "--seed", "nlb")
-	f := l.folder(t, l.nlb(100, 0, ""))
+	f := l.folder(t, l.nlb(100, 0))
 	f.apply(t)
 	defer l.connections(t)()
 	l.fault(t, `{"kind":"target","targetGroup":"green","failRate":1}`)
-	f.write(t, l.nlb(0, 100, ""))
+	f.write(t, l.nlb(0, 100))
 	before := len(l.calls(t))
 	said := f.fails(t, "apply", "-auto-approve").errors()
 	contains(t, said, "rolled back", "Traffic now: blue 100 (100%), green 0 (0%)")
