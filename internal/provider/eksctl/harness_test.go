@@ -36,16 +36,17 @@ type world struct {
 	files                        map[string]eksctl.Target
 	did                          []string // of Workloads
 	unready                      bool
-	refused                      bool          // manifests are
-	missing                      string        // this node group is not made
-	shifted                      int           // runs of shifts
-	serving                      int           // credentials, at this moment
-	real                         eksctl.Eksctl // runs programs; nil: this does it
-	foreign                      string        // this file is somebody else\'s
+	refused                      bool              // manifests are
+	missing                      string            // this node group is not made
+	shifted                      int               // runs of shifts
+	serving                      int               // credentials, at this moment
+	auth                         map[string]string // aws-auth: a mapping as JSON, by its ARN; authMap goes before it
+	real                         eksctl.Eksctl     // runs programs; nil: this does it
+	foreign                      string            // this file is somebody else\'s
 }
 
 func newWorld() *world {
-	return &world{groups: map[string]bool{}, entries: map[string]eksctl.AccessEntry{}, authMode: "API_AND_CONFIG_MAP", files: map[string]eksctl.Target{}}
+	return &world{groups: map[string]bool{}, entries: map[string]eksctl.AccessEntry{}, auth: map[string]string{}, authMode: "API_AND_CONFIG_MAP", files: map[string]eksctl.Target{}}
 }
 
 func (w *world) lines() []string {
@@ -77,8 +78,12 @@ func (w *world) Run(ctx context.Context, c runner.Command) (string, error) {
 		return "", &runner.ExitError{Args: c.Args, Code: 1, Cause: fmt.Errorf("told to")}
 	}
 	if c.Args[0] == "get" {
+		authMap := w.authMap
+		if authMap == "" {
+			authMap = "[" + strings.Join(slices.Sorted(maps.Values(w.auth)), ",") + "]"
+		}
 		return "2026-11-23 12:00:00 [ℹ]  a line of the log\n[!]  another\n" + map[string]string{
-			"iamidentitymapping": w.authMap, "nodegroup": w.ownGroups, "iamserviceaccount": w.accounts,
+			"iamidentitymapping": authMap, "nodegroup": w.ownGroups, "iamserviceaccount": w.accounts,
 		}[c.Args[1]], nil
 	}
 	return "ran " + c.Args[0] + " " + c.Args[1] + "\n", nil
@@ -105,6 +110,11 @@ func (w *world) act(c runner.Command) {
 				w.groups[n] = true
 			}
 		}
+	case "create iamidentitymapping":
+		w.auth[after(c.Args, "--arn")] = fmt.Sprintf(`{"rolearn":%q,"username":%q,"groups":["%s"]}`,
+			after(c.Args, "--arn"), after(c.Args, "--username"), strings.Join(every(c.Args, "--group"), `","`))
+	case "delete iamidentitymapping":
+		delete(w.auth, after(c.Args, "--arn"))
 	case "upgrade cluster":
 		w.cluster.Version = version
 	case "delete nodegroup":
@@ -122,6 +132,19 @@ func (w *world) act(c runner.Command) {
 		w.cluster, w.groups = nil, map[string]bool{}
 	}
 }
+
+// every value of a flag.
+func every(args []string, flag string) []string {
+	var out []string
+	for i, a := range args {
+		if a == flag {
+			out = append(out, args[i+1])
+		}
+	}
+	return out
+}
+
+func after(args []string, flag string) string { return strings.Join(every(args, flag), " ") }
 
 // configured are the names of the managed node groups and the version in a ClusterConfig.
 func configured(doc string) (names []string, version string) {

@@ -1,0 +1,199 @@
+package eksctl_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+
+	"github.com/norikae/norikae/internal/provider/eksctl"
+)
+
+const deployer = "arn:aws:iam::111122223333:role/deployer"
+
+// access is who has which groups in the world's cluster, in aws-auth and in access entries.
+func (w *world) access() map[string]string {
+	out := map[string]string{}
+	for who, m := range w.auth {
+		out["aws-auth "+who] = m[strings.Index(m, `"groups":`)+9 : len(m)-1]
+	}
+	for who, e := range w.entries {
+		groups := e.Groups
+		if e.Admin {
+			groups = append([]string{"(admin)"}, groups...)
+		}
+		out["entry "+who] = strings.Join(groups, ",")
+	}
+	return out
+}
+
+func TestMappingsFollowTheConfigurationAndWhatSomebodyDidIsPutRight(t *testing.T) {
+	both := func(groups ...any) func(object) {
+		return with("iam_identity_mapping", []any{
+			object{"iamarn": argocd, "username": "cd", "groups": groups}, object{"iamarn": deployer, "username": "ci", "groups": []any{"ci"}},
+		})
+	}
+	for mode, tc := range map[string]struct {
+		made, changed, taken map[string]string
+		meddle               func(*world)
+	}{
+		"CONFIG_MAP": {
+			map[string]string{"aws-auth " + argocd: `["a","system:masters"]`, "aws-auth " + deployer: `["ci"]`},
+			map[string]string{"aws-auth " + argocd: `["b"]`, "aws-auth " + deployer: `["ci"]`},
+			map[string]string{"aws-auth " + argocd: `["b"]`},
+			func(w *world) {
+				w.auth[argocd] = `{"rolearn":"` + argocd + `","username":"cd","groups":["somebody's"]}`
+				delete(w.auth, deployer)
+			},
+		},
+		"API": {
+			map[string]string{"entry " + argocd: "(admin),a", "entry " + deployer: "ci"},
+			map[string]string{"entry " + argocd: "b", "entry " + deployer: "ci"},
+			map[string]string{"entry " + argocd: "b"},
+			func(w *world) {
+				w.entries[argocd] = eksctl.AccessEntry{Principal: argocd, Username: "cd", Groups: []string{"somebody's"}}
+				delete(w.entries, deployer)
+			},
+		},
+	} {
+		t.Run(mode, func(t *testing.T) {
+			w := newWorld()
+			w.authMode = mode
+			tf := start(t, w, object{})
+			settled := func(state tftypes.Value, config object, want map[string]string) tftypes.Value {
+				t.Helper()
+				state, diags := tf.refresh(cluster, state)
+				tf.clean(diags)
+				if tf.plan(cluster, &state, config).changes() {
+					t.Error("the plan after apply is not empty")
+				}
+				if d := cmp.Diff(want, w.access()); d != "" {
+					t.Errorf("(-want +got):\n%s", d)
+				}
+				return state
+			}
+			config := blue(both("a", "system:masters"))
+			state := settled(tf.must(cluster, nil, config), config, tc.made)
+			config = blue(both("b"))
+			state = settled(tf.must(cluster, &state, config), config, tc.changed)
+
+			tc.meddle(w)
+			state, diags := tf.refresh(cluster, state)
+			tf.clean(diags)
+			if got := tf.get(state, "iam_identity_mapping"); !strings.Contains(got, "somebody's") || strings.Contains(got, deployer) {
+				t.Errorf("the state hides what somebody did: %s", got)
+			}
+			if got := tf.get(state, "aws_auth_configmap"); !strings.Contains(got, "somebody's") {
+				t.Errorf("aws_auth_configmap hides it: %s", got)
+			}
+			state = settled(tf.must(cluster, &state, config), config, tc.changed)
+
+			config = blue(mapped("b"))
+			settled(tf.must(cluster, &state, config), config, tc.taken)
+		})
+	}
+}
+
+func TestNodeGroupsAreDrainedAndTakePodsAgain(t *testing.T) {
+	w := newWorld()
+	tf := start(t, w, object{})
+	const command = "drain nodegroup --cluster blue --region cn-north-1 --name "
+	two := with("spec", spec("a", "b"))
+	var state *tftypes.Value
+	for _, tc := range []struct {
+		name    string
+		drained object
+		want    []string // commands that drain
+	}{
+		{"at creation", object{"a": true, "b": false}, []string{command + "a --color=false"}},
+		{"nothing changed", object{"a": true, "b": false}, nil},
+		{"the other way round", object{"a": false, "b": true}, []string{command + "a --color=false --undo", command + "b --color=false"}},
+		{"not said any more", object{}, nil},
+	} {
+		w.ran = nil
+		config := blue(two, with("drain_node_groups", tc.drained))
+		next := tf.must(cluster, state, config)
+		next, diags := tf.refresh(cluster, next)
+		tf.clean(diags)
+		if tf.plan(cluster, &next, config).changes() {
+			t.Errorf("%s: the plan after apply is not empty", tc.name)
+		}
+		var got []string
+		for _, line := range w.lines() {
+			if strings.HasPrefix(line, "drain") {
+				got = append(got, line)
+			}
+		}
+		if d := cmp.Diff(tc.want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", tc.name, d)
+		}
+		state = &next
+	}
+}
+
+func TestNodeGroupsThatEksctlKeepsByItselfComeAndGo(t *testing.T) {
+	w := newWorld()
+	tf := start(t, w, object{})
+	state := tf.must(cluster, nil, blue(with("spec", "nodeGroups: [{name: a}, {name: b}]")))
+	w.ran = nil
+	config := blue(with("spec", "nodeGroups: [{name: b}, {name: c}]"))
+	state = tf.must(cluster, &state, config)
+	want := []string{"create nodegroup -f -" + tail, "delete nodegroup -f - --include a --drain --approve --wait" + tail}
+	if d := cmp.Diff(want, w.lines()); d != "" {
+		t.Errorf("commands (-want +got):\n%s", d)
+	}
+	state, diags := tf.refresh(cluster, state)
+	tf.clean(diags)
+	if tf.plan(cluster, &state, config).changes() {
+		t.Error("the plan after apply is not empty")
+	}
+}
+
+func TestWhatSomebodyDidByHandShows(t *testing.T) {
+	for name, tc := range map[string]struct {
+		did      func(*world)
+		says     string // at plan: a warning, or an error
+		severity tfprotov6.DiagnosticSeverity
+		runs     []string // commands of the next apply
+	}{
+		"an upgrade of the cluster": {
+			func(w *world) { w.cluster.Version = "1.34" }, `The cluster has Kubernetes 1.34, which eksctl cannot take back to 1.33. Set version = "1.34"`, tfprotov6.DiagnosticSeverityError, nil,
+		},
+		"the deletion of a node group": {func(w *world) { delete(w.groups, "a") }, "", 0, []string{"create nodegroup -f -" + tail}},
+		"a node group of their own":    {func(w *world) { w.groups["theirs"] = true }, "", 0, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			tf := start(t, w, object{})
+			config := blue(with("spec", spec("a", "b")))
+			state := tf.must(cluster, nil, config)
+			tc.did(w)
+			w.ran = nil
+			state, diags := tf.refresh(cluster, state)
+			tf.clean(diags)
+			p := tf.plan(cluster, &state, config)
+			if tc.severity != 0 {
+				if said := text(p.diags, tc.severity); !strings.Contains(said, tc.says) {
+					t.Errorf("the plan says %q", said)
+				}
+				return
+			}
+			tf.clean(p.diags)
+			if p.changes() != (tc.runs != nil) {
+				t.Errorf("the plan changes something: %v", p.changes())
+			}
+			if p.changes() {
+				_, diags = tf.apply(p)
+				tf.clean(diags)
+			}
+			if d := cmp.Diff(tc.runs, w.lines()); d != "" {
+				t.Errorf("commands (-want +got):\n%s", d)
+			}
+			if name == "a node group of their own" && !w.groups["theirs"] {
+				t.Error("it was deleted")
+			}
+		})
+	}
+}
