@@ -2,9 +2,11 @@ package terraform
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
@@ -71,14 +73,13 @@ func (l *lab) tagged(t *testing.T, name, key string) bool {
 // goes on. Either way the next runs of Terraform get to what is declared.
 func TestClustersWhoseTerraformIsKilled(t *testing.T) {
 	t.Parallel()
-	l := startLab(t, "--seed", "")
-	always := func() bool { return true }
 	t.Run("before eksctl has begun", func(t *testing.T) {
 		t.Parallel()
+		l := startLab(t, "--seed", "")
 		f, s := l.clusters(t, clusterNamed("early")(l, "", 1))
 		env := f.env
 		f.env = append(slices.Clone(env), "EKSCTL_SLEEP=5s")
-		pid := f.killed(t, s, always, "apply")
+		pid := f.killed(t, s, func() bool { return true }, "apply")
 		f.env = env
 		f.apply(t)
 		f.empty(t)
@@ -88,6 +89,7 @@ func TestClustersWhoseTerraformIsKilled(t *testing.T) {
 	})
 	t.Run("while EKS makes the cluster", func(t *testing.T) {
 		t.Parallel()
+		l := startLab(t, "--seed", "")
 		f, s := l.clusters(t, clusterNamed("halfway")(l, "", 1))
 		l.fault(t, `{"kind":"cluster-delay","duration":"4s"}`)
 		pid := f.killed(t, s, func() bool { return l.status(t, "halfway") == types.ClusterStatusCreating }, "apply")
@@ -110,17 +112,28 @@ func TestClustersWhoseTerraformIsKilled(t *testing.T) {
 	})
 	t.Run("in an update, and while it is deleted", func(t *testing.T) {
 		t.Parallel()
+		l := startLab(t, "--seed", "")
 		f, s := l.clusters(t, clusterNamed("later")(l, "", 1))
 		f.apply(t)
 		f.write(t, clusterNamed("later")(l, "", 2))
+		const slow = 8 * time.Second // of the new node group
+		l.fault(t, fmt.Sprintf(`{"kind":"cluster-delay","duration":%q}`, slow))
 		pid := f.killed(t, s, func() bool { return slices.Contains(l.managed(t, "later"), "ng2") }, "apply")
+		l.clearFaults(t)
+		_ = syscall.Kill(pid, syscall.SIGKILL) // as with the whole machine
+		made, before := l.created(t, "later", "ng2"), len(l.calls(t))
 		f.apply(t)
 		f.empty(t)
-		ended(t, pid)
 		if got := l.managed(t, "later"); !slices.Equal(got, []string{"ng2"}) {
 			t.Errorf("node groups: %q", got)
 		}
-		pid = f.killed(t, s, func() bool { return len(l.groupsBeingDeleted(t, "later")) > 0 }, "destroy")
+		for _, c := range l.calls(t)[before:] {
+			if ready := made.Add(slow); c.Operation == "DeleteNodegroup" && c.Time.Before(ready) {
+				t.Errorf("the old node group was deleted %s before the new one could take its pods", ready.Sub(c.Time))
+			}
+		}
+		l.fault(t, `{"kind":"cluster-delay","duration":"3s"}`)
+		pid = f.killed(t, s, func() bool { return l.deleting(t, "later", "ng2") }, "destroy")
 		f.ok(t, "destroy", "-auto-approve")
 		ended(t, pid)
 		if s := l.status(t, "later"); s != "" {
@@ -129,14 +142,19 @@ func TestClustersWhoseTerraformIsKilled(t *testing.T) {
 	})
 }
 
-// groupsBeingDeleted of a cluster that may be gone.
-func (l *lab) groupsBeingDeleted(t *testing.T, cluster string) (out []string) {
+// created is when a node group was.
+func (l *lab) created(t *testing.T, cluster, name string) time.Time {
 	t.Helper()
-	for _, name := range []string{"ng1", "ng2"} {
-		n, err := l.eks().DescribeNodegroup(t.Context(), &eks.DescribeNodegroupInput{ClusterName: &cluster, NodegroupName: aws.String(name)})
-		if err == nil && n.Nodegroup.Status == types.NodegroupStatusDeleting {
-			out = append(out, name)
-		}
+	out, err := l.eks().DescribeNodegroup(t.Context(), &eks.DescribeNodegroupInput{ClusterName: &cluster, NodegroupName: &name})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return out
+	return aws.ToTime(out.Nodegroup.CreatedAt)
+}
+
+// deleting tells whether a node group is being deleted.
+func (l *lab) deleting(t *testing.T, cluster, name string) bool {
+	t.Helper()
+	n, err := l.eks().DescribeNodegroup(t.Context(), &eks.DescribeNodegroupInput{ClusterName: &cluster, NodegroupName: &name})
+	return err == nil && n.Nodegroup.Status == types.NodegroupStatusDeleting
 }
