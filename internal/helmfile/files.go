@@ -232,7 +232,7 @@ func environment(environ []string, s Spec) ([]string, error) {
 }
 
 // installedPlugins is where helm looks for plugins of its user.
-// Source: https://helm.sh/docs/helm/helm/ (environment variables, and defaults by system)
+// Source: https://helm.sh/docs/helm/helm/ (environment variables, and defaults by system).
 func installedPlugins(env map[string]string) string {
 	if set := env["HELM_PLUGINS"]; set != "" {
 		return set

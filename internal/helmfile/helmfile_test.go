@@ -40,6 +40,11 @@ func TestMain(m *testing.M) {
 }
 
 func playHelmfile(play string) int {
+	if play == "a provider" {
+		_, err := Runner{Environ: append(os.Environ(), "PLAY_HELMFILE=is helm")}.Destroy(context.Background(), Spec{Binary: os.Args[0], HelmBinary: "helm"})
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	if strings.HasPrefix(play, "is ") {
 		return playHelm(play)
 	}
@@ -99,7 +104,7 @@ func playHelmfile(play string) int {
 		fmt.Println("interrupted")
 		return 130
 	case "leaves helm", "leaves hanging helm":
-		helm := exec.CommandContext(context.Background(), os.Args[0], "status") //nolint:gosec // this program
+		helm := exec.CommandContext(context.Background(), os.Args[0], "status")
 		helm.Env = append(os.Environ(), "PLAY_HELMFILE="+strings.Replace(play, "leaves", "is", 1))
 		interrupted := make(chan os.Signal, 1)
 		signal.Notify(interrupted, syscall.SIGINT)
@@ -355,11 +360,44 @@ func TestWhomHelmfileLeavesBehindIsAwaitedAndThenKilled(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n)); err == nil && !strings.Contains(string(stat), ") Z ") {
-				t.Errorf("helm still runs: %s", stat)
+			for end := time.Now().Add(30 * time.Second); syscall.Kill(n, 0) == nil; time.Sleep(5 * time.Millisecond) { // a signal takes its time
+				if time.Now().After(end) {
+					t.Fatal("helm still runs")
+				}
 			}
 		})
 	}
+}
+
+// As by SIGKILL, which a provider gets when Terraform is interrupted twice.
+func TestHelmfileIsInterruptedWhenItsParentDies(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		return // nobody tells
+	}
+	file := filepath.Join(t.TempDir(), "helm")
+	parent := exec.CommandContext(t.Context(), os.Args[0])
+	parent.Env = append(os.Environ(), "PLAY_HELMFILE=a provider", "PLAY_HELM="+file, "PLAY_LOG="+filepath.Join(t.TempDir(), "log"))
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	until := func(what string) string {
+		t.Helper()
+		for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			text, err := os.ReadFile(file)
+			if err == nil && strings.HasSuffix(string(text), what) {
+				return string(text)
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%q, %v: waited in vain for %q", text, err, what)
+			}
+		}
+	}
+	until("")
+	if err := parent.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = parent.Wait() // it was killed
+	until(" ended")
 }
 
 func TestOutputIsBounded(t *testing.T) {

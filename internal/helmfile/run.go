@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -43,6 +44,8 @@ func (r Runner) run(ctx context.Context, f *files, line func(string), args []str
 		return interrupt(cmd)
 	}
 	cmd.WaitDelay = grace
+	runtime.LockOSThread() // see whenOrphaned
+	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
 		return output{}, f.startError(err)
 	}

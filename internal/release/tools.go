@@ -37,7 +37,7 @@ type tool struct {
 // Sources: https://eksctl.io/installation/ · https://helm.sh/docs/intro/install/ (and its
 // script get-helm-3) · https://github.com/helmfile/helmfile/releases ·
 // https://github.com/databus23/helm-diff/releases (its .goreleaser.yml; the oldest
-// releases have other names and no checksums)
+// releases have other names and no checksums).
 func tools() []tool {
 	return []tool{
 		{
