@@ -277,6 +277,28 @@ func TestARollbackOfANameIsAnErrorAndTheStateIsWhatIsLive(t *testing.T) {
 	f.pending(t) // T1: the change is not done
 }
 
+// No data is no success: without requests the first step waits, says so, and goes back.
+func TestACourierOfANameThatNobodyUsesEndsAndSaysWhy(t *testing.T) {
+	t.Parallel()
+	l := startRoute53Lab(t)
+	f := l.folder(t, l.record(100, 0, `max_hold = "5s"`))
+	f.apply(t)
+	f.write(t, l.record(0, 100, `max_hold = "5s"`))
+	contains(t, f.pending(t), "a load balancer without requests", "reports nothing")
+	before := len(l.calls(t))
+	contains(t, f.fails(t, "apply", "-auto-approve").errors(), "The shift was rolled back", "no requests of green", "Traffic now: blue 100 (100%), green 0 (0%).")
+	if got, want := writtenTo(theName, l.calls(t)[before:]), []string{"50:50", "100:0"}; !slices.Equal(got, want) {
+		t.Errorf("written %v, want %v", got, want)
+	}
+	l.noRecordMark(t, theName)
+	f.write(t, l.record(0, 100, "builtin_analysis = false"))
+	f.apply(t)
+	if w := l.recordWeights(t, theName); w != "0:100" {
+		t.Errorf("live %s, declared 0:100", w)
+	}
+	f.empty(t)
+}
+
 // A file of the old provider, whose records are made by the same apply: no metric, no load
 // balancer, and nobody asks for the name yet.
 func TestAnOldFileOfANewNameIsTakenAndSaysThatNothingMeasures(t *testing.T) {

@@ -181,6 +181,9 @@ func (c *courier[M, P]) preview(ctx context.Context, m P, ts *v1alpha1.TrafficSh
 		c.blocked(m, placeOf(ts.Spec.Route), blockers, diags)
 		return
 	}
+	if ts.Spec.Route.Route53 != nil && manifest.Builtin(ts.Spec) {
+		pv.Warnings = append(pv.Warnings, "a load balancer without requests reports nothing: each step waits for requests, for max_hold at most, and then on_failure applies; builtin_analysis = false moves a name that nobody uses yet")
+	}
 	c.announce(spoken{m.address(), placeOf(ts.Spec.Route), manifest.Names(ts)}, pv, diags)
 }
 

@@ -120,3 +120,33 @@ func TestANameWithNothingToJudgeByIsAcceptedAndSaysSo(t *testing.T) {
 		}
 	})
 }
+
+// An apply that waits for requests says nothing while it waits.
+func TestThePlanOfANameSaysThatStepsNeedRequests(t *testing.T) {
+	const (
+		lb   = "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/web/0123456789abcdef"
+		want = "Note: a load balancer without requests reports nothing"
+	)
+	measured := func(weight int) values {
+		return values{"builtin_analysis": nil, "destination": []values{
+			{"set_identifier": "blue", "weight": weight, "load_balancer_arn": lb}, {"set_identifier": "green", "weight": 1 - weight, "load_balancer_arn": lb},
+		}}
+	}
+	for name, c := range map[string]struct {
+		config values
+		said   bool
+	}{
+		"by metrics of load balancers": {measured(0), true},
+		"settled":                      {measured(1), false},
+		"by nothing":                   {values{"builtin_analysis": false, "destination": moved(0, 1)["destination"]}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tf := start(t, record, &fakeShifts{split: traffic.Split{{ID: "blue", Weight: 1}, {ID: "green", Weight: 0}}})
+			tf.plan(tf.value(name53(c.config)))
+			tf.mustNot(tf.diags)
+			if got := strings.Contains(tf.said(), want); got != c.said {
+				t.Errorf("said is %t, want %t:\n%s", got, c.said, tf.said())
+			}
+		})
+	}
+}
