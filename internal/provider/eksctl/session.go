@@ -111,24 +111,23 @@ func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 }
 
-// tooLong is why a context ended that bounded made.
-type tooLong struct{ limit time.Duration }
+// timeoutError is why a context ended that bounded made.
+type timeoutError struct{ limit time.Duration }
 
-func (e tooLong) Error() string { return fmt.Sprintf("it took longer than %s", e.limit) }
+func (e timeoutError) Error() string { return fmt.Sprintf("it took longer than %s", e.limit) }
 
 // Is makes it a context.DeadlineExceeded.
-func (tooLong) Is(target error) bool { return target == context.DeadlineExceeded }
+func (timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
 
 // bounded ends after limit, which the block timeouts gives an operation.
 func bounded(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, limit, tooLong{limit})
+	return context.WithTimeoutCause(ctx, limit, timeoutError{limit})
 }
 
 // late adds to an error that the limit of ctx is what ended it.
 func late(ctx context.Context, err error) error {
-	var already tooLong
-	limit, over := context.Cause(ctx).(tooLong) //nolint:errorlint // a cause is what bounded gave
-	if err == nil || !over || errors.As(err, &already) {
+	limit, over := errors.AsType[timeoutError](context.Cause(ctx))
+	if _, already := errors.AsType[timeoutError](err); err == nil || !over || already {
 		return err
 	}
 	return fmt.Errorf("%w: %w", err, limit)
@@ -137,8 +136,7 @@ func late(ctx context.Context, err error) error {
 // why an operation ended early, and what to do about it.
 func why(err error, operation string) string {
 	text := upper(err.Error()) + "."
-	var over tooLong
-	if errors.As(err, &over) {
+	if over, ok := errors.AsType[timeoutError](err); ok {
 		text += fmt.Sprintf("\n\nIt was interrupted after the %s that timeouts.%s allows, and everything that it had started was ended. If it only needs longer: timeouts { %s = %q }.",
 			over.limit, operation, operation, (2 * over.limit).String())
 	}
