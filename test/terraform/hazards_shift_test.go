@@ -358,13 +358,13 @@ func TestS21_S22_APlanSaysWhoDoesNotFollowTheWeights(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.write(t, l.this(0, 100, ""))
-	contains(t, f.pending(t), "stick")
+	contains(t, f.pending(t), "target group stickiness is on", "cookie AWSALBTG", "up to 1m17s", "WebSocket connections that are open stay")
 
 	n := startLab(t, "--seed", "nlb")
 	g := n.folder(t, n.nlb(100, 0))
 	g.apply(t)
 	g.write(t, n.nlb(0, 100))
-	contains(t, g.pending(t), "connections")
+	contains(t, g.pending(t), "connections that are open stay on their target until they close")
 }
 
 func TestT6_C14_NothingIsLeftInTheTemporaryFolderAndAKubeconfigIsWrittenAgain(t *testing.T) {

@@ -78,7 +78,7 @@ func TestTheLifeOfACourierOfANetworkLoadBalancer(t *testing.T) {
 	}
 
 	before := len(l.calls(t))
-	stop := l.connections(t) // without them a Network Load Balancer has nothing to be judged by
+	stop := l.connections(t) // until the end: silence where there was traffic is no verdict
 	f.write(t, l.nlb(0, 100))
 	contains(t, f.pending(t), "50%: blue 50 (50%), green 50 (50%)", "100%: blue 0 (0%), green 100 (100%)")
 	f.apply(t)
