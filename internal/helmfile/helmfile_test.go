@@ -360,13 +360,19 @@ func TestWhomHelmfileLeavesBehindIsAwaitedAndThenKilled(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for end := time.Now().Add(30 * time.Second); syscall.Kill(n, 0) == nil; time.Sleep(5 * time.Millisecond) { // a signal takes its time
+			for end := time.Now().Add(30 * time.Second); runs(n); time.Sleep(5 * time.Millisecond) { // a signal takes its time
 				if time.Now().After(end) {
 					t.Fatal("helm still runs")
 				}
 			}
 		})
 	}
+}
+
+// runs tells whether there is such a process, which is no mere entry that nobody took.
+func runs(pid int) bool {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return syscall.Kill(pid, 0) == nil && !strings.Contains(string(stat), ") Z ")
 }
 
 // As by SIGKILL, which a provider gets when Terraform is interrupted twice.
@@ -380,12 +386,12 @@ func TestHelmfileIsInterruptedWhenItsParentDies(t *testing.T) {
 	if err := parent.Start(); err != nil {
 		t.Fatal(err)
 	}
-	until := func(what string) string {
+	until := func(what string) {
 		t.Helper()
 		for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 			text, err := os.ReadFile(file)
 			if err == nil && strings.HasSuffix(string(text), what) {
-				return string(text)
+				return
 			}
 			if time.Now().After(end) {
 				t.Fatalf("%q, %v: waited in vain for %q", text, err, what)

@@ -93,7 +93,7 @@ func get(ctx context.Context, o object, namespace string) (live object, found bo
 	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" {
 		kubectl = filepath.Join(dir, "kubectl")
 	}
-	cmd := exec.CommandContext(ctx, kubectl, "get", "--namespace", namespace, "--ignore-not-found", "-o", "yaml", "-f", "-")
+	cmd := exec.CommandContext(ctx, kubectl, "get", "--namespace", namespace, "--ignore-not-found", "-o", "yaml", "-f", "-") //nolint:gosec // G204: of the tests
 	cmd.Stdin = bytes.NewReader(text)
 	out, err := output(cmd)
 	if err != nil || strings.TrimSpace(out) == "" {

@@ -213,6 +213,7 @@ func TestReleasesOfHelmfile(t *testing.T) {
 		"what helmfile v1 refuses is explained":                {"explained", explained},
 		"when its time is over, helm is stopped":               {"slow", timeIsOver},
 		"one Ctrl-C stops helm, and nothing is stuck":          {"interrupted", interrupted},
+		"helm does not outlive a Terraform that is killed":     {"killed", killed},
 		"helm_diff_version is fetched, checked and used":       {"plugin", fetchedPlugin},
 		"a release is created, changed, imported, uninstalled": {"one", lifeOfARelease},
 	} {
