@@ -69,9 +69,16 @@ func upgraded(old []byte, s schema.Schema, renamed map[string]string) ([]byte, e
 			state[name] = []any{}
 		}
 		for _, block := range blocks {
-			if fields, ok := block.(map[string]any); ok {
-				configurable(fields, inner)
+			fields, ok := block.(map[string]any)
+			if !ok {
+				continue
 			}
+			for name := range fields {
+				if inner[name] == nil {
+					delete(fields, name)
+				}
+			}
+			configurable(fields, inner)
 		}
 	}
 	out, err := json.Marshal(state)

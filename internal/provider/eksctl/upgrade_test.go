@@ -1,6 +1,7 @@
 package eksctl_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
@@ -48,6 +49,23 @@ func TestAnOldNodeGroupIsNotReplaced(t *testing.T) {
 				t.Errorf("replaced: %t\nstate %s\nplan  %s", p.replace, show(state), show(p.value))
 			}
 		})
+	}
+}
+
+func TestAnOldClustersBlocksAreUpgraded(t *testing.T) {
+	tf := start(t, newWorld(), object{"region": "us-east-1"})
+	state := tf.upgrade("eksctl_cluster", `{"id": "7", "name": "blue", "region": "us-east-1", "spec": "", "version": "1.16", "metrics": [{"provider": "datadog"}],
+		"assume_role": [{"role_arn": "arn:aws:iam::123456789012:role/x", "policy_arns": null, "tags": null, "of_a_fork": 1}],
+		"pods_readiness_check": [{"namespace": "web", "labels": null, "timeout_sec": 300}],
+		"iam_identity_mapping": [{"iamarn": "arn:aws:iam::123456789012:role/x", "username": "x", "groups": null}],
+		"alb_attachment": [{"node_group_name": "ng1", "metrics": []}]}`)
+	for _, want := range []string{
+		`"policy_arns":tftypes.Set[tftypes.String]<>`, `"tags":tftypes.Map[tftypes.String]<>`,
+		`"labels":tftypes.Map[tftypes.String]<>`, `"groups":tftypes.List[tftypes.String]<>`, `"duration_seconds":tftypes.Number<null>`,
+	} {
+		if got := state.String(); !strings.Contains(got, want) {
+			t.Errorf("there is no %s in %s", want, got)
+		}
 	}
 }
 
