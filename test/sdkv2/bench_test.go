@@ -51,7 +51,7 @@ const cookie = "TF_PLUGIN_MAGIC_COOKIE=d602bf8f470bc67ca7faa0386276bbdd4330efaf7
 func started(b *testing.B, program string) time.Duration {
 	b.Helper()
 	cmd := exec.CommandContext(b.Context(), program)
-	cmd.Env = []string{cookie, "PLUGIN_PROTOCOL_VERSIONS=5,6", "TMPDIR=" + os.TempDir(), "HOME=" + os.TempDir()}
+	cmd.Env = []string{cookie, "PLUGIN_PROTOCOL_VERSIONS=5,6", "TMPDIR=/tmp", "HOME=/tmp"}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		b.Fatal(err)

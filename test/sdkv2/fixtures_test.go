@@ -50,9 +50,9 @@ func TestFixturesAreWhatTheOldProvidersWrite(t *testing.T) {
 func TestFixturesHaveTheHabitsOfTheSDK(t *testing.T) {
 	least := instance(t, "alb", "eksctl_courier_alb", "least")
 	metrics := instance(t, "alb", "eksctl_courier_alb", "metrics")
-	role := instance(t, "alb", "eksctl_courier_alb", "short_role")["assume_role"].([]any)[0].(map[string]any)
+	role := instance(t, "alb", "eksctl_courier_alb", "short_role")["assume_role"].([]any)[0].(map[string]any) //nolint:forcetypeassert // a panic names it
 	set := instance(t, "release_set", "helmfile_release_set", "full")
-	metric := func(i int) map[string]any { return metrics["cloudwatch_metric"].([]any)[i].(map[string]any) }
+	metric := func(i int) map[string]any { return metrics["cloudwatch_metric"].([]any)[i].(map[string]any) } //nolint:forcetypeassert // a panic names it
 	for name, got := range map[string]struct{ got, want any }{
 		"null for an empty default":                 {least["region"], nil},
 		"an empty string as it is configured":       {metrics["profile"], ""},

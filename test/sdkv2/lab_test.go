@@ -2,6 +2,7 @@ package sdkv2
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -18,7 +19,7 @@ import (
 // lab starts a simulated AWS that ends with the test, and adds its environment to w's.
 func (w *workspace) lab(t testing.TB, seed string, args ...string) {
 	t.Helper()
-	cmd := exec.Command(ours(t, "norikae"), append([]string{"lab", "up", "--seed", seed, "--listen", "127.0.0.1:0", "--cluster-delay", "0s", "-o", "json"}, args...)...)
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), ours(t, "norikae"), append([]string{"lab", "up", "--seed", seed, "--listen", "127.0.0.1:0", "--cluster-delay", "0s", "-o", "json"}, args...)...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

@@ -102,39 +102,29 @@ func (w *workspace) run(t testing.TB, name string, args ...string) string {
 	return stdout
 }
 
-// built holds the folders of programs that were built already in this run.
-var built sync.Map
+// skeletons is the folder of the old providers' skeletons, which are built once in a run.
+var skeletons struct {
+	sync.Once
+	dir string
+	err error
+}
 
-// build programs of a module into a folder, once for all tests.
-func build(t testing.TB, module string, packages ...string) string {
-	t.Helper()
-	once, _ := built.LoadOrStore(module, sync.OnceValues(func() (string, error) {
-		dir, err := os.MkdirTemp("", "sdkv2-build-")
-		if err != nil {
-			return "", err
-		}
-		cmd := exec.Command("go", append([]string{"build", "-buildvcs=false", "-o", dir + "/"}, packages...)...)
-		cmd.Dir = module
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return dir, fmt.Errorf("building %s in %s: %w\n%s", packages, module, err, out)
-		}
-		return dir, nil
-	}))
-	dir, err := once.(func() (string, error))()
-	if err != nil {
-		t.Fatal(err)
+func buildSkeletons() {
+	s := &skeletons
+	if s.dir, s.err = os.MkdirTemp("", "sdkv2-build-"); s.err != nil {
+		return
 	}
-	return dir
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-buildvcs=false", "-o", s.dir+"/", "./cmd/...")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		s.err = fmt.Errorf("building the skeletons: %w\n%s", err, out)
+	}
 }
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	built.Range(func(_, once any) bool {
-		if dir, _ := once.(func() (string, error))(); dir != "" {
-			_ = os.RemoveAll(dir)
-		}
-		return true
-	})
+	if skeletons.dir != "" {
+		_ = os.RemoveAll(skeletons.dir)
+	}
 	os.Exit(code)
 }
 
@@ -173,6 +163,10 @@ func terraform(t testing.TB) string {
 // oldProviders is what builds the skeletons, and under what sources they go.
 func oldProviders(t testing.TB) map[string]string {
 	t.Helper()
-	dir := build(t, ".", "./cmd/...")
+	skeletons.Do(buildSkeletons)
+	if skeletons.err != nil {
+		t.Fatal(skeletons.err)
+	}
+	dir := skeletons.dir
 	return map[string]string{"mumoshu/eksctl": dir, "mumoshu/helmfile": dir}
 }

@@ -2,6 +2,7 @@ package old
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -36,9 +37,7 @@ func courier(more fields) fields {
 		"datadog_metric":    metric(),
 		"cloudwatch_metric": metric(),
 	}
-	for k, s := range more {
-		f[k] = s
-	}
+	maps.Copy(f, more)
 	return f
 }
 
@@ -114,7 +113,7 @@ func cluster() *schema.Resource {
 }
 
 func clusterComputed(d *schema.ResourceData) map[string]any {
-	name, region := d.Get("name").(string), d.Get("region").(string)
+	name, region := fmt.Sprint(d.Get("name")), fmt.Sprint(d.Get("region"))
 	issuer := fmt.Sprintf("oidc.eks.%s.amazonaws.com/id/%032X", region, len(name))
 	out := map[string]any{
 		"output":             "[ℹ]  EKS cluster \"" + name + "\" in \"" + region + "\" region is ready\n",

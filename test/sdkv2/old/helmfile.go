@@ -1,6 +1,10 @@
 package old
 
-import "github.com/hashicorp/terraform-plugin-sdk/v2/helper/schema"
+import (
+	"maps"
+
+	"github.com/hashicorp/terraform-plugin-sdk/v2/helper/schema"
+)
 
 // Helmfile is the skeleton of mumoshu/helmfile.
 func Helmfile() *schema.Provider {
@@ -30,9 +34,7 @@ func helmfileCommon(more fields) fields {
 		"apply_output":      text(computed),
 		"error":             text(computed),
 	}
-	for k, s := range more {
-		f[k] = s
-	}
+	maps.Copy(f, more)
 	return f
 }
 
