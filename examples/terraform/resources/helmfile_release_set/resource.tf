@@ -1,7 +1,6 @@
 resource "helmfile_release_set" "platform" {
   kubeconfig        = "/home/me/.kube/green"
   working_directory = path.module
-  environment       = "production"
   concurrency       = 2
 
   content = <<-EOT
@@ -13,5 +12,16 @@ resource "helmfile_release_set" "platform" {
           - replicas: {{ .Values.replicas }}
   EOT
 
-  values = [yamlencode({ replicas = 3 })]
+  values           = [yamlencode({ replicas = 3 })]
+  sensitive_values = [yamlencode({ password = var.password })]
+
+  timeouts {
+    create = "30m"
+    update = "30m"
+  }
+}
+
+variable "password" {
+  type      = string
+  sensitive = true
 }
