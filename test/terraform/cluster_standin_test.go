@@ -45,7 +45,7 @@ func (f *folder) standin(t *testing.T) *standin {
 // eksctl runs the stand-in by hand, as somebody beside Terraform does.
 func (l *lab) eksctl(t *testing.T, stdin string, args ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program("test/eksctl"), args...) //nolint:gosec // a program of this project
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program("test/eksctl"), args...)
 	cmd.Env, cmd.Stdin = l.environment(t), strings.NewReader(stdin)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("eksctl %q: %v\n%s", args, err, out)
