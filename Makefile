@@ -67,6 +67,8 @@ TOFU_HASH         := $(shell (cat test/opentofu/go.mod test/opentofu/go.sum; $(G
 TOFU              := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/norikae/opentofu/$(TOFU_HASH)/tofu
 ACCEPTANCE_FLAGS  ?= -timeout=20m
 ACCEPTANCE_TESTS  ?= .
+# For the figures: -run=^$$ -bench=. -benchtime=11x
+MIGRATION_FLAGS   ?=
 
 # Where terraform init looks for providers without a registry: a filesystem mirror. OpenTofu
 # has another registry, so that the same source is another folder.
@@ -234,6 +236,10 @@ acceptance-assets: build providers $(TERRAFORM) $(TERRAFORM_BUILT) $(TOFU) $(KUB
 .PHONY: acceptance
 acceptance: acceptance-assets ## Run the Terraform providers under the real Terraform, against the lab.
 	@cd test/terraform && TF_ACC=1 TF_ACC_TERRAFORM_PATH=$(TERRAFORM) NORIKAE_TERRAFORMS=$(TERRAFORM_BUILT):$(TOFU) NORIKAE_BIN=$(CURDIR)/bin $(GO) test -count=1 $(ACCEPTANCE_FLAGS) -run '$(ACCEPTANCE_TESTS)' ./...
+
+.PHONY: migrations
+migrations: acceptance-assets ## Plan states of the old providers with ours, and run the guide of migration.
+	@cd test/sdkv2 && TF_ACC_TERRAFORM_PATH=$(TERRAFORM) NORIKAE_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout=8m $(MIGRATION_FLAGS) ./...
 
 .PHONY: vet
 vet:
