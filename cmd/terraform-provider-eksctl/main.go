@@ -12,4 +12,6 @@ import (
 // version is set by the build.
 var version string
 
-func main() { os.Exit(tfapp.EksctlMain(context.Background(), os.Args[1:], os.Stdout, os.Stderr, version)) }
+func main() {
+	os.Exit(tfapp.EksctlMain(context.Background(), os.Args[1:], os.Stdout, os.Stderr, version))
+}
