@@ -21,7 +21,8 @@ func eksCommand(env Environment) *cobra.Command {
 // EKSMain is the part of the program that makes tokens for clusters (norikae eks), for
 // another program that kubeconfigs name. It returns the exit code.
 func EKSMain(ctx context.Context, args []string, in io.Reader, out, errw io.Writer, env Environment) int {
-	return cli.Main(ctx, args, in, out, errw, cli.Deps{Commands: []*cobra.Command{eksCommand(env)}, Getenv: env.Getenv, Version: env.Version})
+	eks := eksCommand(env) //nolint:contextcheck // cobra gives the command its context
+	return cli.Main(ctx, args, in, out, errw, cli.Deps{Commands: []*cobra.Command{eks}, Getenv: env.Getenv, Version: env.Version})
 }
 
 // eksToken makes an ExecCredential for a cluster.

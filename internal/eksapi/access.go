@@ -119,6 +119,9 @@ func (a *API) DeleteAccessEntry(ctx context.Context, c connection.Connection, cl
 	if err != nil {
 		return err
 	}
+	if _, people, err := entry(ctx, client, cluster, principal); err != nil || !people {
+		return err
+	}
 	_, err = client.DeleteAccessEntry(ctx, &eks.DeleteAccessEntryInput{ClusterName: &cluster, PrincipalArn: &principal})
 	if err != nil {
 		if err = explain("deleting the access entry of "+principal, err); errors.Is(err, fault.ErrNotFound) {

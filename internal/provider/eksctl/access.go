@@ -106,14 +106,26 @@ func (s *session) putMapping(ctx context.Context, c Cluster, m mapping, replaced
 	return s.run(ctx, "", append(args, "--color=false")...)
 }
 
+// deleteMapping takes access away wherever it is given: where both ways count, a mapping
+// may be in aws-auth from before. An entry that the mapping could not be is somebody
+// else's: that of nodes, which EKS makes, has the ARN of their mapping.
 func (s *session) deleteMapping(ctx context.Context, c Cluster, m mapping) error {
-	if c.hasEntries() {
+	if _, ok := m.entry(); ok && c.hasEntries() {
 		if err := s.config.Clusters.DeleteAccessEntry(ctx, s.conn, c.Name, m.ARN); err != nil {
 			return err
 		}
 	}
-	if _, ok := m.entry(); ok && c.hasEntries() {
+	if !c.hasConfigMap() {
 		return nil
+	}
+	if c.hasEntries() {
+		found, err := s.configMappings(ctx, c)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(found, func(o mapping) bool { return o.ARN == m.ARN }) {
+			return nil
+		}
 	}
 	return s.deleteConfigMapping(ctx, c, m.ARN)
 }

@@ -304,6 +304,7 @@ func (r *clusterResource) ImportState(ctx context.Context, req resource.ImportSt
 	} {
 		setString(ctx, &resp.State, at, v, &resp.Diagnostics)
 	}
+	resp.Diagnostics.Append(resp.Private.SetKey(ctx, importedKey, []byte("true"))...)
 }
 
 func setString(ctx context.Context, s *tfsdk.State, at, v string, diags *diag.Diagnostics) {

@@ -13,7 +13,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/int64default"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/int64planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/listplanmodifier"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema/mapplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/setplanmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
@@ -100,7 +99,7 @@ func clusterAttributes() map[string]schema.Attribute {
 			Required: true, PlanModifiers: []planmodifier.String{replace}, Validators: matches(clusterName, nameText),
 			MarkdownDescription: "Name of the cluster: " + nameText + ". Another one makes another cluster.",
 		},
-		"vpc_id": unsetString("ID of an existing VPC to make the cluster in. Default: eksctl makes one, or takes the subnets of `spec`. Another one makes another cluster.", replace),
+		"vpc_id": unsetString("ID of an existing VPC to make the cluster in. Default: eksctl makes one, or takes the subnets of `spec`. Another one makes another cluster.", replaceString()),
 		"api_version": schema.StringAttribute{
 			Optional: true, Computed: true, Default: stringdefault.StaticString(eksctl.DefaultAPIVersion),
 			MarkdownDescription: "`apiVersion` of the ClusterConfig. Default: `" + eksctl.DefaultAPIVersion + "`.",
@@ -111,7 +110,7 @@ func clusterAttributes() map[string]schema.Attribute {
 		},
 		"tags": schema.MapAttribute{
 			ElementType: types.StringType, Optional: true, Computed: true, MarkdownDescription: "Tags of all that eksctl makes for the cluster. Others make another cluster.",
-			PlanModifiers: []planmodifier.Map{connection.UnsetMap(), mapplanmodifier.RequiresReplace()},
+			PlanModifiers: []planmodifier.Map{connection.UnsetMap(), replaceMap()},
 		},
 		"revision": schema.Int64Attribute{
 			Optional: true, Computed: true, PlanModifiers: []planmodifier.Int64{connection.UnsetInt64()},

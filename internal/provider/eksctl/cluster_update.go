@@ -42,6 +42,9 @@ func (r *clusterResource) Update(ctx context.Context, req resource.UpdateRequest
 	}
 	if !resp.Diagnostics.HasError() {
 		resp.Diagnostics.Append(resp.State.Set(ctx, &plan)...)
+		if kept(ctx, req.Private, importedKey) {
+			resp.Diagnostics.Append(resp.Private.SetKey(ctx, importedKey, []byte("false"))...)
+		}
 		return
 	}
 	look, done := afterwards(outer)

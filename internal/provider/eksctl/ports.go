@@ -28,7 +28,7 @@ type Clusters interface {
 	AccessEntries(ctx context.Context, c connection.Connection, cluster string) ([]AccessEntry, error)
 	// PutAccessEntry makes an entry, or makes it what it should be.
 	PutAccessEntry(ctx context.Context, c connection.Connection, cluster string, e AccessEntry) error
-	// DeleteAccessEntry: it is no error when there is none.
+	// DeleteAccessEntry: it is no error when there is none. One of nodes stays.
 	DeleteAccessEntry(ctx context.Context, c connection.Connection, cluster, principal string) error
 }
 

@@ -1,0 +1,59 @@
+package eksctl_test
+
+import (
+	"testing"
+
+	"github.com/norikae/norikae/internal/provider/eksctl"
+)
+
+func TestTheFirstPlanAfterAnImportReplacesNoCluster(t *testing.T) {
+	other := object{"vpc_id": "vpc-2", "tags": object{"team": "b"}}
+	for name, ch := range map[string]func(object){"vpc_id": with("vpc_id", "vpc-1"), "tags": with("tags", object{"team": "a"})} {
+		w := newWorld()
+		tf := start(t, w, object{"region": "cn-north-1"})
+		config := blue(ch)
+		tf.must(cluster, nil, config)
+		state, d := tf.imports(cluster, "blue")
+		tf.clean(d)
+		p := tf.plan(cluster, &state, config)
+		if p.replace {
+			t.Errorf("%s: the first plan after an import replaces the cluster", name)
+			continue
+		}
+		state, d = tf.apply(p)
+		tf.clean(d)
+		if tf.plan(cluster, &state, config).changes() {
+			t.Errorf("%s: the second plan after an import has changes", name)
+		}
+		if !tf.plan(cluster, &state, blue(with(name, other[name]))).replace {
+			t.Errorf("%s: another one after an import replaces nothing", name)
+		}
+	}
+}
+
+func TestAMappingOfNodesTakesNoEntryOfThemAway(t *testing.T) {
+	const node = "arn:aws:iam::111122223333:role/nodes"
+	w := newWorld()
+	tf := start(t, w, object{})
+	config := blue(with("iam_identity_mapping", []any{object{"iamarn": node, "username": "system:node:{{EC2PrivateDNSName}}", "groups": []any{"system:bootstrappers", "system:nodes"}}}))
+	state := tf.must(cluster, nil, config)
+	w.entries[node] = eksctl.AccessEntry{Principal: node} // EC2_LINUX, made by EKS
+	tf.must(cluster, &state, blue())
+	if _, ok := w.entries[node]; !ok {
+		t.Error("the node role's own access entry was deleted")
+	}
+}
+
+func TestAMappingInTheConfigMapGoesAlsoWhenThereAreEntries(t *testing.T) {
+	w := newWorld()
+	w.authMode = "CONFIG_MAP"
+	tf := start(t, w, object{})
+	state := tf.must(cluster, nil, blue(mapped("system:masters")))
+	w.cluster.AuthMode = "API_AND_CONFIG_MAP"
+	state, d := tf.refresh(cluster, state)
+	tf.clean(d)
+	tf.must(cluster, &state, blue())
+	if a := w.access(); len(a) > 0 {
+		t.Errorf("the state says the access was taken away, but: %v", a)
+	}
+}
