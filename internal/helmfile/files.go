@@ -207,16 +207,16 @@ func environment(environ []string, s Spec) ([]string, error) {
 		name, value, _ := strings.Cut(kv, "=")
 		out[name] = value
 	}
-	for name := range s.Credentials {
-		delete(out, "AWS_PROFILE")
-		delete(out, name)
+	// Where the resource says who is calling, nothing else says so; a region says nothing of it.
+	if slices.ContainsFunc(slices.Collect(maps.Keys(s.Credentials)), isCaller) {
+		maps.DeleteFunc(out, func(name, _ string) bool { return isCaller(name) })
 	}
 	maps.Copy(out, s.EnvironmentVariables)
 	maps.Copy(out, s.Credentials)
 	if s.Kubeconfig != "" {
-		path, err := filepath.Abs(s.Kubeconfig)
+		path, err := kubeconfig(s)
 		if err != nil {
-			return nil, fmt.Errorf("finding kubeconfig: %w", err)
+			return nil, err
 		}
 		out["KUBECONFIG"] = path
 	}
@@ -229,6 +229,30 @@ func environment(environ []string, s Spec) ([]string, error) {
 		env = append(env, name+"="+out[name])
 	}
 	return env, nil
+}
+
+// kubeconfig is the absolute path of the file, which must be there: where it is not, helm
+// takes the cluster that it runs in, if it runs in a pod. A relative path is of this
+// process's directory, else of the helmfile's.
+func kubeconfig(s Spec) (string, error) {
+	paths := []string{s.Kubeconfig}
+	if !filepath.IsAbs(s.Kubeconfig) {
+		paths = append(paths, filepath.Join(s.WorkingDirectory, s.Kubeconfig))
+	}
+	for _, p := range paths {
+		if _, err := os.Stat(p); err == nil {
+			return filepath.Abs(p)
+		}
+	}
+	return "", fmt.Errorf("kubeconfig: there is no file %q, and helm would not know which cluster is meant; write it again, as a refresh of eksctl_cluster does, and set kubeconfig to where it is", s.Kubeconfig)
+}
+
+// isCaller tells whether a variable says who is calling AWS.
+func isCaller(name string) bool {
+	return slices.ContainsFunc([]string{
+		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE",
+		"AWS_ROLE_", "AWS_WEB_IDENTITY_", "AWS_CONTAINER_",
+	}, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
 // installedPlugins is where helm looks for plugins of its user.

@@ -219,6 +219,10 @@ func TestHelmfileIsToldAllAndNothingStays(t *testing.T) {
 	s.Values, s.SensitiveValues = []string{"a: 1"}, []string{"b: 2"}
 	s.Selectors, s.Environment, s.Concurrency, s.KubeContext = []string{"x=y"}, "prod", 2, "blue"
 	s.Set = map[string]string{"c": "3"}
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("kube.yaml", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s.Kubeconfig, s.Plugins = "kube.yaml", "/plugins"
 	s.EnvironmentVariables = map[string]string{"EXTRA": "1"}
 	s.Credentials = map[string]string{"AWS_SESSION_TOKEN": "abc"}

@@ -247,6 +247,11 @@ func (r *clusterResource) Delete(ctx context.Context, req resource.DeleteRequest
 		return
 	}
 	if err == nil {
+		if c.Endpoint == "" && len(deletions) > 0 {
+			resp.Diagnostics.AddAttributeWarning(path.Root("kubernetes_resource_deletion_before_destroy"), "No object was deleted before the cluster",
+				fmt.Sprintf("%q is %s and has no API server that could be asked.", name, c.Status))
+			deletions = nil
+		}
 		for _, o := range deletions {
 			if err := s.config.Workloads.Delete(ctx, Target{c, s.conn}, o.Namespace, o.Kind, o.Name); err != nil {
 				resp.Diagnostics.AddAttributeError(path.Root("kubernetes_resource_deletion_before_destroy"), "An object cannot be deleted",

@@ -57,3 +57,15 @@ func TestAMappingInTheConfigMapGoesAlsoWhenThereAreEntries(t *testing.T) {
 		t.Errorf("the state says the access was taken away, but: %v", a)
 	}
 }
+
+// A creation that failed early leaves a cluster without an API server.
+func TestAClusterWithoutAnEndpointCanBeDestroyed(t *testing.T) {
+	w := newWorld()
+	tf := start(t, w, object{})
+	state := tf.must(cluster, nil, blue(with("kubernetes_resource_deletion_before_destroy", []any{object{"namespace": "web", "kind": "svc", "name": "lb"}})))
+	w.cluster.Endpoint, w.cluster.Status = "", "FAILED"
+	w.did = nil
+	if _, d := tf.destroy(cluster, state); w.cluster != nil || len(w.did) > 0 {
+		t.Errorf("the cluster is %+v; it was asked to %q; it said %v", w.cluster, w.did, d)
+	}
+}
