@@ -77,7 +77,8 @@ func (h *History) Run(ctx context.Context, rounds int) error {
 	return nil
 }
 
-// Settle lets all faults end, the index catch up, and everything be described anew.
+// Settle lets all faults end, the index catch up, and everything be described anew. What a
+// last pass takes away to make it anew has one more pass.
 func (h *History) Settle(ctx context.Context) error {
 	h.World.Faults().Clear()
 	end := time.Now().Add(h.Set.RefreshInterval + 3*h.Set.Interval)
@@ -87,10 +88,11 @@ func (h *History) Settle(ctx context.Context) error {
 				h.World.CatchUp(a, r)
 			}
 		}
-		if err := h.Pass(ctx); err != nil {
+		anew, err := h.pass(ctx)
+		if err != nil {
 			return err
 		}
-		if time.Now().After(end) {
+		if time.Now().After(end) && !anew {
 			return nil
 		}
 		time.Sleep(h.Set.Interval)
@@ -99,17 +101,26 @@ func (h *History) Settle(ctx context.Context) error {
 
 // Pass once, in a new process where the old one was killed.
 func (h *History) Pass(ctx context.Context) error {
+	_, err := h.pass(ctx)
+	return err
+}
+
+// pass tells whether it deleted the Secret of a cluster that was made anew: the next pass
+// creates the new one's.
+func (h *History) pass(ctx context.Context) (anew bool, err error) {
 	res, err := h.registrar.Pass(ctx, h.Set, registrar.Options{})
 	killed := h.Secrets.Revive()
 	if err != nil && !killed {
-		return fmt.Errorf("a pass: %w", err)
+		return false, fmt.Errorf("a pass: %w", err)
 	}
 	if killed {
 		h.say("killed")
 		h.registrar, err = h.Process()
-		return err
+		return false, err
 	}
 	for _, o := range res.Outcomes {
+		t := h.World.Truths()[o.Cluster.ARN()]
+		anew = anew || o.Written && o.Do == registry.Delete && t.Exists && t.Selected()
 		if o.Do != "" {
 			h.say("%s %s: %s %s %v", o.Do, o.Cluster.ARN(), o.State, o.Reason, o.Err)
 		}
@@ -120,7 +131,7 @@ func (h *History) Pass(ctx context.Context) error {
 	for _, s := range res.Failed() {
 		h.say("%s/%s: %v", s.Scope.Account, s.Scope.Region, s.Err)
 	}
-	return nil
+	return anew, nil
 }
 
 func (h *History) event(ctx context.Context) error {

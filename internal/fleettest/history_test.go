@@ -116,6 +116,48 @@ func TestHistoriesWithFaultsConvergeAndRemoveNothingWrongly(t *testing.T) {
 	}
 }
 
+// A history may end at any time after a cluster was made anew: also just before the old
+// one's Secret is due.
+func TestAHistoryThatEndsWhileAClusterIsMadeAnewSettles(t *testing.T) {
+	environment(t)
+	for minutes := range 12 {
+		t.Run(fmt.Sprintf("%d minutes before", minutes), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, Config{Accounts: 2, Regions: 2, Seed: 1, Delay: time.Minute, IndexLag: time.Minute})
+				defer closed(t, w)
+				h := history(t, w, 1)
+				if err := h.Begin(t.Context(), 10); err != nil {
+					t.Fatal(err)
+				}
+				for _, do := range []func() error{
+					func() error { return h.remove(t.Context()) },
+					func() error { return passes(t, h, 3) },
+					func() error { return h.recreate(t.Context()) },
+					func() error { return passes(t, h, minutes) },
+					func() error { return h.Settle(t.Context()) },
+				} {
+					if err := do(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				h.verdict(t)
+			})
+		})
+	}
+}
+
+// passes that many, an interval apart.
+func passes(t *testing.T, h *History, n int) error {
+	t.Helper()
+	for range n {
+		if err := h.Pass(t.Context()); err != nil {
+			return err
+		}
+		time.Sleep(h.Set.Interval)
+	}
+	return nil
+}
+
 func newWorld(t *testing.T, c Config) *World {
 	t.Helper()
 	w, err := NewWorld(c)
@@ -138,13 +180,18 @@ func live(t *testing.T, seed uint64) (deleted int) {
 	t.Helper()
 	w := newWorld(t, Config{Accounts: 2, Regions: 2, Seed: seed, Delay: time.Minute, IndexLag: time.Minute})
 	defer closed(t, w)
+	return judged(t, history(t, w, seed), 10, rounds)
+}
+
+// history of a set in a world, with Secrets in memory.
+func history(t *testing.T, w *World, seed uint64) *History {
+	t.Helper()
 	memory := NewMemory()
 	s := NewRecorder(memory)
-	h := &History{
+	return &History{
 		World: w, Secrets: s, People: memory, Set: set(t, w, time.Minute), Rand: rand.New(rand.NewPCG(seed, 1)),
 		Process: func() (*registrar.Registrar, error) { return process(w, s) },
 	}
-	return judged(t, h, 10, rounds)
 }
 
 // judged is a history from its beginning to its end, held against every law. It returns
