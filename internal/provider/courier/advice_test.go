@@ -110,3 +110,19 @@ func TestCommandsInMessagesAreThoseOfTheCommandLine(t *testing.T) {
 		}
 	}
 }
+
+func TestNotesOfAPlanNameAttributesOnly(t *testing.T) {
+	tf := start(t, alb, &fakeShifts{arn: ruleARN, split: traffic.Split{{ID: "blue", Weight: 100}, {ID: "green", Weight: 0}}})
+	tf.plan(tf.value(web(0, 100)))
+	said := tf.said()
+	for _, want := range []string{"Note: sticky\n", "its data is complete 1m later\n", "drained (drain)"} {
+		if !strings.Contains(said+"\n", want) {
+			t.Errorf("%q is not said:\n%s", want, said)
+		}
+	}
+	for _, not := range []string{"analysis.timing", "strategy."} {
+		if strings.Contains(said, not) {
+			t.Errorf("%q is no attribute:\n%s", not, said)
+		}
+	}
+}

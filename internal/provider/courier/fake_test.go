@@ -112,7 +112,7 @@ func (s *fakeShift) Preview(context.Context) (engine.Preview, error) {
 	}
 	if !pv.Settled {
 		pv.Writes = []engine.PlannedWrite{{Percent: 50, Split: s.f.split, Hold: time.Minute, Reason: "Step", Approval: s.f.approval}, {Percent: 100, Split: to, Hold: time.Minute, Reason: "Goal"}}
-		pv.Ideal, pv.MaxDuration, pv.Warnings = 2*time.Minute, time.Hour, []string{"sticky", "sticky"}
+		pv.Ideal, pv.MaxDuration, pv.Warnings = 2*time.Minute, time.Hour, []string{"sticky", "sticky", "steps take longer, its data is complete 1m later (analysis.timing)", "drained (strategy.drain)"}
 	}
 	return pv, nil
 }

@@ -237,7 +237,7 @@ func (c *courier[M, P]) announce(of spoken, pv engine.Preview, diags *diag.Diagn
 		lines = append(lines, "`norikae approve "+of.place+"` approves the step that waits.")
 	}
 	for _, w := range distinctInOrder(pv.Warnings) {
-		lines = append(lines, "Note: "+w)
+		lines = append(lines, "Note: "+inTerraform(w))
 	}
 	title := "Traffic will shift"
 	if n := len(pv.Writes); n > 0 {

@@ -148,6 +148,7 @@ func inTerraform(message string) string {
 		"max: 1", "max = 1", "steps and stepWeight", "step blocks and stepWeight",
 		"spec.route.alb.", "", "spec.route.nlb.", "", "spec.destinations[", "destination[",
 		"spec.analysis.metrics[", "metric[",
+		" (analysis.timing)", "", "strategy.drain", "drain",
 	).Replace(message)
 	return regexp.MustCompile(`\b[a-z]+[A-Z]\w*\b`).ReplaceAllStringFunc(message, attributeNameIfKnown)
 }
