@@ -179,7 +179,7 @@ func (tf *terraform) imports(resource, id string) (tftypes.Value, []*tfprotov6.D
 func (tf *terraform) destroy(resource string, state tftypes.Value) (tftypes.Value, []*tfprotov6.Diagnostic) {
 	tf.t.Helper()
 	null := tftypes.NewValue(tf.kind(resource), nil)
-	return tf.apply(planned{resource: resource, prior: state, value: null, config: null})
+	return tf.apply(planned{resource: resource, prior: state, value: null, config: null, private: tf.private[resource]})
 }
 
 // get an attribute as text; "(null)" and "(unknown)" for these.

@@ -154,12 +154,16 @@ func (r *clusterResource) Read(ctx context.Context, req resource.ReadRequest, re
 	m.Region = types.StringValue(s.conn.Region)
 	c, err := s.config.Clusters.Describe(ctx, s.conn, m.Name.ValueString())
 	if errors.Is(err, fault.ErrNotFound) {
-		resp.State.RemoveResource(ctx)
+		r.vanished(ctx, req, &m, resp)
 		return
 	}
 	if err != nil {
 		resp.Diagnostics.AddError("The cluster cannot be read", why(err, "create"))
 		return
+	}
+	if kept(ctx, req.Private, goneKey) { // somebody made it again
+		m.Unfinished = stringList(ctx, nil, &resp.Diagnostics)
+		forget(ctx, resp.Private, &resp.Diagnostics)
 	}
 	// An older provider's state has its default version where the configuration had none.
 	cfg, err := m.generate(ctx, or(c.Version, m.Version.ValueString()), &resp.Diagnostics)
@@ -223,64 +227,6 @@ func present(cfg *eksctl.Config, imported bool, live []string) []string {
 		}
 	}
 	return out
-}
-
-// Delete implements resource.Resource.
-func (r *clusterResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
-	var m clusterModel
-	resp.Diagnostics.Append(req.State.Get(ctx, &m)...)
-	timeout, d := m.Timeouts.Delete(ctx, defaultTimeout)
-	resp.Diagnostics.Append(d...)
-	conn := m.connection(ctx, &resp.Diagnostics)
-	conn.Region = m.Region.ValueString()
-	deletions := elements[deletion](ctx, m.Deletions, &resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
-		return
-	}
-	ctx, cancel := bounded(ctx, timeout)
-	defer cancel()
-	s := r.session(conn, m.program())
-	name := m.Name.ValueString()
-	c, err := s.config.Clusters.Describe(ctx, s.conn, name)
-	if err != nil && !errors.Is(err, fault.ErrNotFound) {
-		resp.Diagnostics.AddError("The cluster cannot be looked at", why(err, "delete"))
-		return
-	}
-	if err == nil {
-		if c.Endpoint == "" && len(deletions) > 0 {
-			resp.Diagnostics.AddAttributeWarning(path.Root("kubernetes_resource_deletion_before_destroy"), "No object was deleted before the cluster",
-				fmt.Sprintf("%q is %s and has no API server that could be asked.", name, c.Status))
-			deletions = nil
-		}
-		for _, o := range deletions {
-			if err := s.config.Workloads.Delete(ctx, Target{c, s.conn}, o.Namespace, o.Kind, o.Name); err != nil {
-				resp.Diagnostics.AddAttributeError(path.Root("kubernetes_resource_deletion_before_destroy"), "An object cannot be deleted",
-					fmt.Sprintf("%s %s/%s: %s The cluster was left as it is.", o.Kind, o.Namespace, o.Name, why(late(ctx, err), "delete")))
-				return
-			}
-		}
-		err = s.run(ctx, "", "delete", "cluster", "--name", name, "--region", conn.Region, "--wait", "--timeout", timeout.String(), "--color=false")
-		if err != nil {
-			resp.Diagnostics.AddError("The cluster could not be deleted", why(err, "delete"))
-			return
-		}
-		if c, err = s.config.Clusters.Describe(ctx, s.conn, name); !errors.Is(err, fault.ErrNotFound) {
-			resp.Diagnostics.AddError("The cluster is still there", fmt.Sprintf("eksctl reported success, but %q in %s is %s.", name, conn.Region, statusOr(c, err)))
-			return
-		}
-	}
-	if p := m.KubeconfigPath.ValueString(); p != "" {
-		if err := s.config.Kubeconfigs.Remove(p); err != nil {
-			resp.Diagnostics.AddWarning("The kubeconfig stays", why(err, "delete"))
-		}
-	}
-}
-
-func statusOr(c Cluster, err error) string {
-	if err != nil {
-		return "not to be seen: " + err.Error()
-	}
-	return c.Status
 }
 
 // ImportState implements resource.ResourceWithImportState: NAME, or REGION/NAME.

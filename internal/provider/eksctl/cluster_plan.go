@@ -129,6 +129,10 @@ func (r *clusterResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	if state != nil && kept(ctx, req.Private, goneKey) { // what is left of it goes, and another is made
+		state = nil
+		resp.RequiresReplace = append(resp.RequiresReplace, path.Root("unfinished"))
+	}
 	if plan.Region.IsUnknown() && config.Region.IsNull() {
 		region := r.region()
 		if region == "" {

@@ -24,6 +24,7 @@ import (
 // world is AWS, Kubernetes and eksctl as one fake: what is told to one shows in the others.
 type world struct {
 	cluster *eksctl.Cluster // nil: there is none
+	stacks  bool            // CloudFormation has some of the cluster
 	groups  map[string]bool // managed node groups
 	entries map[string]eksctl.AccessEntry
 	ran     []runner.Command
@@ -70,10 +71,14 @@ func (w *world) Run(ctx context.Context, c runner.Command) (string, error) {
 		return "", err
 	}
 	line := strings.Join(c.Args, " ")
+	if c.Args[0]+" "+c.Args[1] == "delete cluster" && w.cluster == nil && !w.stacks {
+		return "Error: cluster \"blue\" does not exist\n", &runner.ExitError{Args: c.Args, Code: 1, Cause: fmt.Errorf("told to")}
+	}
 	failing := w.fail != "" && strings.Contains(line, w.fail)
 	if !failing || !w.before {
 		w.act(c)
 	}
+	w.stacks = w.cluster != nil || failing
 	if failing {
 		return "", &runner.ExitError{Args: c.Args, Code: 1, Cause: fmt.Errorf("told to")}
 	}
