@@ -109,11 +109,12 @@ func (r *clusterResource) halfMade(ctx context.Context, s *session, m *clusterMo
 		c = Cluster{Name: name, Region: region}
 	}
 	r.observe(look, s, m, cfg, c, &resp.Diagnostics)
+	m.Unfinished = stringList(look, reasonsOf(cause, nil), &resp.Diagnostics)
 	m.settle()
 	resp.Diagnostics.Append(resp.State.Set(look, m)...)
 	resp.Diagnostics.AddError("The cluster is not complete", fmt.Sprintf(
 		"%s\n\nOf %q in %s: %s. It is in the state, marked as tainted: the next apply deletes it and makes it again. "+
-			"To keep it and have the next apply do what is missing:\n\n    terraform untaint eksctl_cluster.NAME",
+			"To keep it and have the next apply show an update, which does what is missing:\n\n    terraform untaint eksctl_cluster.NAME",
 		why(cause, "create"), name, region, what))
 }
 

@@ -90,16 +90,21 @@ func (r *clusterResource) update(ctx context.Context, s *session, plan, state *c
 		}
 	}
 	before := r.before(ctx, state, diags)
+	done := before // what eksctl is known to have done
+	if state.isUnfinished() {
+		done = nil
+	}
 	live := elements[string](ctx, state.NodeGroups, diags)
-	missing := slices.ContainsFunc(cfg.Names(), func(n string) bool { return !slices.Contains(live, n) })
+	missing := slices.ContainsFunc(cfg.Names(), func(n string) bool { return !slices.Contains(live, n) }) ||
+		done == nil && slices.ContainsFunc(cfg.NodeGroups, func(n eksctl.NodeGroup) bool { return !n.Managed }) // eksctl leaves out those that it has
 	for _, step := range []struct {
 		needed bool
 		args   []string
 	}{
 		{missing, []string{"create", "nodegroup", "-f", "-"}},
-		{cfg.OIDC && (before == nil || !before.OIDC), []string{"utils", "associate-iam-oidc-provider", "-f", "-", "--approve"}},
-		{cfg.ServiceAccounts && changed(before, cfg, "iam"), []string{"create", "iamserviceaccount", "-f", "-", "--approve"}},
-		{cfg.FargateProfiles && changed(before, cfg, "fargateProfiles"), []string{"create", "fargateprofile", "-f", "-"}},
+		{cfg.OIDC && (done == nil || !done.OIDC), []string{"utils", "associate-iam-oidc-provider", "-f", "-", "--approve"}},
+		{cfg.ServiceAccounts && changed(done, cfg, "iam"), []string{"create", "iamserviceaccount", "-f", "-", "--approve"}},
+		{cfg.FargateProfiles && changed(done, cfg, "fargateProfiles"), []string{"create", "fargateprofile", "-f", "-"}},
 	} {
 		if !step.needed {
 			continue

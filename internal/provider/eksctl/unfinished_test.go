@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 
 	"github.com/norikae/norikae/api/v1alpha1"
@@ -146,5 +147,43 @@ func TestAnotherClusterMayHaveAnyVersion(t *testing.T) {
 	p := tf.plan(cluster, &state, blue(with("name", "green"), with("version", "1.30")))
 	if tf.clean(p.diags); !p.replace {
 		t.Error("another name does not make another cluster")
+	}
+}
+
+// Terraform keeps what is beside the state of what it taints, and untaint changes no more
+// than the mark.
+func TestAClusterThatWasUntaintedIsContinued(t *testing.T) {
+	w := newWorld()
+	w.fail = "create cluster"
+	tf := start(t, w, object{})
+	config := blue(with("spec", "iam:\n  withOIDC: true\n  serviceAccounts: [{metadata: {name: x}}]\nnodeGroups:\n- name: own\nfargateProfiles:\n- name: fp\n"))
+	state, diags := tf.apply(tf.plan(cluster, nil, config))
+	if said := text(diags, tfprotov6.DiagnosticSeverityError); !strings.Contains(said, "terraform untaint") || !strings.Contains(tf.get(state, "unfinished"), "exit code 1") {
+		t.Fatalf("unfinished is %s; said %s", tf.get(state, "unfinished"), said)
+	}
+	w.fail, w.ran = "", nil
+	state, diags = tf.refresh(cluster, state)
+	tf.clean(diags)
+	p := tf.plan(cluster, &state, config)
+	tf.clean(p.diags)
+	if !p.changes() || p.replace {
+		t.Fatalf("the plan changes something: %v, replaces: %v", p.changes(), p.replace)
+	}
+	state, diags = tf.apply(p)
+	tf.clean(diags)
+	want := []string{
+		"create nodegroup -f -" + tail,
+		"utils associate-iam-oidc-provider -f - --approve" + tail,
+		"create iamserviceaccount -f - --approve" + tail,
+		"create fargateprofile -f -" + tail,
+	}
+	if d := cmp.Diff(want, w.lines()); d != "" {
+		t.Errorf("commands (-want +got):\n%s", d)
+	}
+	w.ran = nil
+	state, diags = tf.refresh(cluster, state)
+	tf.clean(diags)
+	if tf.plan(cluster, &state, config).changes() {
+		t.Error("the plan after that is not empty")
 	}
 }
