@@ -63,7 +63,7 @@ func (p *planSource) Read(ctx context.Context, req datasource.ReadRequest, resp 
 	if p.data == nil || p.data.Shifts == nil {
 		resp.Diagnostics.AddError("Provider not configured", "The provider was not configured before this data source was used. This is a bug in the provider.")
 	}
-	if resp.Diagnostics.HasError() {
+	if resp.Diagnostics.HasError() || connection.Unasked(p.data.Known, &resp.Diagnostics) {
 		return
 	}
 	ts, err := manifest.Load("manifest", []byte(m.Manifest.ValueString()))

@@ -125,7 +125,7 @@ func hasErrorAt(diags diag.Diagnostics, at path.Path) bool {
 func (c *courier[M, P]) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	m := P(new(M))
 	resp.Diagnostics.Append(req.State.Get(ctx, m)...)
-	if resp.Diagnostics.HasError() || !c.ready(&resp.Diagnostics) {
+	if resp.Diagnostics.HasError() || !c.ready(&resp.Diagnostics) || connection.Unread(c.data.Known, &resp.Diagnostics) {
 		return
 	}
 	r, err := c.read(ctx, m, &resp.Diagnostics)
@@ -240,6 +240,9 @@ func (c *courier[M, P]) Delete(ctx context.Context, req resource.DeleteRequest, 
 }
 
 func (c *courier[M, P]) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+	if !c.ready(&resp.Diagnostics) || connection.Unasked(c.data.Known, &resp.Diagnostics) {
+		return
+	}
 	values, err := c.importer(req.ID)
 	if err != nil {
 		resp.Diagnostics.AddError("Nothing to import by this ID", err.Error())

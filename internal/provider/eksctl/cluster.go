@@ -148,7 +148,7 @@ func (r *clusterResource) Read(ctx context.Context, req resource.ReadRequest, re
 	resp.Diagnostics.Append(req.State.Get(ctx, &m)...)
 	conn := m.connection(ctx, &resp.Diagnostics)
 	conn.Region = m.Region.ValueString()
-	if resp.Diagnostics.HasError() {
+	if resp.Diagnostics.HasError() || r.unread(&resp.Diagnostics) {
 		return
 	}
 	s := r.session(conn, m.program())
@@ -232,6 +232,9 @@ func present(cfg *eksctl.Config, imported bool, live []string) []string {
 
 // ImportState implements resource.ResourceWithImportState: NAME, or REGION/NAME.
 func (r *clusterResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+	if r.unasked(&resp.Diagnostics) {
+		return
+	}
 	region, name, ok := strings.Cut(req.ID, "/")
 	if !ok {
 		region, name = "", req.ID

@@ -133,7 +133,7 @@ func (r *clusterResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 		state = nil
 		resp.RequiresReplace = append(resp.RequiresReplace, path.Root("unfinished"))
 	}
-	if plan.Region.IsUnknown() && config.Region.IsNull() {
+	if plan.Region.IsUnknown() && config.Region.IsNull() && r.data.known {
 		region := r.region()
 		if region == "" {
 			resp.Diagnostics.AddAttributeError(path.Root("region"), "No region", "Set region here or on the provider, or AWS_DEFAULT_REGION in the environment.")

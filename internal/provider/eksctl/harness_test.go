@@ -381,7 +381,7 @@ func fill(t *testing.T, kind tftypes.Type, v any) tftypes.Value {
 func isBlock(name string) bool {
 	return slices.Contains([]string{
 		"assume_role", "iam_identity_mapping", "pods_readiness_check", "kubernetes_resource_deletion_before_destroy", "alb_attachment",
-		"destination", "cloudwatch_metric", "datadog_metric", "prometheus_metric",
+		"destination", "step", "cloudwatch_metric", "datadog_metric", "prometheus_metric",
 	}, name)
 }
 

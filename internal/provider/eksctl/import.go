@@ -164,6 +164,9 @@ func (s *session) there(ctx context.Context, cluster, region string, diags *diag
 
 // ImportState implements resource.ResourceWithImportState: [REGION/]CLUSTER/NAME.
 func (r *nodegroupResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+	if r.unasked(&resp.Diagnostics) {
+		return
+	}
 	id := r.splitID(req.ID, "us-east-1/blue/web", []idPart{{"cluster", clusterName, nameText}, {"name", clusterName, nameText}}, &resp.Diagnostics)
 	if id == nil {
 		return
@@ -198,6 +201,9 @@ func (r *nodegroupResource) ImportState(ctx context.Context, req resource.Import
 // ImportState implements resource.ResourceWithImportState: [REGION/]CLUSTER/NAMESPACE/NAME.
 func (r *serviceAccountResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
 	const letters = "lower-case letters, digits, - and ."
+	if r.unasked(&resp.Diagnostics) {
+		return
+	}
 	id := r.splitID(req.ID, "us-east-1/blue/kube-system/dns", []idPart{{"cluster", clusterName, nameText}, {"namespace", objectName, letters}, {"name", objectName, letters}}, &resp.Diagnostics)
 	if id == nil {
 		return

@@ -120,7 +120,7 @@ func (b *base) planRegion(ctx context.Context, req resource.ModifyPlanRequest, r
 	var config, plan types.String
 	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("region"), &config)...)
 	resp.Diagnostics.Append(req.Plan.GetAttribute(ctx, path.Root("region"), &plan)...)
-	if resp.Diagnostics.HasError() || !config.IsNull() || !plan.IsUnknown() {
+	if resp.Diagnostics.HasError() || !config.IsNull() || !plan.IsUnknown() || !b.data.known {
 		return
 	}
 	region := b.region()
@@ -216,7 +216,7 @@ func timeoutOf(ctx context.Context, g getter, operation string, diags *diag.Diag
 // EKS was seen to manage is gone when EKS does not know it any more.
 func (r *nodegroupResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	sub := r.subject(ctx, req.State, &resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
+	if resp.Diagnostics.HasError() || r.unread(&resp.Diagnostics) {
 		return
 	}
 	s := sub.session

@@ -137,7 +137,7 @@ func (r *serviceAccountResource) Create(ctx context.Context, req resource.Create
 // it is there itself cannot be seen without CloudFormation.
 func (r *serviceAccountResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	sub := r.subject(ctx, req.State, &resp.Diagnostics)
-	if resp.Diagnostics.HasError() {
+	if resp.Diagnostics.HasError() || r.unread(&resp.Diagnostics) {
 		return
 	}
 	if _, err := sub.session.config.Clusters.Describe(ctx, sub.session.conn, sub.cluster); err != nil {

@@ -47,6 +47,12 @@ func (b *base) configure(raw any, diags *diag.Diagnostics) {
 	b.data = d
 }
 
+// unread tells Read whether it must leave the state as it is.
+func (b *base) unread(diags *diag.Diagnostics) bool { return connection.Unread(b.data.known, diags) }
+
+// unasked refuses an import that cannot ask AWS.
+func (b *base) unasked(diags *diag.Diagnostics) bool { return connection.Unasked(b.data.known, diags) }
+
 func (b *base) session(c connection.Connection, p program) *session {
 	return &session{config: b.data.config, conn: c.Or(b.data.connection), program: p}
 }
