@@ -224,6 +224,9 @@ func (a *cloud) deleteNodegroup(ctx context.Context, cluster, name string) error
 }
 
 func (a *cloud) deleteCluster(ctx context.Context, name string) error {
+	if _, err := a.eks.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &name}); missing(err) {
+		return fmt.Errorf("cluster %q does not exist", name) // so says eksctl where there is no stack either
+	}
 	groups, err := a.eks.ListNodegroups(ctx, &eks.ListNodegroupsInput{ClusterName: &name})
 	if err != nil {
 		return err

@@ -68,9 +68,7 @@ func (r *clusterResource) Create(ctx context.Context, req resource.CreateRequest
 	name := m.Name.ValueString()
 	switch c, err := s.config.Clusters.Describe(ctx, s.conn, name); {
 	case err == nil:
-		resp.Diagnostics.AddAttributeError(path.Root("name"), "The cluster exists already", fmt.Sprintf(
-			"There is a cluster %q in %s (%s, %s). Nothing was done to it. Give this one another name, or take that one over:\n\n    terraform import eksctl_cluster.NAME %s/%s",
-			name, conn.Region, c.ARN, c.Status, conn.Region, name))
+		resp.Diagnostics.AddAttributeError(path.Root("name"), "The cluster exists already", taken(c, conn.Region, name))
 		return
 	case !errors.Is(err, fault.ErrNotFound):
 		resp.Diagnostics.AddError("The cluster cannot be looked for", why(err, "create"))
@@ -89,6 +87,18 @@ func (r *clusterResource) Create(ctx context.Context, req resource.CreateRequest
 	}
 	resp.Diagnostics.Append(later...)
 	resp.Diagnostics.Append(resp.State.Set(ctx, &m)...)
+}
+
+// taken says how to go on when there is a cluster of that name that is not in the state.
+func taken(c Cluster, region, name string) string {
+	wait := ""
+	if c.Status == "CREATING" {
+		wait = "once it is ACTIVE, "
+	}
+	return fmt.Sprintf("There is a cluster %q in %s (%s, %s), which is not in this state. Nothing was done to it. "+
+		"If it is another one, give this one another name. If it is this one, whose apply was killed, or is to become this one: %stake it over, with this resource's address for NAME, "+
+		"such as 'module.M.eksctl_cluster.NAME[\"KEY\"]' in a module and with for_each:\n\n    terraform import eksctl_cluster.NAME %s/%s\n\n"+
+		"The apply after that does what is missing, and makes nothing anew.", name, region, c.ARN, c.Status, wait, region, name)
 }
 
 // halfMade tells what is there after an eksctl that failed, and keeps it in the state.
@@ -161,6 +171,9 @@ func (r *clusterResource) Read(ctx context.Context, req resource.ReadRequest, re
 	if err != nil {
 		resp.Diagnostics.AddError("The cluster cannot be read", why(err, "create"))
 		return
+	}
+	if c.Status == "DELETING" { // whoever deletes it may be killed, and leave stacks
+		resp.Diagnostics.Append(resp.Private.SetKey(ctx, deletingKey, []byte("true"))...)
 	}
 	if kept(ctx, req.Private, goneKey) { // somebody made it again
 		m.Unfinished = stringList(ctx, nil, &resp.Diagnostics)

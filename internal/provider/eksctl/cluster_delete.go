@@ -19,7 +19,7 @@ import (
 // the state forgets it. So a deletion that failed is remembered beside the state, and only
 // one that succeeds, or finds no stack, ends it.
 const (
-	// deletingKey is true once a deletion failed.
+	// deletingKey is true once a deletion failed, or was seen under way.
 	deletingKey = "deleting"
 	// goneKey is true when, after that, EKS did not know the cluster.
 	goneKey = "gone"
@@ -61,7 +61,7 @@ func (r *clusterResource) Delete(ctx context.Context, req resource.DeleteRequest
 	case !gone && !s.deleteObjects(ctx, Target{c, s.conn}, deletions, &resp.Diagnostics):
 		return
 	case gone && !kept(ctx, req.Private, deletingKey): // somebody else deleted it
-	case !s.deleteCluster(ctx, &m, gone, timeout, &resp.Diagnostics):
+	case !s.deleteCluster(ctx, &m, timeout, &resp.Diagnostics):
 		resp.Diagnostics.Append(resp.Private.SetKey(ctx, deletingKey, []byte("true"))...)
 		return
 	}
@@ -90,14 +90,11 @@ func (s *session) deleteObjects(ctx context.Context, t Target, deletions []delet
 	return true
 }
 
-// deleteCluster has eksctl delete a cluster and its stacks. gone: only stacks can be left.
-func (s *session) deleteCluster(ctx context.Context, m *clusterModel, gone bool, timeout time.Duration, diags *diag.Diagnostics) bool {
+// deleteCluster has eksctl delete a cluster and its stacks, or what is left of them.
+func (s *session) deleteCluster(ctx context.Context, m *clusterModel, timeout time.Duration, diags *diag.Diagnostics) bool {
 	name, region := m.Name.ValueString(), m.Region.ValueString()
 	out, err := s.ask(ctx, "", "delete", "cluster", "--name", name, "--region", region, "--wait", "--timeout", timeout.String(), "--color=false")
-	if gone && err != nil && strings.Contains(out, fmt.Sprintf("cluster %q does not exist", name)) {
-		return true // it found no stack
-	}
-	if err != nil {
+	if err != nil && !strings.Contains(out, fmt.Sprintf("cluster %q does not exist", name)) { // then there is no stack either
 		diags.AddError("The cluster could not be deleted", why(err, "delete")+
 			"\n\nIt stays in the state, also when EKS does not know it any more: CloudFormation stacks of it may be left, and cost money. The next destroy has eksctl go on with them.")
 		return false

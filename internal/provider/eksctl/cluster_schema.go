@@ -171,7 +171,9 @@ func computedAttributes() map[string]schema.Attribute {
 			Computed: true, ElementType: types.StringType, PlanModifiers: []planmodifier.List{listplanmodifier.UseStateForUnknown()},
 			MarkdownDescription: "What was not done after eksctl had made the cluster, such as pods that did not get ready in time; empty when the cluster is complete. " +
 				"Creation then ends with a warning: an error would have Terraform replace the cluster. The next apply does what is missing. " +
-				"A `postcondition` with the condition `length(self.unfinished) == 0` makes it an error that stops the apply and replaces nothing.",
+				"Until then couriers of the same run and the same provider configuration move no traffic; those of another alias of the provider do not know of it. " +
+				"A `postcondition` with the condition `length(self.unfinished) == 0` makes it an error that stops the apply, and whatever depends on the cluster, and replaces nothing. " +
+				"It also says that a deletion failed after EKS had forgotten the cluster: the state keeps it then, and the next destroy has eksctl delete what is left of it.",
 		},
 		"cluster_config": schema.StringAttribute{
 			Computed: true, PlanModifiers: keepString(), MarkdownDescription: "The ClusterConfig that eksctl gets.",

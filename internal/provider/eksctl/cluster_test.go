@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
+	runner "github.com/norikae/norikae/internal/eksctl"
 	"github.com/norikae/norikae/internal/provider/eksctl"
 )
 
@@ -246,6 +247,46 @@ func TestAClusterThatExistsAlreadyIsLeftAlone(t *testing.T) {
 	state, diags := tf.apply(tf.plan(cluster, nil, blue()))
 	if said := text(diags, tfprotov6.DiagnosticSeverityError); !state.IsNull() || len(w.ran) != 0 || !strings.Contains(said, "terraform import eksctl_cluster.NAME cn-north-1/blue") {
 		t.Errorf("%d commands, state %s, said %s", len(w.ran), state, said)
+	}
+}
+
+func TestAClusterWhoseCreationWasKilledIsTakenOverAsTheErrorSays(t *testing.T) {
+	w := newWorld()
+	w.missing = "web"
+	tf := start(t, w, object{"region": "cn-north-1"})
+	w.act(runner.Command{Args: []string{"create", "cluster"}}) // and no state
+	w.missing, w.cluster.Status = "", "CREATING"
+	_, diags := tf.apply(tf.plan(cluster, nil, blue()))
+	said := text(diags, tfprotov6.DiagnosticSeverityError)
+	for _, want := range []string{"(arn:aws-cn:eks:cn-north-1:111122223333:cluster/blue, CREATING)", "whose apply was killed", "once it is ACTIVE", "\n    terraform import eksctl_cluster.NAME cn-north-1/blue\n"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is not in:\n%s", want, said)
+		}
+	}
+	w.cluster.Status, w.ran = "ACTIVE", nil
+	state, diags := tf.imports(cluster, "cn-north-1/blue")
+	tf.clean(diags)
+	p := tf.plan(cluster, &state, blue())
+	if tf.clean(p.diags); p.replace {
+		t.Fatal("it is replaced")
+	}
+	state, diags = tf.apply(p)
+	tf.clean(diags)
+	want := []string{"create nodegroup -f -" + tail, "utils associate-iam-oidc-provider -f - --approve" + tail}
+	if d := cmp.Diff(want, w.lines()); d != "" || !w.groups["web"] {
+		t.Errorf("there are %v; commands (-want +got):\n%s", w.groups, d)
+	}
+	if tf.plan(cluster, &state, blue()).changes() {
+		t.Error("the plan after that is not empty")
+	}
+}
+
+func TestAnUnknownSectionOfTheSpecIsWarnedOfAtValidation(t *testing.T) {
+	tf := start(t, newWorld(), object{})
+	diags := tf.validate(cluster, blue(with("spec", "managedNodegroups: []\n")))
+	tf.clean(diags)
+	if said := text(diags, tfprotov6.DiagnosticSeverityWarning); !strings.Contains(said, `AttributeName("spec")`) || !strings.Contains(said, "did you mean managedNodeGroups?") {
+		t.Errorf("said %q", said)
 	}
 }
 

@@ -91,3 +91,22 @@ func TestAClusterThatSomebodyMadeAgainIsNoHalfDeletedOne(t *testing.T) {
 		t.Error("the deletion that failed is not forgotten")
 	}
 }
+
+func TestADeletionThatWasKilledIsDoneAgainWhereItWasSeen(t *testing.T) {
+	w := newWorld()
+	tf := start(t, w, object{})
+	state := tf.must(cluster, nil, blue())
+	w.cluster.Status = "DELETING" // Terraform was killed
+	state, diags := tf.refresh(cluster, state)
+	tf.clean(diags)
+	w.cluster, w.ran = nil, nil
+	state, diags = tf.refresh(cluster, state)
+	if tf.clean(diags); state.IsNull() {
+		t.Fatal("the refresh forgets it")
+	}
+	state, diags = tf.destroy(cluster, state)
+	tf.clean(diags)
+	if d := cmp.Diff([]string{deletes}, w.lines()); d != "" || !state.IsNull() {
+		t.Errorf("state %s, commands (-want +got):\n%s", state, d)
+	}
+}

@@ -31,8 +31,9 @@ import (
 // was not done in the attribute unfinished. That is planned as empty, so the next plan shows
 // an update, which does what is missing; an update that fails is an error, and taints
 // nothing. Success must not let traffic in: until then the couriers of this run refuse to
-// move any (gate). Who wants the apply to end there adds a postcondition to the cluster,
-// which is an error that does not taint.
+// move any (gate), but only those of the same provider configuration: Terraform starts a
+// process for each alias. Who has couriers of others, or wants the apply to end there, adds
+// a postcondition to the cluster, which is an error that does not taint.
 
 // maxReason is how much of a reason unfinished keeps, in bytes.
 const maxReason = 2 << 10
@@ -59,7 +60,8 @@ func (r *clusterResource) unfinished(ctx context.Context, s *session, m, planned
 	resp.Diagnostics.AddAttributeWarning(path.Root("unfinished"), "The cluster is not complete", fmt.Sprintf(
 		"%s\n\neksctl made the cluster %q in %s, and it is in the state. What comes after that was not tried: "+
 			"drain_node_groups, iam_identity_mapping, kubeconfig, manifests and pods_readiness_check are done in this order. "+
-			"The next apply shows an update, which does what is missing and replaces nothing; until it is done, couriers of this run move no traffic.",
+			"The next apply shows an update, which does what is missing and replaces nothing; until it is done, couriers of this run and of the same provider configuration move no traffic. "+
+			"Those of another alias of the provider do not see this: where there are some that depend on the cluster, give it a postcondition with the condition length(self.unfinished) == 0, which stops them all.",
 		strings.Join(reasons, "\n"), name, region))
 }
 
@@ -123,7 +125,7 @@ func (r *clusterResource) relearn(ctx context.Context, s *session, state *cluste
 }
 
 // gate keeps traffic where it is while a cluster that this run made is unfinished. It lasts
-// as long as the run.
+// as long as the run, and holds in this process: for one configuration of the provider.
 type gate struct {
 	mu   sync.Mutex
 	shut map[string][]string // reasons, by region and name
