@@ -28,19 +28,27 @@ type Cluster struct {
 
 // Config is a ClusterConfig, and what of it decides about the commands that are run.
 type Config struct {
+	Name, Region string // of the cluster
 	// YAML is the whole document; equal clusters give equal text.
 	YAML       string
 	NodeGroups []NodeGroup
 	// OIDC: IAM roles for service accounts are wanted.
-	OIDC            bool
-	ServiceAccounts bool
-	FargateProfiles bool
+	OIDC bool
+	// ServiceAccounts of the section iam, by NAMESPACE/NAME.
+	ServiceAccounts []Item
+	FargateProfiles []Item
 	// AuthMode is accessConfig.authenticationMode; "": eksctl's default.
 	AuthMode string
 	// Warnings for the user, in order.
 	Warnings []string
 
-	sections map[string]string // YAML of each top-level key
+	sections map[string]string // YAML of each top-level key; of iam, of each key in it
+}
+
+// Item of a list in a ClusterConfig.
+type Item struct {
+	Name string
+	yaml string // its definition
 }
 
 // NodeGroup of a ClusterConfig.
@@ -74,7 +82,7 @@ func Generate(c Cluster) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Config{sections: map[string]string{}}
+	out := &Config{Name: c.Name, Region: c.Region, sections: map[string]string{}}
 	g := &generator{cluster: c, spec: spec, out: out}
 	doc := g.document()
 	g.nodeGroups(doc)
@@ -84,7 +92,7 @@ func Generate(c Cluster) (*Config, error) {
 		return nil, errors.Join(g.errs...)
 	}
 	for i := 0; i+1 < len(doc.Content); i += 2 {
-		out.sections[doc.Content[i].Value] = text(doc.Content[i+1])
+		out.section(doc.Content[i].Value, doc.Content[i+1])
 	}
 	out.YAML = text(doc)
 	return out, nil

@@ -39,7 +39,7 @@ iam: {withOIDC: yes}
 			for _, w := range got.Warnings {
 				doc += "# warning: " + w + "\n"
 			}
-			golden(t, file, doc+fmt.Sprintf("# groups %q, OIDC %t, Fargate %t\n", got.Names(), got.OIDC, got.FargateProfiles))
+			golden(t, file, doc+fmt.Sprintf("# groups %q, OIDC %t, Fargate %t\n", got.Names(), got.OIDC, len(got.FargateProfiles) > 0))
 		})
 	}
 }
@@ -94,8 +94,8 @@ func TestEqualClustersGiveEqualText(t *testing.T) {
 		if err != nil || a.YAML != b.YAML {
 			t.Fatalf("%v\n%s", err, cmp.Diff(a.YAML, b.YAML))
 		}
-		if d := eksctl.Compare(a, b); len(d.Added)+len(d.Removed)+len(d.Changed)+len(d.Ignored) > 0 {
-			t.Fatalf("a ClusterConfig differs from itself: %+v", d)
+		if d := cmp.Diff(eksctl.Difference{}, eksctl.Compare(a, b)); d != "" {
+			t.Fatalf("a ClusterConfig differs from itself: %s", d)
 		}
 	})
 }
@@ -108,10 +108,37 @@ func TestWhatAnUpdateHasToDo(t *testing.T) {
 		}
 		return c
 	}
-	before := make("managedNodeGroups: [{name: a}, {name: b}, {name: c}]\nsecretsEncryption: {keyARN: x}")
-	after := make("managedNodeGroups: [{name: a}, {name: b, spot: true}, {name: d}]\nvpc: {nat: {gateway: Single}}")
-	want := eksctl.Difference{Added: []string{"d"}, Removed: []string{"c"}, Changed: []string{"b"}, Ignored: []string{"secretsEncryption", "vpc"}}
-	if d := cmp.Diff(want, eksctl.Compare(before, after)); d != "" {
-		t.Errorf("(-want +got):\n%s", d)
+	group := func(c eksctl.Change) eksctl.Difference { return eksctl.Difference{NodeGroups: c} }
+	profile := func(c eksctl.Change) eksctl.Difference { return eksctl.Difference{FargateProfiles: c} }
+	account := func(c eksctl.Change) eksctl.Difference { return eksctl.Difference{ServiceAccounts: c} }
+	ignored := func(keys ...string) eksctl.Difference { return eksctl.Difference{Ignored: keys} }
+	add, remove, alter := eksctl.Change{Added: []string{"d"}}, eksctl.Change{Removed: []string{"c"}}, eksctl.Change{Changed: []string{"b"}}
+	for name, tc := range map[string]struct {
+		before, after string
+		want          eksctl.Difference
+	}{
+		"node groups come, go and change": {
+			"managedNodeGroups: [{name: a}, {name: b}, {name: c}]", "managedNodeGroups: [{name: a}, {name: b, spot: true}, {name: d}]",
+			group(eksctl.Change{Added: []string{"d"}, Removed: []string{"c"}, Changed: []string{"b"}}),
+		},
+		"EKS manages a node group":      {"nodeGroups: [{name: b}]", "managedNodeGroups: [{name: b}]", group(alter)},
+		"a Fargate profile comes":       {"", "fargateProfiles: [{name: d}]", profile(add)},
+		"a Fargate profile goes":        {"fargateProfiles: [{name: c}]", "fargateProfiles: []", profile(remove)},
+		"a Fargate profile changes":     {"fargateProfiles: [{name: b}]", "fargateProfiles: [{name: b, selectors: [{namespace: x}]}]", profile(alter)},
+		"a service account comes":       {"iam: {withOIDC: true}", "iam: {withOIDC: true, serviceAccounts: [{metadata: {name: x}}]}", account(eksctl.Change{Added: []string{"default/x"}})},
+		"the last service account goes": {"iam: {serviceAccounts: [{metadata: {name: x, namespace: y}}]}", "", account(eksctl.Change{Removed: []string{"y/x"}})},
+		"a service account gets another policy": {
+			"iam: {withOIDC: true, serviceAccounts: [{metadata: {name: x}, attachPolicyARNs: [a]}]}", "iam: {withOIDC: true, serviceAccounts: [{metadata: {name: x}, attachPolicyARNs: [b]}]}",
+			account(eksctl.Change{Changed: []string{"default/x"}}),
+		},
+		"the OIDC provider comes":                     {"", "iam: {withOIDC: true}", eksctl.Difference{}},
+		"the OIDC provider goes":                      {"iam: {withOIDC: true}", "", ignored("iam.withOIDC")},
+		"another role beside the OIDC provider":       {"iam: {withOIDC: true}", "iam: {withOIDC: true, serviceRoleARN: x}", ignored("iam.serviceRoleARN")},
+		"sections that nothing applies":               {"secretsEncryption: {keyARN: x}", "vpc: {nat: {gateway: Single}}", ignored("secretsEncryption", "vpc")},
+		"a section that only a newer eksctl may know": {"newThing: 1", "newThing: 2", ignored("newThing")},
+	} {
+		if d := cmp.Diff(tc.want, eksctl.Compare(make(tc.before), make(tc.after))); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
 	}
 }

@@ -1,7 +1,9 @@
 package eksctl
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -78,8 +80,14 @@ func (g *generator) features(doc *yaml.Node) {
 	if n := get(iam, "withOIDC"); n != nil {
 		g.out.OIDC = slices.Contains([]string{"true", "yes", "on"}, strings.ToLower(n.Value)) // YAML 1.1
 	}
-	g.out.ServiceAccounts = items(get(iam, "serviceAccounts")) > 0
-	g.out.FargateProfiles = items(get(doc, "fargateProfiles")) > 0
+	g.out.ServiceAccounts = items(get(iam, "serviceAccounts"), func(n *yaml.Node) string {
+		m := get(n, "metadata")
+		if value(m, "name") == "" {
+			return ""
+		}
+		return cmp.Or(value(m, "namespace"), "default") + "/" + value(m, "name")
+	})
+	g.out.FargateProfiles = items(get(doc, "fargateProfiles"), func(n *yaml.Node) string { return value(n, "name") })
 	if n := get(get(doc, "accessConfig"), "authenticationMode"); n != nil {
 		g.out.AuthMode = n.Value
 		if modes := []string{"API", "API_AND_CONFIG_MAP", "CONFIG_MAP"}; !slices.Contains(modes, n.Value) {
@@ -88,58 +96,119 @@ func (g *generator) features(doc *yaml.Node) {
 	}
 }
 
-func items(n *yaml.Node) int {
-	if n == nil || n.Kind != yaml.SequenceNode {
-		return 0
+// items of a list that have a name; eksctl refuses those that have none.
+func items(list *yaml.Node, name func(*yaml.Node) string) []Item {
+	if list == nil || list.Kind != yaml.SequenceNode {
+		return nil
 	}
-	return len(n.Content)
+	var out []Item
+	for _, n := range list.Content {
+		n = follow(n)
+		if s := name(n); s != "" {
+			out = append(out, Item{s, text(n)})
+		}
+	}
+	return out
+}
+
+// value of a key as it is written; "": there is none.
+func value(m *yaml.Node, key string) string {
+	n := get(m, key)
+	if n == nil || n.Kind != yaml.ScalarNode || isNull(n) {
+		return ""
+	}
+	return n.Value
+}
+
+// section keeps the YAML of a top-level key.
+func (c *Config) section(key string, n *yaml.Node) {
+	n = follow(n)
+	if key != "iam" || n.Kind != yaml.MappingNode {
+		c.sections[key] = text(n)
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		c.sections[key+"."+n.Content[i].Value] = text(n.Content[i+1])
+	}
+}
+
+// Change of a list, by the names of its items.
+type Change struct {
+	Added, Removed []string
+	Changed        []string // the same name, and another definition
 }
 
 // Difference is what an update of a cluster has to do, by the ClusterConfigs before and
 // after it.
 type Difference struct {
-	Added, Removed []string // names of node groups
-	// Changed node groups have the same name and another definition. eksctl does not
-	// change node groups.
-	Changed []string
-	// Ignored are the top-level keys that changed and that eksctl's commands for existing
-	// clusters, as far as they are run here, do not apply.
+	// NodeGroups and FargateProfiles that changed stay as they are: eksctl makes and deletes
+	// them. So do service accounts, unless "eksctl update iamserviceaccount" is run by hand.
+	NodeGroups, ServiceAccounts, FargateProfiles Change
+	// Ignored are the sections that changed and that eksctl's commands for existing
+	// clusters, as far as they are run here, do not apply; sorted.
 	Ignored []string
 }
 
-// applied are the sections whose changes an update applies.
-var applied = []string{"apiVersion", "kind", "metadata", "nodeGroups", "managedNodeGroups", "fargateProfiles"}
+// applied are the sections whose changes an update applies, or that Difference has by
+// their items.
+var applied = []string{"apiVersion", "kind", "metadata", "nodeGroups", "managedNodeGroups", "fargateProfiles", "iam.serviceAccounts"}
 
 // Compare two ClusterConfigs; before may be nil.
 func Compare(before, after *Config) Difference {
-	var d Difference
-	if before == nil {
+	first := before == nil
+	if first {
 		before = &Config{}
 	}
-	old := map[string]NodeGroup{}
-	for _, n := range before.NodeGroups {
-		old[n.Name] = n
+	d := Difference{
+		NodeGroups:      change(groups(before), groups(after)),
+		ServiceAccounts: change(before.ServiceAccounts, after.ServiceAccounts),
+		FargateProfiles: change(before.FargateProfiles, after.FargateProfiles),
 	}
-	for _, n := range after.NodeGroups {
-		was, ok := old[n.Name]
+	if first {
+		return d
+	}
+	all := maps.Clone(after.sections)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, before.sections)
+	for _, key := range sorted(all) {
 		switch {
-		case !ok:
-			d.Added = append(d.Added, n.Name)
-		case was.yaml != n.yaml || was.Managed != n.Managed:
-			d.Changed = append(d.Changed, n.Name)
-		}
-		delete(old, n.Name)
-	}
-	d.Removed = sorted(old)
-	for _, key := range known {
-		if before.sections != nil && !slices.Contains(applied, key) && before.sections[key] != after.sections[key] {
-			if key == "iam" && (after.OIDC || after.ServiceAccounts) {
-				continue // service accounts and the OIDC provider are applied
-			}
+		case before.sections[key] == after.sections[key] || slices.Contains(applied, key):
+		case key == "iam.withOIDC" && (after.OIDC || !before.OIDC): // the provider is made; it is not taken away
+		default:
 			d.Ignored = append(d.Ignored, key)
 		}
 	}
 	return d
+}
+
+func groups(c *Config) []Item {
+	var out []Item
+	for _, n := range c.NodeGroups {
+		out = append(out, Item{n.Name, fmt.Sprintf("managed: %t\n%s", n.Managed, n.yaml)})
+	}
+	return out
+}
+
+func change(before, after []Item) Change {
+	var c Change
+	old := map[string]string{}
+	for _, x := range before {
+		old[x.Name] = x.yaml
+	}
+	for _, x := range after {
+		was, ok := old[x.Name]
+		switch {
+		case !ok:
+			c.Added = append(c.Added, x.Name)
+		case was != x.yaml:
+			c.Changed = append(c.Changed, x.Name)
+		}
+		delete(old, x.Name)
+	}
+	c.Removed = sorted(old)
+	return c
 }
 
 // Names of the node groups, sorted.
@@ -151,6 +220,3 @@ func (c *Config) Names() []string {
 	slices.Sort(out)
 	return out
 }
-
-// Section is the YAML of a top-level key; "": there is none.
-func (c *Config) Section(key string) string { return c.sections[key] }

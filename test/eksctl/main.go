@@ -87,6 +87,7 @@ func verbs() map[string]string {
 		"create iamserviceaccount":          doc + at + " namespace= attach-policy-arn= override-existing-serviceaccounts approve",
 		"delete iamserviceaccount":          at + " namespace= wait",
 		"create fargateprofile":             doc,
+		"delete fargateprofile":             at + " wait",
 		"create iamidentitymapping":         " cluster= region= arn= username= group=",
 		"delete iamidentitymapping":         " cluster= region= arn= all",
 		"get iamidentitymapping":            " cluster= region= output=",

@@ -215,19 +215,28 @@ func (r *clusterResource) planConfig(ctx context.Context, config, plan, state *c
 	if err != nil {
 		return
 	}
-	d := eksctl.Compare(before, cfg)
-	if len(d.Removed) > 0 {
-		diags.AddAttributeWarning(path.Root("spec"), "Node groups will be deleted", fmt.Sprintf(
-			"%s: their nodes are drained and go. Groups that are new are made before.", strings.Join(d.Removed, ", ")))
+	planItems(eksctl.Compare(before, cfg), diags)
+}
+
+// planItems says what an update does with what is in the spec, and what it does not.
+func planItems(d eksctl.Difference, diags *diag.Diagnostics) {
+	warn := func(names []string, summary, format string) {
+		if len(names) > 0 {
+			diags.AddAttributeWarning(path.Root("spec"), summary, fmt.Sprintf(format, strings.Join(names, ", ")))
+		}
 	}
-	if len(d.Changed) > 0 {
-		diags.AddAttributeWarning(path.Root("spec"), "Node groups stay as they are", fmt.Sprintf(
-			"%s: the definition changed, but eksctl changes no existing node group. Give it another name, and it is replaced.", strings.Join(d.Changed, ", ")))
-	}
-	if len(d.Ignored) > 0 {
-		diags.AddAttributeWarning(path.Root("spec"), "Some changes are not applied", fmt.Sprintf(
-			"%s: this part of an existing cluster is not changed by an update. Change it with eksctl, or make another cluster and move the traffic to it.", strings.Join(d.Ignored, ", ")))
-	}
+	warn(d.NodeGroups.Removed, "Node groups will be deleted", "%s: their nodes are drained and go. Groups that are new are made before.")
+	warn(d.FargateProfiles.Removed, "Fargate profiles will be deleted", "%s: their pods go. Profiles and node groups that are new are made before.")
+	warn(d.ServiceAccounts.Removed, "Service accounts will be deleted", "%s: with their IAM roles. Pods that run as them lose AWS.")
+	warn(d.NodeGroups.Changed, "Node groups stay as they are",
+		"%s: the definition changed, but eksctl changes no existing node group. Give it another name, and it is replaced.")
+	warn(d.FargateProfiles.Changed, "Fargate profiles stay as they are",
+		"%s: the definition changed, but EKS changes no existing Fargate profile. Give it another name, and it is replaced.")
+	warn(d.ServiceAccounts.Changed, "Service accounts stay as they are",
+		"%s: the definition changed, but an update changes no existing service account. Put cluster_config into a file and run "+
+			"eksctl update iamserviceaccount -f FILE --approve, which changes the policies of their roles; or give it another name, and it is replaced.")
+	warn(d.Ignored, "Some changes are not applied",
+		"%s: this part of an existing cluster is not changed by an update. Change it with eksctl, or make another cluster and move the traffic to it.")
 }
 
 // planUpdate makes unknown what an update will find out.

@@ -94,6 +94,7 @@ func (r *clusterResource) update(ctx context.Context, s *session, plan, state *c
 	if state.isUnfinished() {
 		done = nil
 	}
+	diff := eksctl.Compare(done, cfg)
 	live := elements[string](ctx, state.NodeGroups, diags)
 	missing := slices.ContainsFunc(cfg.Names(), func(n string) bool { return !slices.Contains(live, n) }) ||
 		done == nil && slices.ContainsFunc(cfg.NodeGroups, func(n eksctl.NodeGroup) bool { return !n.Managed }) // eksctl leaves out those that it has
@@ -103,8 +104,8 @@ func (r *clusterResource) update(ctx context.Context, s *session, plan, state *c
 	}{
 		{missing, []string{"create", "nodegroup", "-f", "-"}},
 		{cfg.OIDC && (done == nil || !done.OIDC), []string{"utils", "associate-iam-oidc-provider", "-f", "-", "--approve"}},
-		{cfg.ServiceAccounts && changed(done, cfg, "iam"), []string{"create", "iamserviceaccount", "-f", "-", "--approve"}},
-		{cfg.FargateProfiles && changed(done, cfg, "fargateProfiles"), []string{"create", "fargateprofile", "-f", "-"}},
+		{len(diff.ServiceAccounts.Added) > 0, []string{"create", "iamserviceaccount", "-f", "-", "--approve"}},
+		{len(diff.FargateProfiles.Added) > 0, []string{"create", "fargateprofile", "-f", "-"}},
 	} {
 		if !step.needed {
 			continue
@@ -119,14 +120,10 @@ func (r *clusterResource) update(ctx context.Context, s *session, plan, state *c
 	if err := s.takePods(ctx, name, before, cfg); err != nil {
 		return err
 	}
-	if err := remove(ctx, s, before, cfg, wait); err != nil {
+	if err := remove(ctx, s, before, eksctl.Compare(before, cfg), wait); err != nil {
 		return err
 	}
 	return r.finish(ctx, s, plan, state, diags)
-}
-
-func changed(before, after *eksctl.Config, section string) bool {
-	return before == nil || before.Section(section) != after.Section(section)
 }
 
 // before is the ClusterConfig of the state; nil: there is none, as after an import.
@@ -141,18 +138,31 @@ func (r *clusterResource) before(ctx context.Context, state *clusterModel, diags
 	return cfg
 }
 
-// remove the node groups that a ClusterConfig no longer has: only those that the one
-// before it had, because others may be somebody else's.
-func remove(ctx context.Context, s *session, before, after *eksctl.Config, wait []string) error {
-	if before == nil {
-		return nil
+// remove what a ClusterConfig no longer has: only what the one before it had, because the
+// rest may be somebody else's.
+func remove(ctx context.Context, s *session, before *eksctl.Config, d eksctl.Difference, wait []string) error {
+	if gone := d.NodeGroups.Removed; len(gone) > 0 {
+		args := []string{"delete", "nodegroup", "-f", "-", "--include", strings.Join(gone, ","), "--drain", "--approve", "--wait"}
+		if err := s.run(ctx, before.YAML, append(args, wait...)...); err != nil {
+			return err
+		}
 	}
-	gone := eksctl.Compare(before, after).Removed
-	if len(gone) == 0 {
-		return nil
+	drop := func(kind string, names ...string) error {
+		args := append([]string{"delete", kind, "--cluster", before.Name, "--region", before.Region}, names...)
+		return s.run(ctx, "", append(append(args, "--wait"), wait...)...)
 	}
-	args := []string{"delete", "nodegroup", "-f", "-", "--include", strings.Join(gone, ","), "--drain", "--approve", "--wait"}
-	return s.run(ctx, before.YAML, append(args, wait...)...)
+	for _, name := range d.FargateProfiles.Removed {
+		if err := drop("fargateprofile", "--name", name); err != nil {
+			return err
+		}
+	}
+	for _, x := range d.ServiceAccounts.Removed {
+		namespace, name, _ := strings.Cut(x, "/")
+		if err := drop("iamserviceaccount", "--namespace", namespace, "--name", name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // drain the node groups whose entry in drain_node_groups changed.

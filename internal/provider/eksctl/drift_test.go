@@ -197,3 +197,45 @@ func TestWhatSomebodyDidByHandShows(t *testing.T) {
 		})
 	}
 }
+
+func TestServiceAccountsAndFargateProfilesFollowTheSpec(t *testing.T) {
+	profile := func(name, namespace string) string {
+		return spec("web") + "fargateProfiles:\n- name: " + name + "\n  selectors: [{namespace: " + namespace + "}]\n"
+	}
+	account := func(name, policy string) string {
+		return strings.Replace(spec("web"), "withOIDC: true", "withOIDC: true\n  serviceAccounts:\n  - metadata: {name: "+name+"}\n    attachPolicyARNs: ["+policy+"]", 1)
+	}
+	const at = " --cluster blue --region cn-north-1"
+	for name, tc := range map[string]struct {
+		before, after string
+		says          string // in the plan; "": nothing
+		runs          []string
+	}{
+		"a new profile":       {spec("web"), profile("a", "x"), "", []string{"create fargateprofile -f -" + tail}},
+		"a profile that goes": {profile("a", "x"), spec("web"), "Fargate profiles will be deleted: a:", []string{"delete fargateprofile" + at + " --name a --wait" + tail}},
+		"another profile":     {profile("a", "x"), profile("b", "x"), "Fargate profiles will be deleted: a:", []string{"create fargateprofile -f -" + tail, "delete fargateprofile" + at + " --name a --wait" + tail}},
+		"a changed profile":   {profile("a", "x"), profile("a", "y"), "Fargate profiles stay as they are: a: the definition changed", nil},
+		"a new account":       {spec("web"), account("a", "x"), "", []string{"create iamserviceaccount -f - --approve" + tail}},
+		"an account that goes": {account("a", "x"), spec("web"), "Service accounts will be deleted: default/a:", []string{
+			"delete iamserviceaccount" + at + " --namespace default --name a --wait" + tail,
+		}},
+		"a changed account": {account("a", "x"), account("a", "y"), "Service accounts stay as they are: default/a: the definition changed", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			tf := start(t, w, object{})
+			state := tf.must(cluster, nil, blue(with("spec", tc.before)))
+			w.ran = nil
+			p := tf.plan(cluster, &state, blue(with("spec", tc.after)))
+			tf.clean(p.diags)
+			if said := text(p.diags, tfprotov6.DiagnosticSeverityWarning); !strings.Contains(said, tc.says) || (said == "") != (tc.says == "") {
+				t.Errorf("the plan says %q", said)
+			}
+			_, diags := tf.apply(p)
+			tf.clean(diags)
+			if d := cmp.Diff(tc.runs, w.lines()); d != "" {
+				t.Errorf("commands (-want +got):\n%s", d)
+			}
+		})
+	}
+}

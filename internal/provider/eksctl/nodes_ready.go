@@ -16,7 +16,7 @@ const betweenLooks = 5 * time.Second
 // that go. eksctl waits for what it makes; but a node group may be there, and not ready,
 // because an eksctl that was to wait for it was killed.
 func (s *session) takePods(ctx context.Context, cluster string, before, after *eksctl.Config) error {
-	if before == nil || len(eksctl.Compare(before, after).Removed) == 0 {
+	if before == nil || len(eksctl.Compare(before, after).NodeGroups.Removed) == 0 {
 		return nil
 	}
 	for _, n := range after.NodeGroups {

@@ -187,3 +187,16 @@ func TestAClusterThatWasUntaintedIsContinued(t *testing.T) {
 		t.Error("the plan after that is not empty")
 	}
 }
+
+func TestWhatAnUnfinishedClusterNoLongerDeclaresGoes(t *testing.T) {
+	w := newWorld()
+	w.unready = true
+	tf := start(t, w, object{})
+	state, diags := tf.apply(tf.plan(cluster, nil, blue(checked, with("spec", spec("web", "old")))))
+	tf.clean(diags)
+	w.unready, w.ran = false, nil
+	tf.must(cluster, &state, blue(checked))
+	if ran := strings.Join(w.lines(), "\n"); !strings.Contains(ran, "delete nodegroup -f - --include old ") {
+		t.Errorf("the node group old was not deleted:\n%s", ran)
+	}
+}
