@@ -29,7 +29,6 @@ type values = map[string]any
 // newCore runs in a folder of its own, where Terraform keeps what it keeps.
 func newCore(t *testing.T, typeName string, ports Ports) *core {
 	t.Helper()
-	t.Setenv("TF_DATA_DIR", t.TempDir())
 	c := &core{t: t, ports: ports, typeName: typeName}
 	c.restart()
 	resp, err := c.server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
@@ -193,6 +192,7 @@ type planned struct {
 	prior, config, value tftypes.Value
 	replace              bool
 	private              []byte
+	told                 string // warnings
 }
 
 func (p planned) empty() bool { return p.prior.Equal(p.value) }
@@ -203,13 +203,14 @@ func (c *core) plan(prior tftypes.Value, v values) (planned, string) {
 	if text := c.validate(v); text != "" {
 		return planned{}, text
 	}
+	before := len(c.warnings)
 	resp, err := c.server.PlanResourceChange(c.t.Context(), &tfprotov6.PlanResourceChangeRequest{
 		TypeName: c.typeName, PriorState: c.dynamic(prior), Config: c.dynamic(config), ProposedNewState: c.dynamic(c.proposed(prior, config)),
 	})
 	if text := c.problem(err, resp.Diagnostics); text != "" {
 		return planned{}, text
 	}
-	p := planned{prior: prior, config: config, value: c.back(resp.PlannedState), replace: len(resp.RequiresReplace) > 0, private: resp.PlannedPrivate}
+	p := planned{prior: prior, config: config, value: c.back(resp.PlannedState), replace: len(resp.RequiresReplace) > 0, private: resp.PlannedPrivate, told: strings.Join(c.warnings[before:], "\n")}
 	given, got := c.fields(config), c.fields(p.value)
 	for name, want := range given {
 		if !want.IsNull() && name != "aws_assume_role" && !want.Equal(got[name]) {

@@ -55,6 +55,7 @@ func New(version string, ports Ports) func() provider.Provider {
 type plugin struct {
 	version string
 	ports   Ports
+	diffs   differences
 }
 
 func (p *plugin) Metadata(_ context.Context, _ provider.MetadataRequest, resp *provider.MetadataResponse) {
@@ -69,8 +70,8 @@ func (p *plugin) Configure(context.Context, provider.ConfigureRequest, *provider
 
 func (p *plugin) Resources(context.Context) []func() resource.Resource {
 	return []func() resource.Resource{
-		func() resource.Resource { return newReleaseSet(p.ports) },
-		func() resource.Resource { return newRelease(p.ports) },
+		func() resource.Resource { return newReleaseSet(p.ports, &p.diffs) },
+		func() resource.Resource { return newRelease(p.ports, &p.diffs) },
 	}
 }
 

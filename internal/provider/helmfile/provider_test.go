@@ -71,21 +71,25 @@ func TestAReleaseSetIsPlannedAppliedAndThenSettled(t *testing.T) {
 	c := newCore(t, "helmfile_release_set", s.ports())
 	v := values{"kubeconfig": "", "content": "releases: []"}
 	plan := c.mustPlan(c.none(), v)
-	if got := c.text(plan.value, "diff_output"); got != "+ something\n" {
-		t.Errorf("diff_output is planned as %q", got)
+	if plan.told != ": helmfile diff of content (SHA-256 cadf627142ae):   + something" || c.fields(plan.value)["diff_output"].IsKnown() {
+		t.Errorf("told %q, planned %s", plan.told, plan.value)
 	}
-	state, problem := c.apply(plan, v) // checks that the second plan says the same
+	// Another process, perhaps of another machine, plans again, and helmfile says something else.
+	state, problem := c.apply(plan, v)
+	if s.diffs != 2 || c.text(state, "diff_output") != "+ something\n+ something\n" {
+		t.Errorf("after %d diffs the state is %s", s.diffs, state)
+	}
 	if problem != "" || c.text(state, "apply_output") != "applied\n" || c.text(state, "error") != "" {
 		t.Errorf("the state is %s, %s", state, problem)
 	}
 	state = c.refresh(state)
-	if again := c.mustPlan(state, v); !again.empty() {
-		t.Errorf("the next plan is not empty: %s → %s", state, again.value)
+	if again := c.mustPlan(state, v); !again.empty() || again.told != "" || s.diffs != 3 {
+		t.Errorf("after %d diffs the next plan is not empty: %s → %s, told %q", s.diffs, state, again.value, again.told)
 	}
 	state = c.mustApply(state, with(v, values{"content": "releases: [] # other"}))
 	s.installed = "something else" // by hand
 	drifted := c.refresh(state)
-	if plan := c.mustPlan(drifted, with(v, values{"content": "releases: [] # other"})); plan.empty() || c.text(plan.value, "diff_output") == "" {
+	if plan := c.mustPlan(drifted, with(v, values{"content": "releases: [] # other"})); plan.empty() || !strings.Contains(plan.told, "+ something") {
 		t.Errorf("drift is planned as %s", plan.value)
 	}
 	if state, problem := c.destroy(state); problem != "" || !state.IsNull() {

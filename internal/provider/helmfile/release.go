@@ -52,8 +52,8 @@ func (m *releaseModel) spec(ctx context.Context, diags *diag.Diagnostics) helmfi
 
 type release struct{ object[*releaseModel] }
 
-func newRelease(ports Ports) resource.Resource {
-	return &release{object[*releaseModel]{ports: ports, model: func() *releaseModel { return &releaseModel{} }}}
+func newRelease(ports Ports, diffs *differences) resource.Resource {
+	return &release{object[*releaseModel]{ports: ports, diffs: diffs, model: func() *releaseModel { return &releaseModel{} }}}
 }
 
 func (r *release) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
@@ -86,8 +86,8 @@ func (r *release) Schema(ctx context.Context, _ resource.SchemaRequest, resp *re
 	})
 	resp.Schema = schema.Schema{
 		Version: stateVersion,
-		MarkdownDescription: "One release of a chart. A plan shows in `diff_output` what `helmfile diff` says, a change made by hand included; an apply runs `helmfile apply`; a destroy uninstalls the release.\n\n" +
-			"Import by namespace and name: `terraform import helmfile_release.x NAMESPACE/NAME`. The next plan shows an update, because the rest stands in the configuration; its `diff_output` is empty when the release is as declared.",
+		MarkdownDescription: "One release of a chart. A plan shows what `helmfile diff` says as a warning, a change made by hand included, and never fails an apply when that says something else by then; an apply runs `helmfile apply`; a destroy uninstalls the release.\n\n" +
+			"Import by namespace and name: `terraform import helmfile_release.x NAMESPACE/NAME`. The next plan shows an update, because the rest stands in the configuration; it says that `helmfile diff` shows no change when the release is as declared.",
 		Attributes: attrs, Blocks: blocks(ctx),
 	}
 }

@@ -64,8 +64,8 @@ func (m *releaseSetModel) spec(ctx context.Context, diags *diag.Diagnostics) hel
 
 type releaseSet struct{ object[*releaseSetModel] }
 
-func newReleaseSet(ports Ports) resource.Resource {
-	return &releaseSet{object[*releaseSetModel]{ports: ports, model: func() *releaseSetModel { return &releaseSetModel{} }}}
+func newReleaseSet(ports Ports, diffs *differences) resource.Resource {
+	return &releaseSet{object[*releaseSetModel]{ports: ports, diffs: diffs, model: func() *releaseSetModel { return &releaseSetModel{} }}}
 }
 
 func (r *releaseSet) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
@@ -95,9 +95,9 @@ func (r *releaseSet) Schema(ctx context.Context, _ resource.SchemaRequest, resp 
 	})
 	resp.Schema = schema.Schema{
 		Version: stateVersion,
-		MarkdownDescription: "The releases of a helmfile. A plan shows in `diff_output` what `helmfile diff` says, a change made by hand included; an apply runs `helmfile apply` (`helmfile sync` when helm had not finished a release); a destroy runs `helmfile destroy`. " +
+		MarkdownDescription: "The releases of a helmfile. A plan shows what `helmfile diff` says as a warning, a change made by hand included, and never fails an apply when that says something else by then; an apply runs `helmfile apply` (`helmfile sync` when helm had not finished a release); a destroy runs `helmfile destroy`. " +
 			"A release that is taken out of the helmfile stays installed: set `installed: false` first.\n\n" +
-			"Import takes any name: `terraform import helmfile_release_set.x NAME`. All that it is stands in the configuration, so the next plan shows an update, whose `diff_output` is empty when the releases are as declared.",
+			"Import takes any name: `terraform import helmfile_release_set.x NAME`. All that it is stands in the configuration, so the next plan shows an update, and says that `helmfile diff` shows no change when the releases are as declared.",
 		Attributes: attrs, Blocks: blocks(ctx),
 	}
 }

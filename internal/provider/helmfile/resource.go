@@ -74,6 +74,7 @@ func (s *shared) needed(context.Context, *diag.Diagnostics) []string {
 // object is a resource whose model is M.
 type object[M declared] struct {
 	ports Ports
+	diffs *differences
 	model func() M
 }
 
@@ -176,13 +177,12 @@ func (o *object[M]) Read(ctx context.Context, req resource.ReadRequest, resp *re
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	d, err := o.ports.Runner.Diff(ctx, logged(ctx, s.spec))
+	o.diffs.forget(s.spec)
+	d, err := o.ask(ctx, s.spec)
 	if err != nil {
-		forget(s.spec)
 		resp.Diagnostics.AddWarning("Drift is not known", "`helmfile diff` of what was last applied failed: "+why(err))
 		return
 	}
-	remember(s.spec, d)
 	c := m.common()
 	// What was changed last time is no news: a plan shows the whole diff, not a diff of diffs.
 	c.DiffOutput = types.StringValue("")
@@ -213,43 +213,51 @@ func (o *object[M]) ModifyPlan(ctx context.Context, req resource.ModifyPlanReque
 	}
 	// The framework makes computed attributes unknown when an input differs.
 	work := req.State.Raw.IsNull() || c.DiffOutput.IsUnknown() || failed
-	d, known := o.difference(ctx, req.Config, plan, secrets, &resp.Diagnostics)
+	d := o.difference(ctx, req.Config, plan, secrets, work, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() || !work && !d.Changed {
 		return
 	}
 	c.ApplyOutput, c.Error, c.DiffOutput = types.StringUnknown(), types.StringValue(""), types.StringUnknown()
-	if known {
-		c.DiffOutput = types.StringValue(d.Output)
-	}
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
 }
 
-// difference is not known while an input is not, or a file is not there yet.
-func (o *object[M]) difference(ctx context.Context, config tfsdk.Config, m M, secrets []string, diags *diag.Diagnostics) (d helmfile.Difference, known bool) {
+// difference that an apply would make, which people are told when there is work. It is
+// empty while an input is not known, or a file is not there yet.
+func (o *object[M]) difference(ctx context.Context, config tfsdk.Config, m M, secrets []string, work bool, diags *diag.Diagnostics) (d helmfile.Difference) {
 	if !config.Raw.IsFullyKnown() {
-		return d, false
+		return d
 	}
 	if file := missing(ctx, m, diags); file != "" {
 		diags.AddWarning("What would change is not known", fmt.Sprintf("There is no file %s yet, so `helmfile diff` was not run: what apply changes is seen then.", file))
-		return d, false
+		return d
 	}
 	ctx, cancel := bounded(ctx, m, read, diags)
 	defer cancel()
 	s := o.open(ctx, m, diags)
 	if diags.HasError() {
-		return d, false
-	}
-	if d, ok := recall(s.spec); ok {
-		return d, true
+		return d
 	}
 	s.spec.Masked = secrets
-	d, err := o.ports.Runner.Diff(ctx, logged(ctx, s.spec))
-	if err != nil {
+	d, err := o.ask(ctx, s.spec)
+	switch {
+	case err != nil:
 		diags.AddError("helmfile diff failed", why(err))
-		return d, false
+	case work || d.Changed:
+		tell(s.spec, d, diags)
 	}
-	remember(s.spec, d)
-	return d, true
+	return d
+}
+
+// ask helmfile, or remember what it said in this process.
+func (o *object[M]) ask(ctx context.Context, s helmfile.Spec) (helmfile.Difference, error) {
+	if d, ok := o.diffs.recall(s); ok {
+		return d, nil
+	}
+	d, err := o.ports.Runner.Diff(ctx, logged(ctx, s))
+	if err == nil {
+		o.diffs.remember(s, d)
+	}
+	return d, err
 }
 
 // apply fills in the outputs. On an error they are as they were.
@@ -261,18 +269,17 @@ func (o *object[M]) apply(ctx context.Context, m M, operation string, secrets []
 		return
 	}
 	s.spec.Masked = secrets
-	defer forget(s.spec)
-	spec := logged(ctx, s.spec)
+	defer o.diffs.forget(s.spec)
 	c := m.common()
 	if c.DiffOutput.IsUnknown() {
-		d, err := o.ports.Runner.Diff(ctx, spec)
+		d, err := o.ask(ctx, s.spec)
 		if err != nil {
 			diags.AddError("helmfile diff failed, nothing was changed", why(err))
 			return
 		}
 		c.DiffOutput = types.StringValue(d.Output)
 	}
-	out, err := o.ports.Runner.Apply(ctx, spec)
+	out, err := o.ports.Runner.Apply(ctx, logged(ctx, s.spec))
 	if err != nil {
 		diags.AddError("helmfile apply failed", why(err)+"\nWhat of it was installed stays as it is. The next plan shows what is left to do.")
 		return
@@ -321,7 +328,7 @@ func (o *object[M]) Delete(ctx context.Context, req resource.DeleteRequest, resp
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	forget(s.spec)
+	o.diffs.forget(s.spec)
 	if _, err := o.ports.Runner.Destroy(ctx, logged(ctx, s.spec)); err != nil {
 		resp.Diagnostics.AddError("helmfile destroy failed", why(err)+"\nThe releases that it did not reach are still there, and so is the resource in the state.")
 	}

@@ -82,7 +82,7 @@ func sharedAttributes() map[string]schema.Attribute {
 			Optional: true, Computed: true, PlanModifiers: []planmodifier.Bool{connection.UnsetBool()},
 			MarkdownDescription: "Whether the last refresh found a difference between what was applied and what is installed or live. Do not set it.",
 		},
-		"diff_output":  computedString("What `helmfile diff` says that an apply changes; `\"\"` when nothing. The data of Secrets is not in it."),
+		"diff_output":  computedString("What `helmfile diff` said that the last apply changed; `\"\"`: nothing, or nothing since. The data of Secrets is not in it. A plan shows it as a warning: charts may make up values, and the cluster may change, so that only the apply can say."),
 		"apply_output": computedString("The end of what `helmfile apply` printed, at most 256 KiB, without secrets."),
 		"error":        computedString("Why the last apply failed; `\"\"` when it did not. Until an apply succeeds, a plan shows work."),
 	}
