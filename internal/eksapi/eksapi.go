@@ -145,26 +145,6 @@ func nodeGroup(ctx context.Context, client *eks.Client, cluster, name string) (p
 	return provider.NodeGroup{Name: name, Status: string(out.Nodegroup.Status)}, nil
 }
 
-// Variables of AWS for a program that is done soon. A role's session has the duration that
-// the connection says; a program that runs for longer loses it (Serve).
-func (a *API) Variables(ctx context.Context, c connection.Connection) (map[string]string, error) {
-	vars := place(c)
-	if c.AssumeRole == nil {
-		return vars, nil
-	}
-	cfg, err := a.configure(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	creds, err := cfg.Credentials.Retrieve(ctx)
-	if err != nil {
-		return nil, awsconf.Classify("assuming "+c.AssumeRole.RoleARN, err)
-	}
-	delete(vars, profile) // the role's session is from it, and goes before it
-	vars["AWS_ACCESS_KEY_ID"], vars["AWS_SECRET_ACCESS_KEY"], vars["AWS_SESSION_TOKEN"] = creds.AccessKeyID, creds.SecretAccessKey, creds.SessionToken
-	return vars, nil
-}
-
 const profile = "AWS_PROFILE"
 
 // place is where AWS is, and the profile.

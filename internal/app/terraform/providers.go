@@ -18,7 +18,6 @@ import (
 	"github.com/norikae/norikae/internal/eksapi"
 	runeksctl "github.com/norikae/norikae/internal/eksctl"
 	runhelmfile "github.com/norikae/norikae/internal/helmfile"
-	"github.com/norikae/norikae/internal/provider/connection"
 	"github.com/norikae/norikae/internal/provider/eksctl"
 	"github.com/norikae/norikae/internal/provider/helmfile"
 )
@@ -48,15 +47,7 @@ func eksctlIn(env app.Environment) func() provider.Provider {
 // HelmfileProvider is the provider helmfile of a version.
 func HelmfileProvider(version string) func() provider.Provider {
 	s := newShifts(app.OSEnvironment(version))
-	return helmfile.New(version, helmfile.Ports{Runner: runhelmfile.Runner{}, Releases: releases{}, Credentials: variables{eksapi.New(s.configure)}})
-}
-
-// variables of AWS for programs that helmfile starts.
-type variables struct{ api *eksapi.API }
-
-// Environment implements helmfile.Credentials.
-func (v variables) Environment(ctx context.Context, c connection.Connection) (map[string]string, error) {
-	return v.api.Variables(ctx, c)
+	return helmfile.New(version, helmfile.Ports{Runner: runhelmfile.Runner{}, Releases: releases{}, Credentials: eksapi.New(s.configure)})
 }
 
 // EksctlMain is the program terraform-provider-eksctl: it returns the exit code. It is what

@@ -34,10 +34,11 @@ type Releases interface {
 	Path(ctx context.Context, program, version string) (string, error)
 }
 
-// Credentials are of AWS, temporary, for programs that are started.
+// Credentials are of AWS, for programs that are started.
 type Credentials interface {
-	// Environment has the variables that say who is calling, and where.
-	Environment(ctx context.Context, c connection.Connection) (map[string]string, error)
+	// Serve gives the variables that say who is calling, and where, which hold until stop is
+	// called, however long that is. stop is never nil.
+	Serve(ctx context.Context, c connection.Connection) (vars map[string]string, stop func(), err error)
 }
 
 // Ports of the provider.

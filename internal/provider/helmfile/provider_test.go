@@ -21,12 +21,14 @@ type stub struct {
 	calls     []string
 	diffs     int
 	fail      error // of the next apply
+	serving   int   // credentials, now
+	served    int   // at the last diff
 	spec      helmfile.Spec
 }
 
 func (s *stub) Diff(_ context.Context, spec helmfile.Spec) (helmfile.Difference, error) {
 	s.diffs++
-	s.spec = spec
+	s.spec, s.served = spec, s.serving
 	if s.installed == spec.Content {
 		return helmfile.Difference{}, nil
 	}
@@ -56,12 +58,13 @@ func (s *stub) Path(_ context.Context, program, version string) (string, error) 
 	return "/cache/" + program + "-" + version, nil
 }
 
-func (s *stub) Environment(_ context.Context, c connection.Connection) (map[string]string, error) {
+func (s *stub) Serve(_ context.Context, c connection.Connection) (map[string]string, func(), error) {
+	s.serving++
 	out := map[string]string{"AWS_REGION": c.Region}
 	if c.AssumeRole != nil {
 		out["AWS_SESSION_TOKEN"] = c.AssumeRole.RoleARN
 	}
-	return out, nil
+	return out, func() { s.serving-- }, nil
 }
 
 func (s *stub) ports() Ports { return Ports{Runner: s, Releases: s, Credentials: s} }
@@ -268,5 +271,8 @@ func TestCredentialsAreAskedForOnlyWhenAWSIsNamed(t *testing.T) {
 	want := map[string]string{"AWS_REGION": "us-east-2", "AWS_SESSION_TOKEN": "arn:aws:iam::123456789012:role/deploy"}
 	if diff := cmp.Diff(want, s.spec.Credentials); diff != "" {
 		t.Errorf("credentials (-want +got):\n%s", diff)
+	}
+	if s.served != 1 || s.serving != 0 {
+		t.Errorf("%d credentials are served while helmfile runs, %d after it", s.served, s.serving)
 	}
 }

@@ -82,6 +82,7 @@ type object[M declared] struct {
 type session[M declared] struct {
 	model M
 	spec  helmfile.Spec
+	close func() // ends its credentials
 }
 
 func (o *object[M]) read(ctx context.Context, from interface {
@@ -96,7 +97,7 @@ func (o *object[M]) read(ctx context.Context, from interface {
 // open fetches programs and credentials. It calls nobody when no version and no AWS
 // attribute is set.
 func (o *object[M]) open(ctx context.Context, m M, diags *diag.Diagnostics) session[M] {
-	s := session[M]{model: m, spec: m.spec(ctx, diags)}
+	s := session[M]{model: m, spec: m.spec(ctx, diags), close: func() {}}
 	if diags.HasError() {
 		return s
 	}
@@ -127,11 +128,11 @@ func (o *object[M]) open(ctx context.Context, m M, diags *diag.Diagnostics) sess
 	if diags.HasError() || conn.Region+conn.Profile == "" && conn.AssumeRole == nil {
 		return s
 	}
-	env, err := o.ports.Credentials.Environment(ctx, conn)
+	env, stop, err := o.ports.Credentials.Serve(ctx, conn)
 	if err != nil {
 		diags.AddError("Credentials of AWS", err.Error())
 	}
-	s.spec.Credentials = env
+	s.spec.Credentials, s.close = env, stop
 	return s
 }
 
@@ -174,6 +175,7 @@ func (o *object[M]) Read(ctx context.Context, req resource.ReadRequest, resp *re
 	ctx, cancel := bounded(ctx, m, read, &resp.Diagnostics)
 	defer cancel()
 	s := o.open(ctx, m, &resp.Diagnostics)
+	defer s.close()
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -234,6 +236,7 @@ func (o *object[M]) difference(ctx context.Context, config tfsdk.Config, m M, se
 	ctx, cancel := bounded(ctx, m, read, diags)
 	defer cancel()
 	s := o.open(ctx, m, diags)
+	defer s.close()
 	if diags.HasError() {
 		return d
 	}
@@ -265,6 +268,7 @@ func (o *object[M]) apply(ctx context.Context, m M, operation string, secrets []
 	ctx, cancel := bounded(ctx, m, operation, diags)
 	defer cancel()
 	s := o.open(ctx, m, diags)
+	defer s.close()
 	if diags.HasError() {
 		return
 	}
@@ -325,6 +329,7 @@ func (o *object[M]) Delete(ctx context.Context, req resource.DeleteRequest, resp
 	ctx, cancel := bounded(ctx, m, remove, &resp.Diagnostics)
 	defer cancel()
 	s := o.open(ctx, m, &resp.Diagnostics)
+	defer s.close()
 	if resp.Diagnostics.HasError() {
 		return
 	}
