@@ -68,8 +68,8 @@ func (r *clusterResource) Schema(ctx context.Context, _ resource.SchemaRequest, 
 	resp.Schema = schema.Schema{
 		Version: stateVersion,
 		MarkdownDescription: "An EKS cluster that eksctl makes, changes and deletes. The ClusterConfig that eksctl gets is in the plan, as `cluster_config`.\n\n" +
-			"An update upgrades the control plane by one minor version, creates node groups that are new in `spec`, and drains and deletes those that are no longer there. " +
-			"eksctl changes no existing node group: give it another name to replace it.",
+			"An update upgrades the control plane by one minor version, creates node groups, service accounts and Fargate profiles that are new in `spec`, and deletes those that are no longer there, " +
+			"once the nodes are drained. eksctl changes none that exists: give it another name to replace it. Of every other change the plan says that it is not applied.",
 		Attributes: clusterAttributes(),
 		Blocks: map[string]schema.Block{
 			connection.Block:                              connection.ResourceBlock(),
