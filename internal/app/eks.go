@@ -25,10 +25,18 @@ func EKSMain(ctx context.Context, args []string, in io.Reader, out, errw io.Writ
 	return cli.Main(ctx, args, in, out, errw, cli.Deps{Commands: []*cobra.Command{eks}, Getenv: env.Getenv, Version: env.Version})
 }
 
-// eksToken makes an ExecCredential for a cluster.
+// eksToken makes an ExecCredential for a cluster. A program that was given the credentials
+// of a role, and with them this one, has no profiles, and need not assume that role again:
+// few roles let themselves.
 func eksToken(ctx context.Context, env Environment, o cli.TokenOptions) ([]byte, error) {
+	if role := env.Getenv(awsconf.ServedRole); role != "" {
+		o.Profile = ""
+		if o.RoleARN == role {
+			o.RoleARN, o.ExternalID = "", ""
+		}
+	}
 	cfg, err := awsconf.Load(ctx, awsconf.Options{
-		Region: o.Region, Profile: o.Profile, AssumeRole: awsconf.AssumeRole{RoleARN: o.RoleARN},
+		Region: o.Region, Profile: o.Profile, AssumeRole: awsconf.AssumeRole{RoleARN: o.RoleARN, ExternalID: o.ExternalID},
 		Version: env.Version, HTTPClient: env.HTTPClient, Endpoint: env.Endpoint, Credentials: env.Credentials,
 	})
 	if err != nil {

@@ -94,6 +94,8 @@ func TestATokenIsRefused(t *testing.T) {
 		"for no such name":   {nil, []string{"--cluster-name", "a/b", "--region", "eu-west-1"}, `the cluster name "a/b" is not 1–100`},
 		"as no such profile": {nil, []string{"--cluster-name", "green", "--profile", "blue"}, `--profile "blue" does not exist`},
 		"as no role":         {nil, []string{"--cluster-name", "green", "--role-arn", "admin"}, `--role-arn "admin" is not a role's ARN`},
+		"with half a role":   {nil, []string{"--cluster-name", "green", "--external-id", "of us"}, "--external-id is of a role: add --role-arn"},
+		"with a short ID":    {nil, []string{"--cluster-name", "green", "--role-arn", "arn:aws:iam::111122223333:role/ci", "--external-id", "x"}, "--external-id has 1 characters; want 2–1224"},
 		"with a word":        {nil, []string{"--cluster-name", "green", "--region", "eu-west-1", "blue"}, `takes no argument "blue"`},
 		"to who is not a client": {
 			map[string]string{"KUBERNETES_EXEC_INFO": "{"},

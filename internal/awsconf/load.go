@@ -56,6 +56,10 @@ type Options struct {
 	In string
 }
 
+// ServedRole is the variable of a program that a provider serves credentials to
+// (AWS_CONTAINER_CREDENTIALS_FULL_URI): the ARN of the role whose they are.
+const ServedRole = "NORIKAE_SERVED_ROLE"
+
 // InTerraform is where Terraform's files name a role.
 const InTerraform = "assume_role"
 

@@ -14,6 +14,7 @@ import (
 type TokenOptions struct {
 	ClusterName              string
 	Region, Profile, RoleARN string
+	ExternalID               string // that the role asks for
 }
 
 const execLong = `Prints a token for the API server of an EKS cluster, as kubectl and other clients of
@@ -56,6 +57,12 @@ func EKSCommand(token func(context.Context, TokenOptions) ([]byte, error)) *cobr
 			if o.ClusterName == "" {
 				return usage("--cluster-name is missing: want the name of an EKS cluster")
 			}
+			if o.ExternalID != "" && o.RoleARN == "" {
+				return usage("--external-id is of a role: add --role-arn, or leave it out")
+			}
+			if n := len(o.ExternalID); o.ExternalID != "" && (n < 2 || n > 1224) {
+				return usage("--external-id has %d characters; want 2–1224", n)
+			}
 			out, err := token(cmd.Context(), o)
 			if errors.Is(err, fault.ErrDenied) {
 				return hinted(err, "Check --profile and --role-arn, and who you are with `aws sts get-caller-identity`.")
@@ -72,6 +79,7 @@ func EKSCommand(token func(context.Context, TokenOptions) ([]byte, error)) *cobr
 	f.StringVar(&o.Region, "region", "", "the cluster's `region` (default: the environment's or the profile's)")
 	f.StringVar(&o.Profile, "profile", "", "`profile` of the AWS configuration files (default: AWS_PROFILE)")
 	f.StringVar(&o.RoleARN, "role-arn", "", "`ARN` of a role to assume")
+	f.StringVar(&o.ExternalID, "external-id", "", "external `ID` that the role of --role-arn asks for")
 	cmd.AddCommand(get)
 	return cmd
 }

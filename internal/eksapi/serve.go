@@ -47,6 +47,7 @@ func (a *API) Serve(ctx context.Context, c connection.Connection) (map[string]st
 	if err != nil {
 		return nil, func() {}, fmt.Errorf("serving credentials on the loopback interface: %w", err)
 	}
+	vars[awsconf.ServedRole] = c.AssumeRole.RoleARN
 	vars["AWS_CONTAINER_CREDENTIALS_FULL_URI"], vars["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = "http://"+at+credentialsPath, token
 	// Where a profile has credentials, an SDK takes those: the role's session is from the
 	// profile, and must go before it.

@@ -29,6 +29,8 @@ type Cluster struct {
 	// As whom; what is empty is the environment's of whoever uses the file.
 	Profile string // of the shared AWS configuration files
 	RoleARN string // is assumed
+	// ExternalID that the role asks for; "": none.
+	ExternalID string
 	// Address replaces AWS's own endpoints, for a lab; "": AWS's.
 	Address string
 
@@ -89,8 +91,11 @@ func (c Cluster) exec() *clientcmdapi.ExecConfig {
 	if c.RoleARN != "" {
 		e.Args = append(e.Args, "--role-arn", c.RoleARN)
 	}
+	if c.ExternalID != "" {
+		e.Args = append(e.Args, "--external-id", c.ExternalID)
+	}
 	if c.Profile != "" {
-		e.Env = append(e.Env, clientcmdapi.ExecEnvVar{Name: "AWS_PROFILE", Value: c.Profile})
+		e.Args = append(e.Args, "--profile", c.Profile)
 	}
 	if c.Address != "" {
 		e.Env = append(e.Env, clientcmdapi.ExecEnvVar{Name: "AWS_ENDPOINT_URL", Value: c.Address})

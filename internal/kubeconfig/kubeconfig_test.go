@@ -27,6 +27,7 @@ func green() Cluster {
 
 func TestAFileSaysWhereAndAsWhom(t *testing.T) {
 	full := green()
+	full.ExternalID = "of us"
 	full.Profile, full.RoleARN, full.Address, full.Command = "ops: prod", "arn:aws:iam::111122223333:role/deployer", "http://127.0.0.1:4599", "/opt/norikae/bin/norikae"
 	for name, tc := range map[string]struct {
 		cluster Cluster

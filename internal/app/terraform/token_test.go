@@ -2,6 +2,7 @@ package tfapp
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"os"
@@ -10,9 +11,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 
+	"github.com/norikae/norikae/internal/eksapi"
 	"github.com/norikae/norikae/internal/provider/connection"
 	"github.com/norikae/norikae/internal/provider/eksctl"
 )
@@ -78,6 +82,59 @@ func TestAKubeconfigCallsAProgramThatIsThere(t *testing.T) {
 				t.Errorf("it says %s (%v)", out, err)
 			}
 		})
+	}
+}
+
+// A program that was given a role's credentials finds kubeconfigs of ours: their profile is
+// of files that it does not have, and the role is the one that it is already.
+func TestAKubeconfigIsUsedWithTheCredentialsThatAProgramWasGiven(t *testing.T) {
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"} {
+		t.Setenv(name, "")
+	}
+	conn := target().Connection
+	conn.Profile = "mine"
+	conn.AssumeRole = &connection.AssumeRole{RoleARN: "arn:aws:iam::111122223333:role/ci", ExternalID: "of us"}
+	// Nobody listens there: the role that is there already must not be assumed.
+	conn.Address = "http://127.0.0.1:1"
+	api := eksapi.New(func(context.Context, connection.Connection) (aws.Config, error) {
+		return aws.Config{Credentials: credentials.NewStaticCredentialsProvider("KEYOFTHEROLE", "fake", "fake")}, nil
+	})
+	vars, stop, err := api.Serve(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	tgt := target()
+	tgt.Connection = conn
+	if err := (kubeconfigs{}).Write(file, tgt); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := clientcmd.LoadFromFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := cfg.AuthInfos[cfg.Contexts[cfg.CurrentContext].AuthInfo].Exec
+	if got := strings.Join(run.Args, " "); !strings.Contains(got, "--role-arn arn:aws:iam::111122223333:role/ci --external-id of us") {
+		t.Errorf("the arguments are %s", got)
+	}
+	for k, v := range vars {
+		t.Setenv(k, v)
+	}
+	for _, v := range run.Env {
+		t.Setenv(v.Name, v.Value)
+	}
+	out, err := exec.CommandContext(t.Context(), run.Command, run.Args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var got struct{ Status struct{ Token string } }
+	if err := json.Unmarshal(out, &got); err != nil {
+		t.Fatal(err)
+	}
+	call, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(got.Status.Token, "k8s-aws-v1."))
+	if err != nil || !strings.Contains(string(call), "KEYOFTHEROLE") {
+		t.Errorf("the token is %s: %v", call, err)
 	}
 }
 

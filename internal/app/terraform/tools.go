@@ -92,7 +92,7 @@ func (kubeconfigs) Write(path string, t eksctl.Target) error {
 		Profile: t.Connection.Profile, Address: t.Connection.Address, Command: tokenProgram(),
 	}
 	if a := t.Connection.AssumeRole; a != nil {
-		c.RoleARN = a.RoleARN
+		c.RoleARN, c.ExternalID = a.RoleARN, a.ExternalID
 	}
 	return kubeconfig.Write(path, c, false)
 }
