@@ -81,6 +81,15 @@ func entry(ctx context.Context, client *eks.Client, cluster, who string) (provid
 	return e, true, nil
 }
 
+// AccessEntry implements provider.Clusters.
+func (a *API) AccessEntry(ctx context.Context, c connection.Connection, cluster, principal string) (provider.AccessEntry, bool, error) {
+	client, err := a.client(ctx, c)
+	if err != nil {
+		return provider.AccessEntry{}, false, err
+	}
+	return entry(ctx, client, cluster, principal)
+}
+
 // PutAccessEntry implements provider.Clusters.
 func (a *API) PutAccessEntry(ctx context.Context, c connection.Connection, cluster string, e provider.AccessEntry) error {
 	client, err := a.client(ctx, c)

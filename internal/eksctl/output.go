@@ -13,6 +13,19 @@ const (
 	maxLine = 16 << 10 // bytes after which a line is cut in two
 )
 
+// bounded takes MaxStdout bytes, and notes that there were more.
+type bounded struct {
+	into *bytes.Buffer
+	over bool
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.over = b.over || b.into.Len()+len(p) > MaxStdout; !b.over {
+		b.into.Write(p)
+	}
+	return len(p), nil
+}
+
 // lines takes the output of a program, line by line. What comes after its end is dropped:
 // a process that the program left behind may still hold the pipe.
 type lines struct {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 	"strings"
 	"time"
@@ -13,6 +14,10 @@ import (
 
 // DefaultGrace is how long a program that was interrupted may take to end.
 const DefaultGrace = 30 * time.Second
+
+// MaxStdout is how much a Command's Stdout takes, in bytes. Objects of Kubernetes, of which
+// lists are made, have at most 1.5 MiB.
+const MaxStdout = 8 << 20
 
 // lastLines are quoted in errors.
 const lastLines = 15
@@ -29,6 +34,9 @@ type Command struct {
 	Grace time.Duration
 	// Line is told each line of the output, without its end and without secrets; nil: nobody is.
 	Line func(string)
+	// Stdout takes all that the program writes there, as it is; more than MaxStdout bytes are
+	// an error. nil: nobody does.
+	Stdout *bytes.Buffer
 }
 
 // Runner runs eksctl.
@@ -46,6 +54,10 @@ func (Runner) Run(ctx context.Context, c Command) (string, error) {
 	//nolint:gosec // G204: the program is the one that the user named, and no shell is between
 	cmd := exec.CommandContext(ctx, c.Binary, c.Args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = c.Env, out, out
+	whole := &bounded{into: c.Stdout}
+	if c.Stdout != nil {
+		cmd.Stdout = io.MultiWriter(out, whole)
+	}
 	if c.Stdin != nil {
 		cmd.Stdin = bytes.NewReader(c.Stdin)
 	}
@@ -60,7 +72,10 @@ func (Runner) Run(ctx context.Context, c Command) (string, error) {
 		kill(cmd) // what the program started and left behind
 	}
 	tail := out.end()
-	if err == nil {
+	switch {
+	case err == nil && whole.over:
+		return tail, fmt.Errorf("eksctl %s: it printed more than %d MiB", strings.Join(c.Args, " "), MaxStdout>>20)
+	case err == nil:
 		return tail, nil
 	}
 	return tail, &ExitError{

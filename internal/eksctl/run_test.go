@@ -1,6 +1,7 @@
 package eksctl_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,10 @@ func TestMain(m *testing.M) {
 		for i := range 4000 {
 			fmt.Println(strings.Repeat("x", 50), i)
 		}
+	case "json":
+		fmt.Fprintln(os.Stderr, "a line of the log")
+		size, _ := strconv.Atoi(os.Args[1])
+		fmt.Println("[" + strings.Repeat("x", size) + "]")
 	case "polite":
 		c := make(chan os.Signal, 1)
 		signal.Notify(c, syscall.SIGINT)
@@ -103,6 +108,25 @@ func TestOnlyTheTailOfALongOutputIsKept(t *testing.T) {
 	}
 	if n := len(out); n > 64<<10+100 || n < 60<<10 || !strings.HasSuffix(out, "x 3999\n") || !strings.Contains(out[:60], "bytes before this are left out") {
 		t.Errorf("%d bytes, from %q", n, out[:60])
+	}
+}
+
+func TestAListIsGivenWholeOrNotAtAll(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := func(size int) (string, error) {
+		var out bytes.Buffer
+		c := eksctl.Command{Binary: self, Args: []string{strconv.Itoa(size)}, Env: []string{play + "=json"}, Stdout: &out}
+		_, err := eksctl.Runner{}.Run(t.Context(), c)
+		return out.String(), err
+	}
+	if got, err := list(1 << 20); err != nil || len(got) != 1<<20+3 || got[0] != '[' {
+		t.Errorf("of a list of 1 MiB there are %d bytes: %v", len(got), err)
+	}
+	if _, err := list(eksctl.MaxStdout); err == nil || !strings.Contains(err.Error(), "it printed more than 8 MiB") {
+		t.Errorf("of a list that is too long: %v", err)
 	}
 }
 

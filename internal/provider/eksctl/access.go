@@ -90,6 +90,11 @@ func (s *session) putMapping(ctx context.Context, c Cluster, m mapping, replaced
 	e, ok := m.entry()
 	switch {
 	case ok && c.hasEntries():
+		if !replaced {
+			if err := s.mayTake(ctx, c, e); err != nil {
+				return err
+			}
+		}
 		return s.config.Clusters.PutAccessEntry(ctx, s.conn, c.Name, e)
 	case !c.hasConfigMap():
 		return m.noEntry(c.AuthMode)
@@ -104,6 +109,25 @@ func (s *session) putMapping(ctx context.Context, c Cluster, m mapping, replaced
 		args = append(args, "--group", g)
 	}
 	return s.run(ctx, "", append(args, "--color=false")...)
+}
+
+// mayTake refuses an entry that somebody else made, and that the mapping would change: it
+// may be how people get in. One that says the same is taken over, and so is one that only
+// lacks the policy: an apply that was killed leaves such a one.
+func (s *session) mayTake(ctx context.Context, c Cluster, want AccessEntry) error {
+	is, there, err := s.config.Clusters.AccessEntry(ctx, s.conn, c.Name, want.Principal)
+	if err != nil || !there {
+		return err
+	}
+	finished := is
+	finished.Admin = is.Admin || want.Admin
+	if finished.mapping().same(want.mapping()) {
+		return nil
+	}
+	m := is.mapping()
+	return fmt.Errorf("the cluster has an access entry of it already, with username = %q and groups = %q, which this resource did not make: nothing was done to it. "+
+		"Declare exactly that, and it is taken over; or, if nobody needs it: aws eks delete-access-entry --cluster-name %s --region %s --principal-arn %s",
+		m.Username, m.Groups, c.Name, s.conn.Region, want.Principal)
 }
 
 // deleteMapping takes access away wherever it is given: where both ways count, a mapping
@@ -199,17 +223,13 @@ func (s *session) liveMappings(ctx context.Context, c Cluster, mine []mapping, d
 
 // configMappings asks eksctl for the mappings of aws-auth.
 func (s *session) configMappings(ctx context.Context, c Cluster) ([]mapping, error) {
-	out, err := s.ask(ctx, "", "get", "iamidentitymapping", "--cluster", c.Name, "--region", s.conn.Region, "--output", "json", "--color=false")
-	if err != nil {
-		return nil, err
-	}
 	var found []struct {
 		RoleARN  string   `json:"rolearn"`
 		UserARN  string   `json:"userarn"`
 		Username string   `json:"username"`
 		Groups   []string `json:"groups"`
 	}
-	if err := listed(out, &found); err != nil {
+	if err := s.get(ctx, &found, "iamidentitymapping", "--cluster="+c.Name, "--region="+s.conn.Region); err != nil {
 		return nil, err
 	}
 	var all []mapping

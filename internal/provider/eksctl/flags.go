@@ -37,6 +37,8 @@ type flag struct {
 	kind      flagKind
 	does      string
 	checks    []validator.String
+	// on tells that eksctl's own default is true: a false that is declared is said.
+	on bool
 }
 
 func (f flag) name() string { return "--" + strings.ReplaceAll(f.attribute, "_", "-") }
@@ -65,7 +67,7 @@ func flags() []flag {
 		{attribute: "instance_prefix", does: "What the names of the instances begin with."},
 		{attribute: "instance_name", does: "What the names of the instances end with."},
 		{attribute: "disable_pod_imds", kind: yes, does: "Keeps pods that are not on the host network from the instance metadata. Default: `false`."},
-		{attribute: "managed", kind: yes, does: "EKS manages the node group. Default: eksctl's, `true`; `false` counts as not set."},
+		{attribute: "managed", kind: yes, on: true, does: "EKS manages the node group. Default: eksctl's, `true`."},
 		{attribute: "spot", kind: yes, does: "Spot instances; managed node groups only. Default: `false`."},
 		{attribute: "instance_types", kind: texts, does: "EC2 instance types to choose from; managed node groups only."},
 		{attribute: "asg_access", kind: yes, does: "Nodes may change Auto Scaling groups, as the cluster autoscaler does. Default: `false`."},
@@ -74,8 +76,8 @@ func flags() []flag {
 		{attribute: "appmesh_access", kind: yes, does: "Nodes may use App Mesh. Default: `false`."},
 		{attribute: "appmesh_preview_access", kind: yes, does: "Nodes may use the preview of App Mesh. Default: `false`."},
 		{attribute: "alb_ingress_access", kind: yes, does: "Nodes may change load balancers, as the AWS Load Balancer Controller does. Default: `false`."},
-		{attribute: "install_neuron_plugin", kind: yes, does: "Installs the plugin for Inferentia and Trainium nodes. Default: `false`; eksctl's own default is `true`."},
-		{attribute: "install_nvidia_plugin", kind: yes, does: "Installs the plugin for GPU nodes. Default: `false`; eksctl's own default is `true`."},
+		{attribute: "install_neuron_plugin", kind: yes, on: true, does: "Installs the plugin for Inferentia and Trainium nodes. Default: eksctl's, `true`."},
+		{attribute: "install_nvidia_plugin", kind: yes, on: true, does: "Installs the plugin for GPU nodes. Default: eksctl's, `true`."},
 		{attribute: "cfn_role_arn", does: "ARN of the IAM role that CloudFormation assumes."},
 		{attribute: "cfn_disable_rollback", kind: yes, does: "CloudFormation leaves what it made of a stack that failed. Default: `false`."},
 	}
@@ -119,8 +121,9 @@ type getter interface {
 }
 
 // args of the flag; none when the attribute is not set. A value is never taken for a flag:
-// it stands behind a =.
-func (f flag) args(ctx context.Context, g getter, diags *diag.Diagnostics) []string {
+// it stands behind a =. Of a plan one cannot tell a false that is declared from one that an
+// older state has for what is not set: the configuration says it.
+func (f flag) args(ctx context.Context, g, config getter, diags *diag.Diagnostics) []string {
 	at := path.Root(f.attribute)
 	value := ""
 	switch f.kind {
@@ -138,8 +141,13 @@ func (f flag) args(ctx context.Context, g getter, diags *diag.Diagnostics) []str
 	case yes:
 		var v types.Bool
 		diags.Append(g.GetAttribute(ctx, at, &v)...)
-		if v.ValueBool() {
+		var declared types.Bool
+		diags.Append(config.GetAttribute(ctx, at, &declared)...)
+		switch {
+		case v.ValueBool():
 			return []string{f.name()}
+		case f.on && !declared.IsNull():
+			return []string{f.name() + "=false"}
 		}
 	case texts:
 		var v types.List

@@ -1,6 +1,7 @@
 package eksctl_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -37,6 +38,7 @@ type world struct {
 	files                        map[string]eksctl.Target
 	did                          []string // of Workloads
 	unready                      bool
+	denied                       bool // EKS says nothing of node groups
 	refused                      bool              // manifests are
 	missing                      string            // this node group is not made
 	shifted                      int               // runs of shifts
@@ -87,9 +89,9 @@ func (w *world) Run(ctx context.Context, c runner.Command) (string, error) {
 		if authMap == "" {
 			authMap = "[" + strings.Join(slices.Sorted(maps.Values(w.auth)), ",") + "]"
 		}
-		return "2026-11-23 12:00:00 [ℹ]  a line of the log\n[!]  another\n" + map[string]string{
-			"iamidentitymapping": authMap, "nodegroup": w.ownGroups, "iamserviceaccount": w.accounts,
-		}[c.Args[1]], nil
+		list := map[string]string{"iamidentitymapping": authMap, "nodegroup": cmp.Or(w.ownGroups, "null"), "iamserviceaccount": w.accounts}[c.Args[1]]
+		c.Stdout.WriteString("2026-11-23 12:00:00 [ℹ]  a line of the log\n[!]  another\n" + list)
+		return "the end of it\n", nil
 	}
 	return "ran " + c.Args[0] + " " + c.Args[1] + "\n", nil
 }
@@ -189,6 +191,9 @@ func (w *world) NodeGroups(context.Context, connection.Connection, string) ([]st
 }
 
 func (w *world) NodeGroup(_ context.Context, _ connection.Connection, _, name string) (eksctl.NodeGroup, error) {
+	if w.denied {
+		return eksctl.NodeGroup{}, fault.ErrDenied
+	}
 	if !w.groups[name] {
 		return eksctl.NodeGroup{}, fault.ErrNotFound
 	}
@@ -201,6 +206,11 @@ func (w *world) AccessEntries(context.Context, connection.Connection, string) ([
 		out = append(out, w.entries[who])
 	}
 	return out, nil
+}
+
+func (w *world) AccessEntry(_ context.Context, _ connection.Connection, _, who string) (eksctl.AccessEntry, bool, error) {
+	e, ok := w.entries[who]
+	return e, ok, nil
 }
 
 func (w *world) PutAccessEntry(_ context.Context, _ connection.Connection, _ string, e eksctl.AccessEntry) error {

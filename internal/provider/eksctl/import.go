@@ -181,11 +181,12 @@ func (r *nodegroupResource) ImportState(ctx context.Context, req resource.Import
 	case err == nil:
 		resp.Diagnostics.Append(resp.Private.SetKey(ctx, managedKey, []byte("true"))...)
 	case errors.Is(err, fault.ErrNotFound): // eksctl may have one of its own
-		var groups []struct{ Name string }
-		if !s.list(ctx, "node group", &groups, &resp.Diagnostics, "get", "nodegroup", "--cluster="+id["cluster"], "--region="+id["region"], "--name="+id["name"]) {
+		known, err := s.ownGroup(ctx, id["cluster"], id["name"], id["region"])
+		if err != nil {
+			resp.Diagnostics.AddError("The node group cannot be looked for", why(err, "create"))
 			return
 		}
-		if !slices.ContainsFunc(groups, func(g struct{ Name string }) bool { return g.Name == id["name"] }) {
+		if !known {
 			resp.Diagnostics.AddError("No such node group", fmt.Sprintf("Neither EKS nor eksctl knows a node group %q of the cluster %q in %s.", id["name"], id["cluster"], id["region"]))
 			return
 		}
@@ -218,7 +219,8 @@ func (r *serviceAccountResource) ImportState(ctx context.Context, req resource.I
 		Metadata struct{ Name, Namespace string }
 	}
 	var found []account
-	if !s.list(ctx, "service account", &found, &resp.Diagnostics, "get", "iamserviceaccount", "--cluster="+id["cluster"], "--namespace="+id["namespace"], "--name="+id["name"], "--region="+id["region"]) {
+	if err := s.get(ctx, &found, "iamserviceaccount", "--cluster="+id["cluster"], "--namespace="+id["namespace"], "--name="+id["name"], "--region="+id["region"]); err != nil {
+		resp.Diagnostics.AddError("The service account cannot be looked for", why(err, "create"))
 		return
 	}
 	if !slices.ContainsFunc(found, func(a account) bool { return a.Metadata.Name == id["name"] && a.Metadata.Namespace == id["namespace"] }) {
@@ -236,20 +238,11 @@ func takeImported(ctx context.Context, values map[string]string, resp *resource.
 	resp.Diagnostics.Append(resp.Private.SetKey(ctx, importedKey, []byte("true"))...)
 }
 
-// list asks eksctl for things as JSON.
-func (s *session) list(ctx context.Context, what string, into any, diags *diag.Diagnostics, args ...string) bool {
-	out, err := s.ask(ctx, "", append(args, "--output=json", "--color=false")...)
-	if err == nil {
-		err = listed(out, into)
-	}
-	if err != nil {
-		diags.AddError("The "+what+" cannot be looked for", why(err, "create"))
-	}
-	return err == nil
-}
+// noneFound is how eksctl says that a list is empty, where it prints none.
+var noneFound = regexp.MustCompile(`(?i)\bno (nodegroups?|iamserviceaccounts?|iamidentitymappings?|iam identity mappings?) found\b`)
 
-// listed reads the JSON list in what eksctl printed, among the lines of its log; into stays
-// as it is when there is none.
+// listed reads the JSON list in what eksctl printed, perhaps among the lines of its log.
+// What has no list is not taken for an empty one.
 func listed(out string, into any) error {
 	for at := 0; at < len(out); {
 		line := out[at:]
@@ -257,13 +250,26 @@ func listed(out string, into any) error {
 			line = line[:i]
 		}
 		// A line of the log may begin with [ℹ] or [!].
-		if l := strings.TrimSpace(line); l == "[" || strings.HasPrefix(l, "[{") || strings.HasPrefix(l, "[]") {
+		switch l := strings.TrimSpace(line); {
+		case l == "[" || strings.HasPrefix(l, "[{") || strings.HasPrefix(l, "[]"):
 			if err := json.NewDecoder(strings.NewReader(out[at:])).Decode(into); err != nil {
 				return fmt.Errorf("reading what eksctl listed: %w", err)
 			}
 			return nil
+		case l == "null" || noneFound.MatchString(l):
+			return nil
 		}
 		at += len(line) + 1
 	}
-	return nil
+	return errors.New("eksctl printed no list; run it with TF_LOG=info to see what it printed")
+}
+
+// ownGroup tells whether eksctl knows a node group, of those that EKS does not manage, too.
+func (s *session) ownGroup(ctx context.Context, cluster, name, region string) (bool, error) {
+	type group struct{ Name string }
+	var groups []group
+	if err := s.get(ctx, &groups, "nodegroup", "--cluster="+cluster, "--region="+region); err != nil {
+		return false, err
+	}
+	return slices.Contains(groups, group{name}), nil
 }

@@ -25,6 +25,10 @@ func TestMain(m *testing.M) {
 	case "":
 		os.Exit(m.Run())
 	case "hang": // until it is interrupted; what it started stays
+		if os.Args[1] == "get" {
+			fmt.Println("[]")
+			os.Exit(0)
+		}
 		interrupted := make(chan os.Signal, 1)
 		signal.Notify(interrupted, syscall.SIGINT)
 		self, err := os.Executable()

@@ -155,7 +155,7 @@ func (b *base) subject(ctx context.Context, g getter, diags *diag.Diagnostics) s
 // Create implements resource.Resource.
 func (r *nodegroupResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	sub := r.subject(ctx, req.Plan, &resp.Diagnostics)
-	args := r.createArgs(ctx, req.Plan, sub, &resp.Diagnostics)
+	args := r.createArgs(ctx, req.Plan, req.Config, sub, &resp.Diagnostics)
 	timeout := timeoutOf(ctx, req.Plan, "create", &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
@@ -163,9 +163,12 @@ func (r *nodegroupResource) Create(ctx context.Context, req resource.CreateReque
 	run, cancel := bounded(ctx, timeout)
 	defer cancel()
 	s := sub.session
-	if _, err := s.config.Clusters.NodeGroup(run, s.conn, sub.cluster, sub.name); err == nil {
+	if there, err := sub.there(run); err != nil {
+		resp.Diagnostics.AddError("The node groups cannot be looked at", why(err, "create")+"\n\nNothing was made: there may be one of that name.")
+		return
+	} else if there {
 		resp.Diagnostics.AddAttributeError(path.Root("name"), "The node group exists already", fmt.Sprintf(
-			"The cluster %q has a managed node group %q. Nothing was done to it. Give this one another name, or take that one over:\n\n    terraform import eksctl_nodegroup.NAME %s/%s/%s",
+			"The cluster %q has a node group %q. Nothing was done to it. Give this one another name, or take that one over:\n\n    terraform import eksctl_nodegroup.NAME %s/%s/%s",
 			sub.cluster, sub.name, sub.region, sub.cluster, sub.name))
 		return
 	}
@@ -187,10 +190,20 @@ func (r *nodegroupResource) Create(ctx context.Context, req resource.CreateReque
 	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("output"), s.said())...)
 }
 
-func (r *nodegroupResource) createArgs(ctx context.Context, g getter, sub subject, diags *diag.Diagnostics) []string {
+// there tells whether the node group is there, whoever manages it: eksctl leaves one that
+// is as it is, and says that all went well.
+func (sub subject) there(ctx context.Context) (bool, error) {
+	_, err := sub.session.config.Clusters.NodeGroup(ctx, sub.session.conn, sub.cluster, sub.name)
+	if err == nil || !errors.Is(err, fault.ErrNotFound) {
+		return err == nil, err
+	}
+	return sub.session.ownGroup(ctx, sub.cluster, sub.name, sub.region)
+}
+
+func (r *nodegroupResource) createArgs(ctx context.Context, plan, config getter, sub subject, diags *diag.Diagnostics) []string {
 	args := []string{"create", "nodegroup", "--cluster=" + sub.cluster, "--name=" + sub.name, "--region=" + sub.region}
 	for _, f := range flags() {
-		args = append(args, f.args(ctx, g, diags)...)
+		args = append(args, f.args(ctx, plan, config, diags)...)
 	}
 	return args
 }

@@ -47,7 +47,7 @@ func TestEachAttributeOfANodeGroupIsAFlag(t *testing.T) {
 		"instance_prefix":         {{"p", "--instance-prefix=p"}},
 		"instance_name":           {{"n", "--instance-name=n"}},
 		"disable_pod_imds":        {{true, "--disable-pod-imds"}},
-		"managed":                 {{true, "--managed"}},
+		"managed":                 {{true, "--managed"}, {false, "--managed=false"}, {nil, ""}},
 		"spot":                    {{true, "--spot"}},
 		"instance_types":          {{[]any{"a", "b"}, "--instance-types=a,b"}},
 		"asg_access":              {{true, "--asg-access"}},
@@ -56,8 +56,8 @@ func TestEachAttributeOfANodeGroupIsAFlag(t *testing.T) {
 		"appmesh_access":          {{true, "--appmesh-access"}},
 		"appmesh_preview_access":  {{true, "--appmesh-preview-access"}},
 		"alb_ingress_access":      {{true, "--alb-ingress-access"}},
-		"install_neuron_plugin":   {{true, "--install-neuron-plugin"}},
-		"install_nvidia_plugin":   {{true, "--install-nvidia-plugin"}},
+		"install_neuron_plugin":   {{true, "--install-neuron-plugin"}, {false, "--install-neuron-plugin=false"}},
+		"install_nvidia_plugin":   {{true, "--install-nvidia-plugin"}, {false, "--install-nvidia-plugin=false"}},
 		"cfn_role_arn":            {{"arn:x", "--cfn-role-arn=arn:x"}},
 		"cfn_disable_rollback":    {{true, "--cfn-disable-rollback"}},
 	}
@@ -75,7 +75,7 @@ func TestEachAttributeOfANodeGroupIsAFlag(t *testing.T) {
 				w.ran, w.groups = nil, map[string]bool{}
 				state := tf.must(nodegroup, nil, group(with(attribute, f.value)))
 				want := strings.TrimSuffix(created+" "+f.want, " ") + ending
-				if got := w.lines()[0]; got != want {
+				if got := w.lines()[1]; got != want {
 					t.Errorf("ran\n%s, want\n%s", got, want)
 				}
 				if tf.plan(nodegroup, &state, group(with(attribute, f.value))).changes() {
@@ -109,6 +109,32 @@ func TestANodeGroupIsMadeReadAndDestroyed(t *testing.T) {
 	}
 	if state, diags = tf.refresh(nodegroup, state); !state.IsNull() {
 		t.Errorf("it is still in the state: %v", diags)
+	}
+}
+
+func TestANodeGroupOfSomebodyElseIsNotTakenOver(t *testing.T) {
+	for name, tc := range map[string]struct {
+		world func(*world)
+		says  string
+	}{
+		"one that EKS manages":       {func(w *world) { w.groups["web"] = true }, "terraform import eksctl_nodegroup.NAME cn-north-1/blue/web"},
+		"one that eksctl manages":    {func(w *world) { w.ownGroups = `[{"Name":"web"}]` }, "terraform import eksctl_nodegroup.NAME cn-north-1/blue/web"},
+		"what eksctl cannot list":    {func(w *world) { w.fail = "get nodegroup" }, "there may be one of that name"},
+		"what eksctl does not print": {func(w *world) { w.ownGroups = "a word" }, "eksctl printed no list"},
+		"what EKS does not say":      {func(w *world) { w.denied = true }, "there may be one of that name"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			tc.world(w)
+			tf := start(t, w, object{})
+			state, diags := tf.apply(tf.plan(nodegroup, nil, group()))
+			if said := text(diags, tfprotov6.DiagnosticSeverityError); !state.IsNull() || !strings.Contains(said, tc.says) {
+				t.Errorf("state %s, said %s", state, said)
+			}
+			if ran := strings.Join(w.lines(), "\n"); strings.Contains(ran, "create") {
+				t.Errorf("ran %s", ran)
+			}
+		})
 	}
 }
 

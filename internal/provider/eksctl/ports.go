@@ -26,6 +26,8 @@ type Clusters interface {
 	NodeGroup(ctx context.Context, c connection.Connection, cluster, name string) (NodeGroup, error)
 	// AccessEntries of people and programs. The cluster's AuthMode must have them.
 	AccessEntries(ctx context.Context, c connection.Connection, cluster string) ([]AccessEntry, error)
+	// AccessEntry of a person or a program; ok is false where there is none.
+	AccessEntry(ctx context.Context, c connection.Connection, cluster, principal string) (e AccessEntry, ok bool, err error)
 	// PutAccessEntry makes an entry, or makes it what it should be.
 	PutAccessEntry(ctx context.Context, c connection.Connection, cluster string, e AccessEntry) error
 	// DeleteAccessEntry: it is no error when there is none. One of nodes stays.

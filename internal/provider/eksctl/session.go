@@ -1,6 +1,7 @@
 package eksctl
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -80,6 +81,23 @@ func (s *session) run(ctx context.Context, stdin string, args ...string) error {
 }
 
 func (s *session) ask(ctx context.Context, stdin string, args ...string) (string, error) {
+	return s.call(ctx, stdin, nil, args...)
+}
+
+// get has eksctl print a list as JSON and reads it into a pointer to a slice.
+func (s *session) get(ctx context.Context, into any, args ...string) error {
+	var list bytes.Buffer
+	tail, err := s.call(ctx, "", &list, append(append([]string{"get"}, args...), "--output=json", "--color=false")...)
+	switch {
+	case err == nil:
+		return listed(list.String(), into)
+	case noneFound.MatchString(tail): // for some kinds eksctl calls that an error
+		return nil
+	}
+	return err
+}
+
+func (s *session) call(ctx context.Context, stdin string, stdout *bytes.Buffer, args ...string) (string, error) {
 	if err := s.prepare(ctx); err != nil {
 		return "", err
 	}
@@ -89,7 +107,7 @@ func (s *session) ask(ctx context.Context, stdin string, args ...string) (string
 		return "", fmt.Errorf("getting AWS credentials for eksctl: %w", err)
 	}
 	env := eksctl.Environment(s.config.Environ, vars)
-	c := eksctl.Command{Binary: s.binary, Args: args, Env: env, Line: func(line string) { tflog.Info(ctx, "eksctl", map[string]any{"line": line}) }}
+	c := eksctl.Command{Binary: s.binary, Args: args, Env: env, Stdout: stdout, Line: func(line string) { tflog.Info(ctx, "eksctl", map[string]any{"line": line}) }}
 	if stdin != "" {
 		c.Stdin = []byte(stdin)
 	}

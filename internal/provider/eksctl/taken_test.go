@@ -1,7 +1,11 @@
 package eksctl_test
 
 import (
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 
 	"github.com/norikae/norikae/internal/provider/eksctl"
 )
@@ -41,6 +45,46 @@ func TestAMappingOfNodesTakesNoEntryOfThemAway(t *testing.T) {
 	tf.must(cluster, &state, blue())
 	if _, ok := w.entries[node]; !ok {
 		t.Error("the node role's own access entry was deleted")
+	}
+}
+
+func TestAnAccessEntryOfSomebodyElseIsNotChanged(t *testing.T) {
+	entry := func(username string, admin bool, groups ...string) eksctl.AccessEntry {
+		return eksctl.AccessEntry{Principal: argocd, Username: username, Groups: groups, Admin: admin}
+	}
+	for name, tc := range map[string]struct {
+		live  eksctl.AccessEntry
+		taken bool
+	}{
+		"that says the same":               {entry("cd", true, "deployers"), true},
+		"that lacks the policy of admins":  {entry("cd", false, "deployers"), true}, // a put that was killed
+		"of other groups":                  {entry("cd", true, "deployers", "people"), false},
+		"of another name":                  {entry("boss", true, "deployers"), false},
+		"of an admin, where it is made no": {entry("cd", true), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			tf := start(t, w, object{})
+			state := tf.must(cluster, nil, blue())
+			w.entries[argocd] = tc.live
+			config := blue(mapped("deployers", "system:masters"))
+			if len(tc.live.Groups) == 0 {
+				config = blue(mapped())
+			}
+			p := tf.plan(cluster, &state, config)
+			tf.clean(p.diags)
+			_, diags := tf.apply(p)
+			said := text(diags, tfprotov6.DiagnosticSeverityError)
+			if tc.taken {
+				if said != "" || !w.entries[argocd].Admin {
+					t.Errorf("the entry is %+v; said %s", w.entries[argocd], said)
+				}
+				return
+			}
+			if d := cmp.Diff(tc.live, w.entries[argocd]); d != "" || !strings.Contains(said, "which this resource did not make: nothing was done to it") {
+				t.Errorf("the entry changed: %s; said %s", d, said)
+			}
+		})
 	}
 }
 

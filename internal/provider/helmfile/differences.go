@@ -52,6 +52,10 @@ func title(s helmfile.Spec) string {
 			words = append(words, w[0]+" "+w[1])
 		}
 	}
+	if len(s.ValuesFiles)+len(s.Values)+len(s.Set) > 0 { // not the sensitive ones, nor a sum of them
+		text, _ := json.Marshal([]any{s.ValuesFiles, s.Values, s.Set}) // strings can be marshalled
+		words = append(words, fmt.Sprintf("values (SHA-256 %.6x)", sha256.Sum256(text)))
+	}
 	return strings.Join(words, ", ")
 }
 
@@ -84,7 +88,8 @@ func (d *differences) forget(s helmfile.Spec) {
 	delete(d.known, key(s))
 }
 
-// key is a Spec without credentials, which differ each time.
+// key is a Spec without credentials, which differ each time. It has the sensitive values:
+// with others the difference is another one. It is nowhere but in memory.
 func key(s helmfile.Spec) string {
 	text, err := json.Marshal([]any{
 		s.Binary, s.HelmBinary, s.Plugins, s.WorkingDirectory, s.Path, s.Content, s.Release, s.ValuesFiles, s.Values, s.SensitiveValues, s.Set, s.Selectors,

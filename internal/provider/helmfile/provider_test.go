@@ -103,6 +103,24 @@ func TestAReleaseSetIsPlannedAppliedAndThenSettled(t *testing.T) {
 	}
 }
 
+// Terraform shows one of several warnings with the same title.
+func TestReleaseSetsThatDifferInTheirValuesHaveTitlesOfTheirOwn(t *testing.T) {
+	base := helmfile.Spec{Content: "releases: []", SensitiveValues: []string{"secret: 1"}}
+	one, other, set, secret := base, base, base, base
+	one.Values, other.Values, set.Set = []string{"a: 1"}, []string{"a: 2"}, map[string]string{"a": "1"}
+	secret.SensitiveValues = []string{"secret: 2"}
+	seen := map[string]bool{}
+	for _, s := range []helmfile.Spec{base, one, other, set} {
+		if seen[title(s)] {
+			t.Errorf("%s twice", title(s))
+		}
+		seen[title(s)] = true
+	}
+	if title(secret) != title(base) {
+		t.Error("a title tells of sensitive values")
+	}
+}
+
 func TestAFailedApplyLeavesWork(t *testing.T) {
 	s := &stub{fail: errors.New("the chart is broken")}
 	c := newCore(t, "helmfile_release_set", s.ports())
