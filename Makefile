@@ -285,6 +285,7 @@ lint: $(GOLANGCI) $(GOFUMPT) ## Lint; formatting is part of it.
 	@unformatted=$$(find . -name '*.go' -not -path './.*' -exec $(GOFUMPT) -l {} +) || exit 1; \
 	if [ -n "$$unformatted" ]; then echo "not formatted; run make fmt:" >&2; echo "$$unformatted" >&2; exit 1; fi
 	@$(GOLANGCI) run --build-tags=e2e $(PACKAGES)
+	@for m in awsprovider eksctl helmdiff sdkv2 terraform; do (cd test/$$m && $(GOLANGCI) run --build-tags=e2e ./...) || exit 1; done
 
 .PHONY: fmt
 fmt: $(GOLANGCI) ## Format the Go files as make lint wants them.

@@ -140,7 +140,7 @@ func (a *cloud) settled(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		switch s := out.Cluster.Status; s {
+		switch s := out.Cluster.Status; s { //nolint:exhaustive // the others end
 		case types.ClusterStatusActive:
 			return nil
 		case types.ClusterStatusFailed:
@@ -191,7 +191,7 @@ func (a *cloud) createNodegroup(ctx context.Context, cluster string, n nodeGroup
 		if err != nil {
 			return err
 		}
-		switch s := got.Nodegroup.Status; s {
+		switch s := got.Nodegroup.Status; s { //nolint:exhaustive // the others end
 		case types.NodegroupStatusActive:
 			return nil
 		case types.NodegroupStatusCreateFailed:

@@ -184,6 +184,9 @@ func (c *courier[M, P]) preview(ctx context.Context, m P, ts *v1alpha1.TrafficSh
 	if ts.Spec.Route.Route53 != nil && manifest.Builtin(ts.Spec) {
 		pv.Warnings = append(pv.Warnings, "a load balancer without requests reports nothing: each step waits for requests, for max_hold at most, and then on_failure applies; builtin_analysis = false moves a name that nobody uses yet")
 	}
+	if fresh && pv.Settled {
+		diags.AddWarning("It is there already", m.address()+" has these weights now. The apply takes it over as it is, and writes nothing; from then on a change of the weights moves its traffic.")
+	}
 	c.announce(spoken{m.address(), placeOf(ts.Spec.Route), manifest.Names(ts)}, pv, diags)
 }
 

@@ -58,6 +58,21 @@ func TestCreateRunsAShiftAndThenNothingIsLeftToDo(t *testing.T) {
 	}
 }
 
+func TestAPlanSaysThatARuleIsTakenOver(t *testing.T) {
+	f := &fakeShifts{arn: ruleARN, split: split(100, 0)}
+	tf := start(t, alb, f)
+	tf.plan(tf.value(web(100, 0)))
+	tf.mustNot(tf.diags)
+	if said := tf.said(); !strings.Contains(said, "It is there already") || !strings.Contains(said, "writes nothing") {
+		t.Errorf("it said %q", said)
+	}
+	tf = start(t, alb, &fakeShifts{})
+	tf.plan(tf.value(web(100, 0)))
+	if said := tf.said(); strings.Contains(said, "It is there already") {
+		t.Errorf("of a rule that is not there it said %q", said)
+	}
+}
+
 func TestUpdatePlansItsSteps(t *testing.T) {
 	f := &fakeShifts{}
 	tf := start(t, alb, f)

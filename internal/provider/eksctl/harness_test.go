@@ -38,7 +38,7 @@ type world struct {
 	files                        map[string]eksctl.Target
 	did                          []string // of Workloads
 	unready                      bool
-	denied                       bool // EKS says nothing of node groups
+	denied                       bool              // EKS says nothing of node groups
 	refused                      bool              // manifests are
 	missing                      string            // this node group is not made
 	shifted                      int               // runs of shifts
