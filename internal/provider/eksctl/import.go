@@ -252,16 +252,29 @@ func listed(out string, into any) error {
 		// A line of the log may begin with [ℹ] or [!].
 		switch l := strings.TrimSpace(line); {
 		case l == "[" || strings.HasPrefix(l, "[{") || strings.HasPrefix(l, "[]"):
-			if err := json.NewDecoder(strings.NewReader(out[at:])).Decode(into); err != nil {
-				return fmt.Errorf("reading what eksctl listed: %w", err)
+			return readList(json.NewDecoder(strings.NewReader(out[at:])).Decode(into))
+		case l == "{": // releases that print service accounts as the ClusterConfig that they are part of
+			var config struct {
+				IAM struct{ ServiceAccounts json.RawMessage }
 			}
-			return nil
+			err := json.NewDecoder(strings.NewReader(out[at:])).Decode(&config)
+			if list := config.IAM.ServiceAccounts; err == nil && len(list) > 0 {
+				err = json.Unmarshal(list, into)
+			}
+			return readList(err)
 		case l == "null" || noneFound.MatchString(l):
 			return nil
 		}
 		at += len(line) + 1
 	}
 	return errors.New("eksctl printed no list; run it with TF_LOG=info to see what it printed")
+}
+
+func readList(err error) error {
+	if err != nil {
+		return fmt.Errorf("reading what eksctl listed: %w", err)
+	}
+	return nil
 }
 
 // ownGroup tells whether eksctl knows a node group, of those that EKS does not manage, too.

@@ -46,6 +46,14 @@ func TestWhatWasImportedIsTakenAsDeclaredOnceAndThenReplaced(t *testing.T) {
 			[]string{"blue/kube-system/dns", "cn-north-1/blue/kube-system/dns"},
 			"blue/kube-system/dns", dns(), dns(with("attach_policy_arn", "arn:aws:iam::aws:policy/Y")),
 		},
+		"a service account, by an older eksctl": {
+			func(w *world) {
+				w.accounts = "{\n \"kind\": \"ClusterConfig\",\n \"iam\": {\"serviceAccounts\": [{\"metadata\":{\"name\":\"dns\",\"namespace\":\"kube-system\"}}]}\n}\n"
+			},
+			account,
+			[]string{"blue/kube-system/dns"},
+			"blue/kube-system/dns", dns(), dns(with("attach_policy_arn", "arn:aws:iam::aws:policy/Y")),
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
