@@ -74,14 +74,16 @@ func tunnel(r *http.Request, w http.ResponseWriter, address string) {
 		return
 	}
 	defer func() { _ = far.Close() }()
-	w.WriteHeader(http.StatusOK)
-	near, _, err := http.NewResponseController(w).Hijack()
+	near, early, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
 	}
 	defer func() { _ = near.Close() }()
+	if _, err := io.WriteString(near, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
+		return
+	}
 	go func() {
-		_, _ = io.Copy(far, near)
+		_, _ = io.Copy(far, early) // what the server has read already comes first
 		_ = far.Close()
 	}()
 	_, _ = io.Copy(near, far)
