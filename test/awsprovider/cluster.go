@@ -26,6 +26,8 @@ type clusterModel struct {
 type vpcConfig struct {
 	ID      string   `tfsdk:"vpc_id" json:"vpcId"`
 	Subnets []string `tfsdk:"subnet_ids" json:"subnetIds"`
+	Group   string   `tfsdk:"cluster_security_group_id" json:"clusterSecurityGroupId"`
+	Groups  []string `tfsdk:"security_group_ids" json:"securityGroupIds"` // additional ones
 }
 
 func (*cluster) Metadata(_ context.Context, _ datasource.MetadataRequest, resp *datasource.MetadataResponse) {
@@ -39,6 +41,7 @@ func (*cluster) Schema(_ context.Context, _ datasource.SchemaRequest, resp *data
 		"arn":  schema.StringAttribute{Computed: true},
 		"vpc_config": schema.ListAttribute{Computed: true, ElementType: types.ObjectType{AttrTypes: map[string]attr.Type{
 			"vpc_id": types.StringType, "subnet_ids": types.SetType{ElemType: types.StringType},
+			"cluster_security_group_id": types.StringType, "security_group_ids": types.SetType{ElemType: types.StringType},
 		}}},
 	}}
 }

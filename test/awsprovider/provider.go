@@ -67,6 +67,7 @@ func (awsProvider) Resources(context.Context) []func() resource.Resource {
 		func() resource.Resource { return &attachment{} },
 		func() resource.Resource { return &record{} },
 		func() resource.Resource { return &role{} },
+		func() resource.Resource { return &ingressRule{} },
 	}
 }
 

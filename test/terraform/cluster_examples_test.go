@@ -69,7 +69,7 @@ func TestTheExamplesOfClusters(t *testing.T) {
 	t.Parallel()
 	l := startLab(t, "--seed", "")
 	for name, tell := range map[string]func(*testing.T, *lab){
-		"vpcreuse": vpcReuse, "existingvpc": existingVPC, "import": imports, "shared-roles": sharedRoles, "resources/eksctl_cluster": resourceExample,
+		"vpcreuse": vpcReuse, "existingvpc": existingVPC, "import": imports, "shared-roles": sharedRoles, "private-endpoints": privateEndpoints, "resources/eksctl_cluster": resourceExample,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
