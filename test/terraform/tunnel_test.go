@@ -12,7 +12,7 @@ import (
 
 // What a client sends may be at the proxy before it is a tunnel.
 func TestATunnelLosesNoByteThatComesEarly(t *testing.T) {
-	far, err := net.Listen("tcp", "127.0.0.1:0")
+	far, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func TestATunnelLosesNoByteThatComesEarly(t *testing.T) {
 	}()
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { tunnel(r, w, far.Addr().String()) }))
 	t.Cleanup(proxy.Close)
-	near, err := net.Dial("tcp", proxy.Listener.Addr().String())
+	near, err := new(net.Dialer).DialContext(t.Context(), "tcp", proxy.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
