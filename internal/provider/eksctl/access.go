@@ -111,9 +111,10 @@ func (s *session) putMapping(ctx context.Context, c Cluster, m mapping, replaced
 	return s.run(ctx, "", append(args, "--color=false")...)
 }
 
-// mayTake refuses an entry that somebody else made, and that the mapping would change: it
-// may be how people get in. One that says the same is taken over, and so is one that only
-// lacks the policy: an apply that was killed leaves such a one.
+// mayTake refuses an entry that somebody else made, and that the mapping would take something
+// from: it may be how people get in. One that says the same is taken over, and so is one that
+// only lacks the policy, which an apply that was killed leaves; and one of an admin who stays
+// one, by another name, which EKS makes for the creator of a cluster.
 func (s *session) mayTake(ctx context.Context, c Cluster, want AccessEntry) error {
 	is, there, err := s.config.Clusters.AccessEntry(ctx, s.conn, c.Name, want.Principal)
 	if err != nil || !there {
@@ -121,7 +122,8 @@ func (s *session) mayTake(ctx context.Context, c Cluster, want AccessEntry) erro
 	}
 	finished := is
 	finished.Admin = is.Admin || want.Admin
-	if finished.mapping().same(want.mapping()) {
+	loses := slices.ContainsFunc(is.Groups, func(g string) bool { return !slices.Contains(want.Groups, g) })
+	if finished.mapping().same(want.mapping()) || want.Admin && !loses {
 		return nil
 	}
 	m := is.mapping()

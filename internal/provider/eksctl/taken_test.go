@@ -52,31 +52,31 @@ func TestAnAccessEntryOfSomebodyElseIsNotChanged(t *testing.T) {
 	entry := func(username string, admin bool, groups ...string) eksctl.AccessEntry {
 		return eksctl.AccessEntry{Principal: argocd, Username: username, Groups: groups, Admin: admin}
 	}
+	admins, deployers := []any{"deployers", "system:masters"}, []any{"deployers"}
 	for name, tc := range map[string]struct {
 		live  eksctl.AccessEntry
+		want  []any
 		taken bool
 	}{
-		"that says the same":               {entry("cd", true, "deployers"), true},
-		"that lacks the policy of admins":  {entry("cd", false, "deployers"), true}, // a put that was killed
-		"of other groups":                  {entry("cd", true, "deployers", "people"), false},
-		"of another name":                  {entry("boss", true, "deployers"), false},
-		"of an admin, where it is made no": {entry("cd", true), false},
+		"that says the same":                   {entry("cd", true, "deployers"), admins, true},
+		"that lacks the policy of admins":      {entry("cd", false, "deployers"), admins, true}, // a put that was killed
+		"that EKS made for the creator":        {entry("arn:aws:sts::1:assumed-role/ci/{{SessionName}}", true), admins, true},
+		"of a group that would be taken away":  {entry("cd", true, "deployers", "people"), admins, false},
+		"of another name":                      {entry("boss", false, "deployers"), deployers, false},
+		"of an admin, who would be none again": {entry("cd", true, "deployers"), deployers, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
 			tf := start(t, w, object{})
 			state := tf.must(cluster, nil, blue())
 			w.entries[argocd] = tc.live
-			config := blue(mapped("deployers", "system:masters"))
-			if len(tc.live.Groups) == 0 {
-				config = blue(mapped())
-			}
+			config := blue(mapped(tc.want...))
 			p := tf.plan(cluster, &state, config)
 			tf.clean(p.diags)
 			_, diags := tf.apply(p)
 			said := text(diags, tfprotov6.DiagnosticSeverityError)
 			if tc.taken {
-				if said != "" || !w.entries[argocd].Admin {
+				if e := w.entries[argocd]; said != "" || !e.Admin || e.Username != "cd" {
 					t.Errorf("the entry is %+v; said %s", w.entries[argocd], said)
 				}
 				return
