@@ -45,7 +45,7 @@ func (l *Lab) withControl(api http.Handler) http.Handler {
 		answerError(w, http.StatusNotFound, fmt.Errorf(
 			"%s %s is not there; there are GET world, calls, faults, counters, healthz, POST faults, reset-counters, DELETE faults, faults/ID", r.Method, r.URL.Path))
 	})
-	control := http.NewCrossOriginProtection().Handler(onLoopback(mux))
+	control := http.NewCrossOriginProtection().Handler(l.onLoopback(mux))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, ControlPrefix) {
 			control.ServeHTTP(w, r)
@@ -55,11 +55,11 @@ func (l *Lab) withControl(api http.Handler) http.Handler {
 	})
 }
 
-// onLoopback refuses requests that do not name a loopback host: a web page that lets
+// onLoopback refuses requests that name neither a loopback host nor the lab's own address: a web page that lets
 // its own name resolve to 127.0.0.1 (DNS rebinding) gives itself away by its Host.
-func onLoopback(next http.Handler) http.Handler {
+func (l *Lab) onLoopback(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !isLoopback(r.Host) {
+		if !isLoopback(r.Host) && !strings.HasPrefix(r.Host, l.cfg.Nodes.String()+":") {
 			answerError(w, http.StatusForbidden, fmt.Errorf("host %q is not a loopback address; use 127.0.0.1 or localhost", r.Host))
 			return
 		}

@@ -2,6 +2,7 @@ package awssim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/norikae/norikae/internal/awssim/eks"
@@ -11,6 +12,10 @@ import (
 // validateKubernetes refuses what a lab with real API servers cannot do.
 func (c Config) validateKubernetes() error {
 	switch {
+	case c.Nodes.IsValid() && (!c.Nodes.Is4() || !c.Nodes.IsPrivate()):
+		return &ConfigError{"nodes", fmt.Errorf("%s is not a private IPv4 address, such as 10.0.0.1", c.Nodes)}
+	case c.Kubernetes == "" && c.Nodes.IsValid():
+		return &ConfigError{"nodes", errors.New("there are none without API servers; name Kubernetes' programs, too")}
 	case c.Kubernetes == "":
 		return nil
 	case c.Fleet > kubeapi.MaxServers:
@@ -20,7 +25,7 @@ func (c Config) validateKubernetes() error {
 		return &ConfigError{"kubernetes", fmt.Errorf(
 			"a state directory (%s) cannot bring API servers back: they would be empty, and elsewhere; leave out one of the two", c.StateDir)}
 	}
-	if err := kubeapi.CheckAssets(c.Kubernetes, true); err != nil {
+	if err := kubeapi.CheckAssets(c.Kubernetes, "kube-controller-manager"); err != nil {
 		return &ConfigError{"kubernetes", err}
 	}
 	return nil
@@ -32,7 +37,7 @@ func (l *Lab) newControlPlane() (eks.ControlPlane, error) {
 		return nil, nil //nolint:nilnil // nil is how EKS is told to make endpoints up
 	}
 	plane, err := kubeapi.NewControlPlane(kubeapi.PlaneConfig{
-		Assets: l.cfg.Kubernetes, STS: l.sts, Now: l.state.Now, Endpoint: l.Endpoint, Logger: l.cfg.Logger,
+		Assets: l.cfg.Kubernetes, Nodes: l.cfg.Nodes, STS: l.sts, Now: l.state.Now, Endpoint: l.Endpoint, Logger: l.cfg.Logger,
 		Access: func(arn string) (eks.Access, bool) { return l.eks.Access(arn) },
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -89,6 +90,10 @@ type Config struct {
 	// kube-controller-manager: then every EKS cluster has a real API server on this machine,
 	// and at most kubeapi.MaxServers run. "": their endpoints are made up.
 	Kubernetes string
+	// Nodes is an address of the network, closed to the outside, in which nodes of the
+	// clusters are: the API servers listen there, and so may the lab. Zero: there are no
+	// nodes, and everything is on loopback.
+	Nodes netip.Addr
 	// MaxSession caps the lifetime of temporary credentials, below AWS's 15 minutes too;
 	// 0: as they are asked for.
 	MaxSession time.Duration
@@ -324,11 +329,14 @@ func (l *Lab) Serve(ln net.Listener) error {
 	return nil
 }
 
+// mayListen tells whether an address is one that nobody outside can reach.
+func (c Config) mayListen(addr netip.Addr) bool { return addr.IsLoopback() || addr == c.Nodes }
+
 // server makes a server that Close will end. The caller serves ln with it, and then
 // says l.serving.Done.
 func (l *Lab) server(ln net.Listener) (*http.Server, error) {
 	addr, ok := ln.Addr().(*net.TCPAddr)
-	if !ok || !addr.IP.IsLoopback() {
+	if !ok || !l.cfg.mayListen(addr.AddrPort().Addr().Unmap()) {
 		return nil, fmt.Errorf("lab listener: %s is not a loopback address; the lab takes any credentials and must not be reachable from outside", ln.Addr())
 	}
 	l.mu.Lock()

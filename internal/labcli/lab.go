@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -70,7 +71,7 @@ func asJSON(cmd *cobra.Command) bool {
 	return f != nil && f.Value.String() == "json"
 }
 
-// base is the URL of the lab that the commands talk to: on loopback, or it is none.
+// base is the URL of the lab that the commands talk to: on this machine, or it is none.
 func (c *labCommand) base() (string, error) {
 	from, e := "--endpoint", c.endpoint
 	if e == "" {
@@ -83,10 +84,22 @@ func (c *labCommand) base() (string, error) {
 	if err != nil || u.Scheme != "http" || u.Host == "" {
 		return "", fmt.Errorf("%s %q is not a lab's URL: want http://127.0.0.1:PORT", from, e)
 	}
-	if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return "", fmt.Errorf("%s %q is not on this machine: a lab is on 127.0.0.1", from, e)
+	if u.Hostname() != "localhost" && !here(net.ParseIP(u.Hostname())) {
+		return "", fmt.Errorf("%s %q is not on this machine: a lab is on 127.0.0.1, or in a network of its own; there, run this by norikae lab exec", from, e)
 	}
 	return strings.TrimSuffix(e, "/") + awssim.ControlPrefix, nil
+}
+
+// here tells whether an address is this machine's, in the network where this runs.
+func here(ip net.IP) bool {
+	if ip == nil || ip.IsLoopback() {
+		return ip != nil
+	}
+	own, err := net.InterfaceAddrs()
+	return err == nil && slices.ContainsFunc(own, func(a net.Addr) bool {
+		n, ok := a.(*net.IPNet)
+		return ok && n.IP.Equal(ip)
+	})
 }
 
 // ask calls the control endpoint and hands the answer's body to read. The URL's query

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"strings"
@@ -88,6 +89,8 @@ as those for envtest, with the controller manager beside them.`,
 	f.IntVar(&cfg.FleetRegions, "regions", 0, "how many regions the world fleet has, 1–8 (default 3)")
 	f.StringVar(&cfg.StateDir, "state-dir", "", "keep the lab's resources in this `folder`, which is made (default: they end with the lab)")
 	f.StringVar(&cfg.Kubernetes, "kubernetes", "", "run a real API server for every EKS cluster, by the programs in this `folder`, such as $KUBEBUILDER_ASSETS (default: endpoints are made up)")
+	f.Var(nodes{&cfg.Nodes}, "nodes", "listen at this private `address`, in a network without a way out, in which the clusters' nodes are")
+	_ = f.MarkHidden("nodes") // for the full stack, which makes that network
 	f.BoolVar(&cfg.Authz, "authz", false, "verify signatures and hold callers to IAM's policies")
 	f.DurationVar(&cfg.MaxSession, "max-session", 0, "temporary credentials live at most so long; 0: as they are asked for (AWS: 15m at least)")
 	f.DurationVar(&cfg.Propagation, "propagation", cfg.Propagation, "how long Route 53 changes are PENDING (AWS: up to 60s)")
@@ -99,6 +102,26 @@ as those for envtest, with the controller manager beside them.`,
 	f.DurationVar(&cfg.MetricDelay, "metric-delay", cfg.MetricDelay, "until a period's data can be read (AWS: 1–3 min)")
 	f.StringArrayVar(&faults, "fault", nil, "a fault to begin with, as `JSON`; may be repeated; kinds: "+kinds())
 	return cmd
+}
+
+// nodes is the flag --nodes.
+type nodes struct{ *netip.Addr }
+
+// Set implements pflag.Value.
+func (n nodes) Set(text string) (err error) {
+	*n.Addr, err = netip.ParseAddr(text)
+	return err
+}
+
+// Type implements pflag.Value.
+func (nodes) Type() string { return "address" }
+
+// String implements pflag.Value.
+func (n nodes) String() string {
+	if n.Addr == nil || !n.IsValid() {
+		return ""
+	}
+	return n.Addr.String()
 }
 
 // validate what only the command line knows.
@@ -129,7 +152,7 @@ func named(err error) error {
 	flag, ok := map[string]string{
 		"world": "--seed", "fleet": "--clusters", "fleet's accounts": "--accounts", "fleet's regions": "--regions", "session": "--max-session", "name server": "--dns", "alias TTL": "--alias-ttl",
 		"propagation": "--propagation", "index lag": "--index-lag", "cluster delay": "--cluster-delay",
-		"metric period": "--metric-period", "metric delay": "--metric-delay", "kubernetes": "--kubernetes",
+		"metric period": "--metric-period", "metric delay": "--metric-delay", "kubernetes": "--kubernetes", "nodes": "--nodes",
 	}[e.Field]
 	if !ok {
 		return err

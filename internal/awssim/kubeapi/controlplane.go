@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,6 +31,8 @@ const tokenTTL = time.Second
 // PlaneConfig is the configuration of a ControlPlane.
 type PlaneConfig struct {
 	Assets string // see Config, with the controller manager: a cluster of EKS has one
+	// Nodes is where nodes find the API servers; zero: there are none.
+	Nodes netip.Addr
 	// STS verifies who has made a token.
 	STS *sts.Service
 	// Access is what EKS says about who may enter a cluster.
@@ -70,7 +73,7 @@ var (
 
 // NewControlPlane returns a ControlPlane without any API server. Close ends it.
 func NewControlPlane(cfg PlaneConfig) (*ControlPlane, error) {
-	if err := CheckAssets(cfg.Assets, true); err != nil {
+	if err := CheckAssets(cfg.Assets, Config{ControllerManager: true, Nodes: cfg.Nodes}.programs()...); err != nil {
 		return nil, err
 	}
 	if cfg.Now == nil {
@@ -173,7 +176,7 @@ func (p *ControlPlane) run(ctx context.Context, c eks.ClusterInfo, dir string) (
 		return nil, fmt.Errorf("waiting for other API servers to start: %w", ctx.Err())
 	}
 	s, err := Run(ctx, Config{
-		Assets: p.cfg.Assets, Dir: dir, ControllerManager: true,
+		Assets: p.cfg.Assets, Dir: dir, ControllerManager: true, Nodes: p.cfg.Nodes,
 		Webhook: p.hook.of(c.ARN), TokenTTL: tokenTTL, Issuer: c.Issuer, Logger: p.cfg.Logger,
 	})
 	if err != nil {

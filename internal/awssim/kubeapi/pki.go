@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/netip"
 	"os"
 	"time"
 )
@@ -63,11 +64,13 @@ func template(name string, organizations ...string) *x509.Certificate {
 	}
 }
 
-// serving is a certificate for the API server and the key.
-func (a *authority) serving(key crypto.Signer) ([]byte, error) {
+// serving is a certificate for the API server at an address, and the key. Inside of the
+// cluster it is the first of the Services.
+func (a *authority) serving(key crypto.Signer, addr netip.Addr) ([]byte, error) {
 	tmpl := template("kube-apiserver")
 	tmpl.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	tmpl.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	services := netip.MustParsePrefix(serviceRange)
+	tmpl.IPAddresses = []net.IP{addr.AsSlice(), services.Addr().Next().AsSlice()}
 	tmpl.DNSNames = []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, key.Public(), a.key)
 	if err != nil {

@@ -2,6 +2,7 @@ package kubeapi
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"syscall"
 )
@@ -15,15 +16,15 @@ func attributes() *syscall.SysProcAttr {
 // reusePort is SO_REUSEPORT, which package syscall does not name.
 const reusePort = 0xf
 
-// reservePort takes a free port of 127.0.0.1 until release: whoever sets SO_REUSEPORT, as
+// reservePort takes a free port of an address until release: whoever sets SO_REUSEPORT, as
 // kube-apiserver can be told to, and is the same user may listen there, and nobody else.
 // The socket that holds it does not listen, so that no connection comes to it.
-func reservePort() (port int, release func(), err error) {
+func reservePort(addr netip.Addr) (port uint16, release func(), err error) {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return 0, nil, fmt.Errorf("reserving a port: %w", os.NewSyscallError("socket", err))
 	}
-	port, err = bindShared(fd)
+	port, err = bindShared(fd, addr)
 	if err != nil {
 		_ = syscall.Close(fd) // it is of no use, and holds nothing
 		return 0, nil, fmt.Errorf("reserving a port: %w", err)
@@ -31,11 +32,11 @@ func reservePort() (port int, release func(), err error) {
 	return port, func() { _ = syscall.Close(fd) }, nil
 }
 
-func bindShared(fd int) (port int, err error) {
+func bindShared(fd int, addr netip.Addr) (port uint16, err error) {
 	if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, reusePort, 1); err != nil {
 		return 0, os.NewSyscallError("setsockopt", err)
 	}
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: addr.As4()}); err != nil {
 		return 0, os.NewSyscallError("bind", err)
 	}
 	name, err := syscall.Getsockname(fd)
@@ -46,5 +47,5 @@ func bindShared(fd int) (port int, err error) {
 	if !ok {
 		return 0, fmt.Errorf("the socket has an address of the kind %T", name)
 	}
-	return in4.Port, nil
+	return uint16(in4.Port), nil //nolint:gosec // G115: a port
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,13 +21,16 @@ import (
 // a machine that compiles besides.
 const readyTimeout = 2 * time.Minute
 
+// serviceRange is where the addresses of Services are, as EKS's default has it.
+const serviceRange = "10.100.0.0/16"
+
 // portTries is how many ports Run tries where another program may take a free one first.
 const portTries = 3
 
 // Config of a Server.
 type Config struct {
 	// Assets is the folder with the programs etcd, kube-apiserver and, if wanted,
-	// kube-controller-manager.
+	// kube-controller-manager and kube-scheduler.
 	Assets string
 	// Dir keeps certificates, logs and, while the server runs, its data; it is made. "":
 	// a temporary folder, which goes with the server.
@@ -34,6 +38,9 @@ type Config struct {
 	// ControllerManager runs those controllers that need no nodes: without it namespaces
 	// stay Terminating, and Deployments have no pods.
 	ControllerManager bool
+	// Nodes is where nodes find the API server, which then listens there and not on
+	// 127.0.0.1, and has a scheduler and all controllers. Zero: there are no nodes.
+	Nodes netip.Addr
 	// Webhook is the URL that TokenReviews of unknown bearer tokens go to; "": none.
 	Webhook string
 	// TokenTTL is how long the webhook's answers are kept. The API server keeps those that
@@ -69,7 +76,7 @@ type Server struct {
 // Run starts an API server, and returns when it is ready. Close ends it; ctx is for the
 // start alone.
 func Run(ctx context.Context, cfg Config) (*Server, error) {
-	if err := CheckAssets(cfg.Assets, cfg.ControllerManager); err != nil {
+	if err := CheckAssets(cfg.Assets, cfg.programs()...); err != nil {
 		return nil, err
 	}
 	if cfg.Logger == nil {
@@ -88,17 +95,32 @@ func Run(ctx context.Context, cfg Config) (*Server, error) {
 	}
 }
 
-// CheckAssets wants a folder to have what a Server runs, with a controller manager or
-// without.
-func CheckAssets(dir string, controllerManager bool) error {
+// programs that a Server runs besides etcd and kube-apiserver.
+func (c Config) programs() []string {
+	switch {
+	case c.Nodes.IsValid():
+		return []string{"kube-controller-manager", "kube-scheduler"}
+	case c.ControllerManager:
+		return []string{"kube-controller-manager"}
+	default:
+		return nil
+	}
+}
+
+// address where it listens.
+func (c Config) address() netip.Addr {
+	if c.Nodes.IsValid() {
+		return c.Nodes
+	}
+	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+}
+
+// CheckAssets wants a folder to have etcd, kube-apiserver, and other programs.
+func CheckAssets(dir string, others ...string) error {
 	if dir == "" {
 		return errors.New("the folder of Kubernetes' programs is not named; build them by `make kube-assets` and take what it prints")
 	}
-	programs := []string{"etcd", "kube-apiserver"}
-	if controllerManager {
-		programs = append(programs, "kube-controller-manager")
-	}
-	for _, name := range programs {
+	for _, name := range append([]string{"etcd", "kube-apiserver"}, others...) {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err == nil && (info.IsDir() || info.Mode()&0o111 == 0) {
 			err = errors.New("it is not a program")
@@ -144,11 +166,11 @@ func makeDir(dir string) (string, error) {
 }
 
 func (s *Server) start(ctx context.Context) error {
-	port, free, err := reservePort()
+	port, free, err := reservePort(s.cfg.address())
 	if err != nil {
 		return err
 	}
-	s.free, s.url = free, fmt.Sprintf("https://127.0.0.1:%d", port)
+	s.free, s.url = free, "https://"+netip.AddrPortFrom(s.cfg.address(), port).String()
 	if err := s.prepare(); err != nil {
 		return err
 	}
@@ -161,8 +183,14 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.waitReady(ctx); err != nil {
 		return err
 	}
-	if s.cfg.ControllerManager {
-		return s.launch("kube-controller-manager", controllerManagerArgs())
+	for _, name := range s.cfg.programs() {
+		args := controllerManagerArgs(s.cfg.Nodes.IsValid())
+		if name == "kube-scheduler" {
+			args = []string{"--kubeconfig=admin.kubeconfig", "--secure-port=0", "--leader-elect=false"}
+		}
+		if err := s.launch(name, args); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -209,7 +237,7 @@ func (s *Server) certify() error {
 	if err != nil {
 		return err
 	}
-	cert, err := ca.serving(s.key)
+	cert, err := ca.serving(s.key, s.cfg.address())
 	if err != nil {
 		return err
 	}
@@ -246,20 +274,24 @@ func etcdArgs() []string {
 	}
 }
 
-func (s *Server) apiServerArgs(port int) []string {
+func (s *Server) apiServerArgs(port uint16) []string {
 	issuer := s.cfg.Issuer
 	if issuer == "" {
 		issuer = "https://kubernetes.default.svc"
 	}
 	args := []string{
 		"--etcd-servers=unix://etcd.sock",
-		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", port), "--permit-port-sharing",
+		"--bind-address=" + s.cfg.address().String(), "--advertise-address=" + s.cfg.address().String(), fmt.Sprintf("--secure-port=%d", port), "--permit-port-sharing",
 		"--cert-dir=.", "--tls-cert-file=apiserver.crt", "--tls-private-key-file=apiserver.key", "--client-ca-file=clients.crt",
 		"--service-account-issuer=" + issuer, "--service-account-key-file=accounts.key", "--service-account-signing-key-file=accounts.key",
-		"--service-cluster-ip-range=10.100.0.0/16", "--authorization-mode=RBAC", "--allow-privileged=true",
+		"--service-cluster-ip-range=" + serviceRange, "--authorization-mode=RBAC", "--allow-privileged=true",
+	}
+	if s.cfg.Nodes.IsValid() {
+		args = append(args, "--kubelet-preferred-address-types=InternalIP")
+	} else {
 		// No controller need make a token before a pod can be made, and no node is there
 		// that a Service could lead to.
-		"--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none",
+		args = append(args, "--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none")
 	}
 	if s.cfg.Webhook != "" {
 		args = append(args,
@@ -269,16 +301,19 @@ func (s *Server) apiServerArgs(port int) []string {
 	return args
 }
 
-// controllerManagerArgs name the controllers that do their work without nodes.
-func controllerManagerArgs() []string {
+// controllerManagerArgs name all controllers, or those that do their work without nodes.
+func controllerManagerArgs(nodes bool) []string {
+	args := []string{
+		"--kubeconfig=admin.kubeconfig", "--secure-port=0", "--leader-elect=false", "--service-account-private-key-file=accounts.key",
+	}
+	if nodes {
+		return append(args, "--root-ca-file=ca.crt")
+	}
 	controllers := []string{
 		"deployment-controller", "replicaset-controller", "job-controller", "endpointslice-controller",
 		"namespace-controller", "garbage-collector-controller", "serviceaccount-controller", "clusterrole-aggregation-controller",
 	}
-	return []string{
-		"--kubeconfig=admin.kubeconfig", "--secure-port=0", "--leader-elect=false",
-		"--service-account-private-key-file=accounts.key", "--controllers=" + strings.Join(controllers, ","),
-	}
+	return append(args, "--controllers="+strings.Join(controllers, ","))
 }
 
 // launch a program, and watch it.

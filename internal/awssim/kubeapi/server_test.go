@@ -232,9 +232,9 @@ func holdServer(t *testing.T, programs string) {
 }
 
 func TestReservedPortsAreNobodyElses(t *testing.T) {
-	ports := map[int]bool{}
+	ports := map[uint16]bool{}
 	for range 50 {
-		port, free, err := reservePort()
+		port, free, err := reservePort(Config{}.address())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -168,7 +168,7 @@ func (v *verifier) checkHost(u *url.URL, credential string, cluster arn) error {
 	return nil
 }
 
-// isLab tells whether a URL has the port of the lab, on loopback.
+// isLab tells whether a URL has the port of the lab, on loopback or where it listens.
 func (v *verifier) isLab(u *url.URL) bool {
 	lab, err := url.Parse(v.endpoint())
 	if err != nil || lab.Host == "" || u.Scheme != lab.Scheme {
@@ -179,7 +179,7 @@ func (v *verifier) isLab(u *url.URL) bool {
 		return false
 	}
 	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
+	return host == "localhost" || host == lab.Hostname() || err == nil && addr.IsLoopback()
 }
 
 // checkQuery checks what the authenticator looks at before it asks STS.

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/norikae/norikae/test/stack/container"
+	"github.com/norikae/norikae/test/stack/image"
+	"github.com/norikae/norikae/test/stack/lab"
+	"github.com/norikae/norikae/test/stack/node"
+)
+
+func command() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "norikae-stack", Short: "A lab with everything: the simulated AWS, and nodes for its clusters",
+		SilenceUsage: true, SilenceErrors: true,
+	}
+	cmd.AddCommand(upCommand(), execCommand(), nodeCommand())
+	return cmd
+}
+
+// defaultDir is where a lab is that is not told otherwise.
+func defaultDir() string {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = os.TempDir()
+	}
+	return filepath.Join(cmp.Or(os.Getenv("XDG_STATE_HOME"), filepath.Join(home, ".local", "state")), "norikae", "lab")
+}
+
+// upCommand is a lab.
+func upCommand() *cobra.Command {
+	cfg := lab.Config{}
+	var inside bool
+	cmd := &cobra.Command{
+		Use: "up [-- FLAGS OF norikae lab up]", Short: "Run a lab until interrupted",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !inside {
+				return enterNew()
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			cfg.Args, cfg.Out = args, cmd.OutOrStdout()
+			cfg.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			return lab.Run(ctx, cfg)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&cfg.Norikae, "norikae", "norikae", "the program norikae")
+	f.StringVar(&cfg.Kube, "kubernetes", "", "folder with Kubernetes' programs")
+	f.StringVar(&cfg.Assets, "assets", "", "folder with the programs of the images")
+	f.StringVar(&cfg.Dir, "dir", defaultDir(), "folder of the lab")
+	f.BoolVar(&inside, "inside", false, "this process is in a network of its own")
+	_ = f.MarkHidden("inside")
+	return cmd
+}
+
+// enterNew runs this program again, in namespaces of its own, and ends as it ends.
+func enterNew() error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding this program: %w", err)
+	}
+	args := append([]string{"up", "--inside"}, os.Args[2:]...)
+	cmd := exec.Command(self, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS}
+	if os.Geteuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
+	}
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	child, err := container.StartChild(cmd)
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSPC) {
+		return fmt.Errorf("this machine does not let you make a network of your own: %w; run it as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)", err)
+	}
+	if err != nil {
+		return err
+	}
+	for {
+		select {
+		case s := <-signals:
+			child.Signal(s)
+		case <-child.Done():
+			if code := child.ExitCode(); code != 0 {
+				os.Exit(max(code, 1)) // it has said why
+			}
+			return nil
+		}
+	}
+}
+
+// execCommand is any program in the lab's network.
+func execCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use: "exec [-- PROGRAM ARGUMENTS]", Short: "Run a program, or a shell, in the network of a running lab",
+		RunE: func(_ *cobra.Command, args []string) error {
+			s, err := lab.ReadSession(dir)
+			if err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				args = []string{cmp.Or(os.Getenv("SHELL"), "/bin/sh")}
+			}
+			return enter(s, args)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", defaultDir(), "folder of the lab")
+	return cmd
+}
+
+// enter becomes a program in the lab's network. In a user namespace that is nsenter's work:
+// a program of several threads, as all of Go, may not.
+func enter(s lab.Session, args []string) error {
+	env := s.Environ(os.Environ())
+	if os.Geteuid() != 0 {
+		nsenter, err := exec.LookPath("nsenter")
+		if err != nil {
+			return fmt.Errorf("%w; it comes with util-linux", err)
+		}
+		args = append([]string{nsenter, fmt.Sprintf("--target=%d", s.PID), "--user", "--preserve-credentials", "--net", "--"}, args...)
+		return fmt.Errorf("starting %s: %w", args[0], unix.Exec(nsenter, args, env))
+	}
+	program, err := exec.LookPath(args[0])
+	if err != nil {
+		return fmt.Errorf("%w", err)
+	}
+	runtime.LockOSThread()
+	f, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", s.PID))
+	if err != nil {
+		return fmt.Errorf("the lab's network: %w", err)
+	}
+	if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("entering the lab's network: %w", err)
+	}
+	return fmt.Errorf("starting %s: %w", program, unix.Exec(program, args, env))
+}
+
+// nodeCommand is one node.
+func nodeCommand() *cobra.Command {
+	var cfg node.Config
+	var addr, assets string
+	cmd := &cobra.Command{
+		Use: "node", Short: "Run one node, in a network of its own", Args: cobra.NoArgs, Hidden: true,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			if cfg.Addr, err = netip.ParseAddr(addr); err != nil {
+				return fmt.Errorf("--address: %w", err)
+			}
+			if cfg.Images, err = image.Read(assets); err != nil {
+				return err
+			}
+			cfg.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			return node.Run(ctx, cfg)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&cfg.Name, "name", "", "the node's name")
+	f.StringVar(&addr, "address", "", "its address in the VPC")
+	f.StringVar(&cfg.Kubeconfig, "kubeconfig", "", "the way to its API server")
+	f.StringVar(&cfg.Dir, "dir", "", "a folder of its own")
+	f.StringVar(&cfg.DNS, "dns", "", "address of the cluster's name server")
+	f.StringVar(&assets, "assets", "", "folder with the programs of the images")
+	f.StringVar(&cfg.ProviderID, "provider-id", "", "what AWS calls the node")
+	f.StringToStringVar(&cfg.Labels, "labels", nil, "the node's labels")
+	f.StringArrayVar(&cfg.Env, "env", nil, "NAME=value, for all containers")
+	return cmd
+}

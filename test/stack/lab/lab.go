@@ -1,0 +1,213 @@
+// Package lab runs a lab with everything: the simulated AWS, in a network of its own, and
+// nodes for the node groups of its EKS clusters.
+package lab
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/norikae/norikae/test/stack/container"
+	"github.com/norikae/norikae/test/stack/vpc"
+)
+
+// interval of the looks at what clusters and node groups there are.
+const interval = time.Second
+
+// endpoint of the simulated AWS.
+const endpoint = "http://" + vpc.Lab + ":4599"
+
+// Config of a lab.
+type Config struct {
+	Norikae string   // the program
+	Kube    string   // folder with Kubernetes' programs
+	Assets  string   // folder with the programs of the images
+	Dir     string   // of its own; it is made
+	Args    []string // more of norikae lab up
+	Out     io.Writer
+	Logger  *slog.Logger
+}
+
+// world is what the lab says of itself; see norikae lab world.
+type world struct {
+	Region     string   `json:"region"`
+	Env        []string `json:"env"`
+	EnvUnset   []string `json:"envUnset"`
+	APIServers []struct {
+		ClusterARN string `json:"clusterARN"`
+		Endpoint   string `json:"endpoint"`
+		Kubeconfig string `json:"kubeconfig"`
+	} `json:"apiServers"`
+}
+
+// Session is what others need to enter a running lab.
+type Session struct {
+	PID int      `json:"pid"` // of a process in its network
+	Env []string `json:"env"`
+	// Unset are variables that must not be set there.
+	Unset []string `json:"unset"`
+}
+
+// sessionFile in a lab's folder.
+const sessionFile = "session.json"
+
+// Run a lab until ctx ends, in the current network namespace, which is new.
+func Run(ctx context.Context, cfg Config) (err error) {
+	if err := os.MkdirAll(filepath.Join(cfg.Dir, "nodes"), 0o700); err != nil {
+		return fmt.Errorf("the lab's folder: %w", err)
+	}
+	// What is mounted for pods is not seen elsewhere.
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("parting with this machine's mounts: %w", err)
+	}
+	if err := vpc.SetUp(); err != nil {
+		return err
+	}
+	aws, w, err := cfg.aws()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop(aws)) }()
+	s := Session{PID: os.Getpid(), Env: w.Env, Unset: w.EnvUnset}
+	if err := cfg.write(s); err != nil {
+		return err
+	}
+	defer os.Remove(filepath.Join(cfg.Dir, sessionFile))
+	f, err := newFleet(ctx, cfg, w)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	if _, err := fmt.Fprintf(cfg.Out, "# A simulated AWS is running, in a network of its own, and nodes for its clusters.\n# In another shell, to work there: norikae lab exec\n# Ctrl-C here ends it.\n"); err != nil {
+		return fmt.Errorf("telling what runs: %w", err)
+	}
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-aws.Done():
+			return errors.New("the simulated AWS ended; its log is in " + cfg.log())
+		case <-tick.C:
+		}
+		f.look(ctx)
+	}
+}
+
+func (cfg Config) log() string { return filepath.Join(cfg.Dir, "lab.log") }
+
+// aws starts the simulated AWS, and returns what it says of itself.
+func (cfg Config) aws() (*process, world, error) {
+	log, err := os.OpenFile(cfg.log(), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, world{}, fmt.Errorf("the lab's log: %w", err)
+	}
+	defer log.Close()
+	out, in, err := os.Pipe()
+	if err != nil {
+		return nil, world{}, fmt.Errorf("starting the simulated AWS: %w", err)
+	}
+	defer out.Close()
+	args := append([]string{"lab", "up", "--nodes=" + vpc.Lab, "--listen=" + strings.TrimPrefix(endpoint, "http://"), "--kubernetes=" + cfg.Kube, "--seed=", "-o", "json"}, cfg.Args...)
+	cmd := exec.Command(cfg.Norikae, args...)
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "AWS_") }), "TMPDIR="+cfg.Dir)
+	cmd.Stdout, cmd.Stderr = in, log
+	p, err := start(cmd)
+	in.Close()
+	if err != nil {
+		return nil, world{}, err
+	}
+	var w world
+	if err := json.NewDecoder(out).Decode(&w); err != nil {
+		text, _ := os.ReadFile(cfg.log()) // what there is of the reason
+		return nil, world{}, errors.Join(fmt.Errorf("starting the simulated AWS: %w: %s", err, text), stop(p))
+	}
+	return p, w, nil
+}
+
+// write the session for those who enter.
+func (cfg Config) write(s Session) error {
+	b, err := json.Marshal(s)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(cfg.Dir, sessionFile), b, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("the lab's session: %w", err)
+	}
+	return nil
+}
+
+// ReadSession of the lab that runs in a folder.
+func ReadSession(dir string) (Session, error) {
+	var s Session
+	b, err := os.ReadFile(filepath.Join(dir, sessionFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return s, fmt.Errorf("no lab with the full stack runs in %s; start one by norikae lab up --stack full", dir)
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &s)
+	}
+	if err == nil {
+		err = syscall.Kill(s.PID, 0)
+	}
+	if err != nil {
+		return s, fmt.Errorf("the lab in %s: %w", dir, err)
+	}
+	return s, nil
+}
+
+// Environ is the environment of a program in the lab, made of another.
+func (s Session) Environ(env []string) []string {
+	env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return slices.Contains(s.Unset, name)
+	})
+	return append(env, s.Env...)
+}
+
+// ask the simulated AWS what there is.
+func ask(ctx context.Context) (world, error) {
+	var w world
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/_lab/world", http.NoBody)
+	if err != nil {
+		return w, fmt.Errorf("asking the lab: %w", err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return w, fmt.Errorf("asking the lab: %w", err)
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 8<<20)).Decode(&w); err != nil {
+		return w, fmt.Errorf("the lab's answer: %w", err)
+	}
+	return w, nil
+}
+
+// process is a program that dies with this one.
+type process = container.Child
+
+func start(cmd *exec.Cmd) (*process, error) { return container.StartChild(cmd) }
+
+// stop asks a program to end, and waits.
+func stop(p *process) error {
+	if p != nil {
+		p.Stop(15 * time.Second)
+	}
+	return nil
+}
