@@ -4,16 +4,36 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
+	"strings"
 
 	"github.com/norikae/norikae/internal/awssim/eks"
 	"github.com/norikae/norikae/internal/awssim/kubeapi"
 )
 
+// nodesRange is where the network of nodes may have its address: nothing of AWS, and
+// nothing in the Internet, is there (RFC 6598).
+const nodesRange = "100.64.0.0/10"
+
+// dialTargets connects load balancers to targets, of which instances are named by their
+// identifiers.
+func (l *Lab) dialTargets(ctx context.Context, network, addr string) (net.Conn, error) {
+	if host, port, err := net.SplitHostPort(addr); err == nil && strings.HasPrefix(host, "i-") {
+		ip, ok := l.ec2.PrivateIP(host)
+		if !ok {
+			return nil, &net.OpError{Op: "dial", Net: network, Err: fmt.Errorf("there is no instance %s", host)}
+		}
+		addr = net.JoinHostPort(ip, port)
+	}
+	return l.cfg.Dial(ctx, network, addr)
+}
+
 // validateKubernetes refuses what a lab with real API servers cannot do.
 func (c Config) validateKubernetes() error {
 	switch {
-	case c.Nodes.IsValid() && (!c.Nodes.Is4() || !c.Nodes.IsPrivate()):
-		return &ConfigError{"nodes", fmt.Errorf("%s is not a private IPv4 address, such as 10.0.0.1", c.Nodes)}
+	case c.Nodes.IsValid() && !netip.MustParsePrefix(nodesRange).Contains(c.Nodes):
+		return &ConfigError{"nodes", fmt.Errorf("%s is not in %s", c.Nodes, nodesRange)}
 	case c.Kubernetes == "" && c.Nodes.IsValid():
 		return &ConfigError{"nodes", errors.New("there are none without API servers; name Kubernetes' programs, too")}
 	case c.Kubernetes == "":

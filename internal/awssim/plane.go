@@ -45,10 +45,10 @@ func (l *Lab) newPlane() plane {
 		return plane{DataPlane: p, synth: p}
 	}
 	a := alb.New(alb.Config{
-		Listen: l.listenAs("alb"), Dial: cfg.Dial, Sink: l.metrics, MetricPeriod: cfg.MetricPeriod, Seed: cfg.Seed, Logger: cfg.Logger, Host: l.host,
+		Listen: l.listenAs("alb"), Dial: l.dialTargets, Sink: l.metrics, MetricPeriod: cfg.MetricPeriod, Seed: cfg.Seed, Logger: cfg.Logger, Host: l.host,
 	})
 	n := nlb.New(nlb.Config{
-		Listen: l.listenAs("nlb"), ListenPacket: cfg.ListenPacket, Dial: cfg.Dial, Sink: l.metrics, MetricPeriod: cfg.MetricPeriod, Seed: cfg.Seed,
+		Listen: l.listenAs("nlb"), ListenPacket: cfg.ListenPacket, Dial: l.dialTargets, Sink: l.metrics, MetricPeriod: cfg.MetricPeriod, Seed: cfg.Seed,
 		Logger: cfg.Logger, Host: l.host, BalancerAddr: a.Addr,
 	})
 	return plane{DataPlane: both{a, n, &l.applied}, alb: a, nlb: n}

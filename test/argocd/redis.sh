@@ -32,11 +32,13 @@ rm -rf "$root"
 for deb in "$work"/*.deb; do
 	dpkg -x "$deb" "$root"
 done
-libraries=$(find "$root" -name '*.so.*' -exec dirname {} \; | sort -u | paste -sd:)
-program=$(find "$root" -path '*/bin/redis-server')
+libraries=$(cd "$root" && find . -name '*.so.*' -exec dirname {} \; | sort -u | head -n 1)
+program=$(cd "$root" && find . -path '*/bin/redis-server')
+# It may be moved, or be seen under another name: its files are beside it.
 cat >"$file.new" <<SCRIPT
 #!/bin/sh
-LD_LIBRARY_PATH='$libraries' exec '$program' "\$@"
+here=\$(dirname "\$0")
+LD_LIBRARY_PATH=\$here/redis/$libraries exec "\$here/redis/$program" "\$@"
 SCRIPT
 chmod 755 "$file.new"
 "$file.new" --version >&2

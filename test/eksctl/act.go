@@ -69,7 +69,7 @@ func (c *command) createAll(ctx context.Context, cfg *clusterConfig) error {
 		}
 	}
 	for _, n := range cfg.NodeGroups {
-		if err := c.aws.tag(ctx, cfg.Metadata.Name, "standin/nodegroup/"+n.Name); err != nil {
+		if err := c.aws.recordGroup(ctx, cfg.Metadata.Name, n); err != nil {
 			return err
 		}
 	}
@@ -104,10 +104,10 @@ func (c *command) deleteNodegroups(ctx context.Context, cluster string, cfg *clu
 
 func (c *command) serviceAccounts(ctx context.Context, cluster string, cfg *clusterConfig) error {
 	if cfg == nil {
-		return c.aws.tag(ctx, cluster, "standin/serviceaccount/"+c.flag("namespace")+"/"+c.flag("name"))
+		return c.aws.tag(ctx, cluster, map[string]string{"standin/serviceaccount/" + c.flag("namespace") + "/" + c.flag("name"): "1"})
 	}
 	for _, s := range cfg.IAM.ServiceAccounts {
-		if err := c.aws.tag(ctx, cluster, "standin/serviceaccount/"+s.Metadata.Namespace+"/"+s.Metadata.Name); err != nil {
+		if err := c.aws.tag(ctx, cluster, map[string]string{"standin/serviceaccount/" + s.Metadata.Namespace + "/" + s.Metadata.Name: "1"}); err != nil {
 			return err
 		}
 	}

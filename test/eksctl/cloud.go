@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -183,6 +184,11 @@ func (a *cloud) createNodegroup(ctx context.Context, cluster string, n nodeGroup
 	in := &eks.CreateNodegroupInput{
 		ClusterName: &cluster, NodegroupName: &n.Name, NodeRole: &a.role, Subnets: out.Cluster.ResourcesVpcConfig.SubnetIds, Labels: n.Labels, Tags: n.Tags,
 	}
+	if n.DesiredCapacity != nil {
+		desired := *n.DesiredCapacity
+		least, most := min(value(n.MinSize, desired), desired), max(value(n.MaxSize, desired), desired, 1)
+		in.ScalingConfig = &types.NodegroupScalingConfig{DesiredSize: &desired, MinSize: &least, MaxSize: &most}
+	}
 	if _, err := a.eks.CreateNodegroup(ctx, in); err != nil {
 		return err
 	}
@@ -203,10 +209,43 @@ func (a *cloud) createNodegroup(ctx context.Context, cluster string, n nodeGroup
 	}
 }
 
+// value of a pointer, or another.
+func value(p *int32, other int32) int32 {
+	if p != nil {
+		return *p
+	}
+	return other
+}
+
+// defaultCapacity of a node group, in nodes.
+const defaultCapacity = 2
+
+// recordGroup keeps what a self-managed node group is where the Auto Scaling group would
+// be: how many nodes, and which target groups they are in.
+func (a *cloud) recordGroup(ctx context.Context, cluster string, n nodeGroup) error {
+	tags := map[string]string{"standin/nodegroup/" + n.Name: strconv.Itoa(int(value(n.DesiredCapacity, defaultCapacity)))}
+	for i, arn := range n.TargetGroupARNs {
+		tags[fmt.Sprintf("standin/targetgroup/%s/%d", n.Name, i)] = arn
+	}
+	return a.tag(ctx, cluster, tags)
+}
+
+func (a *cloud) forgetGroup(ctx context.Context, cluster, name string) error {
+	keys := []string{"standin/nodegroup/" + name}
+	numbers, err := a.tagged(ctx, cluster, "standin/targetgroup/"+name+"/")
+	if err != nil {
+		return err
+	}
+	for _, n := range numbers {
+		keys = append(keys, "standin/targetgroup/"+name+"/"+n)
+	}
+	return a.untag(ctx, cluster, keys...)
+}
+
 func (a *cloud) deleteNodegroup(ctx context.Context, cluster, name string) error {
 	if _, err := a.eks.DeleteNodegroup(ctx, &eks.DeleteNodegroupInput{ClusterName: &cluster, NodegroupName: &name}); err != nil {
 		if missing(err) {
-			return a.untag(ctx, cluster, "standin/nodegroup/"+name)
+			return a.forgetGroup(ctx, cluster, name)
 		}
 		return err
 	}
@@ -259,21 +298,21 @@ func (a *cloud) upgrade(ctx context.Context, name, version string) error {
 	return a.settled(ctx, name)
 }
 
-func (a *cloud) tag(ctx context.Context, cluster, key string) error {
+func (a *cloud) tag(ctx context.Context, cluster string, tags map[string]string) error {
 	out, err := a.eks.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &cluster})
 	if err != nil {
 		return err
 	}
-	_, err = a.eks.TagResource(ctx, &eks.TagResourceInput{ResourceArn: out.Cluster.Arn, Tags: map[string]string{key: "1"}})
+	_, err = a.eks.TagResource(ctx, &eks.TagResourceInput{ResourceArn: out.Cluster.Arn, Tags: tags})
 	return err
 }
 
-func (a *cloud) untag(ctx context.Context, cluster, key string) error {
+func (a *cloud) untag(ctx context.Context, cluster string, keys ...string) error {
 	out, err := a.eks.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &cluster})
 	if err != nil {
 		return err
 	}
-	_, err = a.eks.UntagResource(ctx, &eks.UntagResourceInput{ResourceArn: out.Cluster.Arn, TagKeys: []string{key}})
+	_, err = a.eks.UntagResource(ctx, &eks.UntagResourceInput{ResourceArn: out.Cluster.Arn, TagKeys: keys})
 	return err
 }
 

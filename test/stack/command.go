@@ -27,7 +27,7 @@ func command() *cobra.Command {
 		Use: "norikae-stack", Short: "A lab with everything: the simulated AWS, and nodes for its clusters",
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	cmd.AddCommand(upCommand(), execCommand(), nodeCommand())
+	cmd.AddCommand(upCommand(), execCommand(), nodeCommand(), idleCommand())
 	return cmd
 }
 
@@ -151,10 +151,26 @@ func enter(s lab.Session, args []string) error {
 	return fmt.Errorf("starting %s: %w", program, unix.Exec(program, args, env))
 }
 
+// idleCommand is an agent of which the lab has the place and not the work.
+func idleCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "idle", Short: "Be there until asked to end", Hidden: true, DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			if _, err := fmt.Fprintln(cmd.OutOrStdout(), "in the lab this agent is there, and does nothing"); err != nil {
+				return fmt.Errorf("saying so: %w", err)
+			}
+			<-ctx.Done()
+			return nil
+		},
+	}
+}
+
 // nodeCommand is one node.
 func nodeCommand() *cobra.Command {
 	var cfg node.Config
-	var addr, assets string
+	var addr, pods, assets, norikae string
 	cmd := &cobra.Command{
 		Use: "node", Short: "Run one node, in a network of its own", Args: cobra.NoArgs, Hidden: true,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
@@ -163,7 +179,10 @@ func nodeCommand() *cobra.Command {
 			if cfg.Addr, err = netip.ParseAddr(addr); err != nil {
 				return fmt.Errorf("--address: %w", err)
 			}
-			if cfg.Images, err = image.Read(assets); err != nil {
+			if cfg.Pods, err = netip.ParsePrefix(pods); err != nil {
+				return fmt.Errorf("--pods: %w", err)
+			}
+			if cfg.Images, err = image.Read(assets, norikae); err != nil {
 				return err
 			}
 			cfg.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
@@ -173,10 +192,12 @@ func nodeCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&cfg.Name, "name", "", "the node's name")
 	f.StringVar(&addr, "address", "", "its address in the VPC")
+	f.StringVar(&pods, "pods", "", "the subnet of its pods")
 	f.StringVar(&cfg.Kubeconfig, "kubeconfig", "", "the way to its API server")
 	f.StringVar(&cfg.Dir, "dir", "", "a folder of its own")
 	f.StringVar(&cfg.DNS, "dns", "", "address of the cluster's name server")
 	f.StringVar(&assets, "assets", "", "folder with the programs of the images")
+	f.StringVar(&norikae, "norikae", "", "the program norikae, for its image")
 	f.StringVar(&cfg.ProviderID, "provider-id", "", "what AWS calls the node")
 	f.StringToStringVar(&cfg.Labels, "labels", nil, "the node's labels")
 	f.StringArrayVar(&cfg.Env, "env", nil, "NAME=value, for all containers")

@@ -385,3 +385,17 @@ func (c *call) terminateInstances() (wire.Struct, error) {
 	c.forget()
 	return wire.Struct{kv("instancesSet", out)}, nil
 }
+
+// PrivateIP of an instance of any account and region that has not ended.
+func (s *Service) PrivateIP(id string) (string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.worlds {
+		for _, i := range w.instances {
+			if i.id == id && i.endedAt.IsZero() && i.iface != nil {
+				return i.iface.ip, true
+			}
+		}
+	}
+	return "", false
+}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/clientcmd"
 )
@@ -25,6 +27,30 @@ const DNS = "10.100.0.10"
 
 //go:embed coredns.yaml
 var manifests []byte
+
+// DeleteNode deletes the node of an EC2 instance, which is gone.
+func DeleteNode(ctx context.Context, kubeconfig, instance string) error {
+	cfg, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return fmt.Errorf("the cluster's kubeconfig: %w", err)
+	}
+	client, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		return fmt.Errorf("the cluster's client: %w", err)
+	}
+	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("listing nodes: %w", err)
+	}
+	for _, n := range nodes.Items {
+		if strings.HasSuffix(n.Spec.ProviderID, "/"+instance) {
+			if err := client.CoreV1().Nodes().Delete(ctx, n.Name, metav1.DeleteOptions{}); err != nil {
+				return fmt.Errorf("deleting the node %s: %w", n.Name, err)
+			}
+		}
+	}
+	return nil
+}
 
 // Apply the add-ons, again and again with the same result.
 func Apply(ctx context.Context, kubeconfig string) error {

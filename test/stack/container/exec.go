@@ -57,7 +57,9 @@ func (p *Process) execHere(cmd *exec.Cmd) error {
 		return err
 	}
 	cmd.Path = path
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+	// It dies with the container's first process. (Pdeathsig would end it at once: it does
+	// not see its parent, which is in other namespaces.)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("in a container: %w", err)
 	}

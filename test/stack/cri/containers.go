@@ -76,15 +76,14 @@ func (r *Runtime) start(c *instance) (*container.Process, error) {
 	}
 	defer stdout.Close()
 	defer stderr.Close()
-	network := os.NewFile(0, "") // replaced below
 	if c.sandbox.pod != nil {
-		network = c.sandbox.pod.File
-	} else {
-		if network, err = os.Open("/proc/self/ns/net"); err != nil {
-			return nil, fmt.Errorf("the node's network: %w", err)
-		}
-		defer network.Close()
+		return container.Start(r.spec(c, root), c.sandbox.pod.File, stdout, stderr)
 	}
+	network, err := os.Open("/proc/self/ns/net")
+	if err != nil {
+		return nil, fmt.Errorf("the node's network: %w", err)
+	}
+	defer network.Close()
 	return container.Start(r.spec(c, root), network, stdout, stderr)
 }
 

@@ -29,8 +29,9 @@ import (
 
 // Config of a Runtime.
 type Config struct {
-	Dir    string     // an empty folder of its own
-	Node   netip.Addr // the node's; pods of its network have it, the others the ones after it
+	Dir    string       // an empty folder of its own
+	Node   netip.Addr   // the node's address, which pods of its network have
+	Pods   netip.Prefix // where the others have theirs
 	Images *image.Catalogue
 	Env    []string // of every container, before its own
 	Logger *slog.Logger
@@ -76,7 +77,7 @@ type instance struct {
 
 // New returns a Runtime without any pod.
 func New(cfg Config) (*Runtime, error) {
-	r := &Runtime{cfg: cfg, sandboxes: map[string]*sandbox{}, containers: map[string]*instance{}, lastAddr: cfg.Node}
+	r := &Runtime{cfg: cfg, sandboxes: map[string]*sandbox{}, containers: map[string]*instance{}, lastAddr: cfg.Pods.Addr().Next()}
 	streams := streaming.DefaultConfig
 	streams.Addr = net127
 	var err error
@@ -144,12 +145,12 @@ func (r *Runtime) RunPodSandbox(_ context.Context, config *api.PodSandboxConfig,
 	return s.id, nil
 }
 
-// freeAddr is an address of the node's subnet that no pod has; the longest unused.
+// freeAddr is an address of the pods' subnet that none has; the longest unused.
 func (r *Runtime) freeAddr() (netip.Addr, error) {
 	for range 250 {
 		next := r.lastAddr.Next()
 		if b := next.As4(); b[3] > 250 {
-			next = r.cfg.Node.Next()
+			next = r.cfg.Pods.Addr().Next().Next()
 		}
 		r.lastAddr = next
 		taken := false

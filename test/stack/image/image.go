@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,12 +37,18 @@ var list []byte
 // Catalogue of the images that there are.
 type Catalogue struct {
 	assets       string
+	norikae      string
+	stack        string // this program
 	repositories []repository
 }
 
-// Read the catalogue; the programs are in a folder of assets.
-func Read(assets string) (*Catalogue, error) {
-	c := &Catalogue{assets: assets}
+// Read the catalogue; the programs are in a folder of assets, but norikae itself.
+func Read(assets, norikae string) (*Catalogue, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding this program: %w", err)
+	}
+	c := &Catalogue{assets: assets, norikae: norikae, stack: self}
 	if err := yaml.UnmarshalStrict(list, &c.repositories); err != nil {
 		return nil, fmt.Errorf("the catalogue of images: %w", err)
 	}
@@ -49,7 +56,8 @@ func Read(assets string) (*Catalogue, error) {
 }
 
 // Find an image by a reference, such as ghcr.io/stefanprodan/podinfo:6.9.2. The registry
-// and the digest do not matter. In the paths of its files {tag} is the tag.
+// and the digest do not matter. In the paths of its files {tag} is the tag, {norikae}
+// that program, and {stack} this one.
 func (c *Catalogue) Find(ref string) (Image, error) {
 	name, tag := split(ref)
 	for _, r := range c.repositories {
@@ -67,7 +75,11 @@ func (c *Catalogue) Find(ref string) (Image, error) {
 		out.Dir = cmp.Or(out.Dir, "/")
 		out.Files = map[string]string{}
 		for target, source := range r.Files {
-			out.Files[target] = filepath.Join(c.assets, strings.ReplaceAll(source, "{tag}", tag))
+			source = strings.NewReplacer("{tag}", tag, "{norikae}", c.norikae, "{stack}", c.stack).Replace(source)
+			if !filepath.IsAbs(source) {
+				source = filepath.Join(c.assets, source)
+			}
+			out.Files[target] = source
 		}
 		return out, nil
 	}

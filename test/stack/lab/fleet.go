@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,25 +11,22 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/arn"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"golang.org/x/sys/unix"
 
 	"github.com/norikae/norikae/test/stack/addon"
 	"github.com/norikae/norikae/test/stack/vpc"
 )
 
-// maxNodes of a lab: the VPC has a subnet for each.
-const maxNodes = 64
+// maxNodes of a lab: so many subnets there are for pods.
+const maxNodes = 250
 
-// fleet is the nodes that run. It is used by one goroutine.
+// fleet is the nodes that run: one for each EC2 instance of a cluster. It is used by one
+// goroutine.
 type fleet struct {
 	cfg      Config
-	env      []string
-	key      aws.CredentialsProvider
-	nodes    map[string]*machine // by cluster and place in its node group
+	aws      cloud
+	env      []string            // of all containers
+	nodes    map[string]*machine // by instance
 	clusters map[string]bool     // ARNs that have their add-ons
 	said     map[string]string   // what was logged last, of each subject
 }
@@ -42,21 +38,20 @@ type machine struct {
 	process *process
 }
 
-func newFleet(_ context.Context, cfg Config, w world) (*fleet, error) {
+func newFleet(cfg Config, w world) *fleet {
 	env := map[string]string{}
 	for _, kv := range w.Env {
 		name, value, _ := strings.Cut(kv, "=")
 		env[name] = value
 	}
-	f := &fleet{cfg: cfg, nodes: map[string]*machine{}, clusters: map[string]bool{}, said: map[string]string{}}
-	f.key = credentials.NewStaticCredentialsProvider(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], "")
+	f := &fleet{cfg: cfg, aws: newCloud(env), nodes: map[string]*machine{}, clusters: map[string]bool{}, said: map[string]string{}}
 	// Pods know where AWS is and have no credentials, but those that their roles give them.
 	for _, name := range []string{"AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_DISABLED"} {
 		if v := env[name]; v != "" {
 			f.env = append(f.env, name+"="+v)
 		}
 	}
-	return f, nil
+	return f
 }
 
 func (f *fleet) close() {
@@ -64,7 +59,7 @@ func (f *fleet) close() {
 		m.process.Signal(syscall.SIGTERM)
 	}
 	for _, m := range f.nodes {
-		_ = stop(m.process)
+		m.process.Stop(grace)
 	}
 }
 
@@ -83,103 +78,99 @@ func (f *fleet) say(subject string, err error) {
 	}
 }
 
-// look at what clusters and node groups there are, and have a node for each that is wanted.
+// look at what clusters and node groups there are, and have what they want.
 func (f *fleet) look(ctx context.Context) {
 	w, err := ask(ctx)
 	f.say("the lab", err)
 	if err != nil {
 		return
 	}
-	wanted := map[string]bool{}
-	unsure := false
+	there := map[string]bool{} // clusters
 	for _, s := range w.APIServers {
-		err := f.addons(ctx, s.ClusterARN, s.Kubeconfig)
-		f.say("the add-ons of "+s.ClusterARN, err)
-		if err != nil {
-			unsure = true
+		there[s.ClusterARN] = true
+		f.say(s.ClusterARN, f.cluster(ctx, s.ClusterARN, s.Kubeconfig))
+	}
+	for id, m := range f.nodes {
+		if there[m.cluster] {
 			continue
 		}
-		names, err := f.groups(ctx, s.ClusterARN)
-		f.say("the node groups of "+s.ClusterARN, err)
-		unsure = unsure || err != nil
-		for _, n := range names {
-			key := s.ClusterARN + " " + n.place
-			wanted[key] = true
-			if _, ok := f.nodes[key]; !ok {
-				f.say("the node "+key, f.start(key, s.ClusterARN, s.Kubeconfig, n))
-			}
-		}
-	}
-	if unsure {
-		return // what is not known is left as it is
-	}
-	for key, m := range f.nodes {
-		select {
-		case <-m.process.Done():
-			f.say("the node "+key, errors.New("it ended by itself; its log is in "+f.dir(m.number)))
-			delete(f.nodes, key)
-			continue
-		default:
-		}
-		if !wanted[key] {
-			_ = stop(m.process)
-			delete(f.nodes, key)
-		}
+		f.say("the instance "+id, f.aws.terminate(ctx, m.cluster, id))
+		m.process.Stop(grace)
+		delete(f.nodes, id)
+		delete(f.clusters, m.cluster)
 	}
 }
 
-// addons that EKS gives every cluster.
-func (f *fleet) addons(ctx context.Context, cluster, kubeconfig string) error {
-	if f.clusters[cluster] {
-		return nil
+// cluster has its add-ons, its node groups' instances, and a node for each.
+func (f *fleet) cluster(ctx context.Context, arn, kubeconfig string) error {
+	if !f.clusters[arn] {
+		if err := addon.Apply(ctx, kubeconfig); err != nil {
+			return err
+		}
+		f.clusters[arn] = true
 	}
-	if err := addon.Apply(ctx, kubeconfig); err != nil {
+	groups, err := f.aws.groups(ctx, arn)
+	if err != nil {
 		return err
 	}
-	f.clusters[cluster] = true
-	return nil
-}
-
-// wantedNode is a place in a node group.
-type wantedNode struct {
-	place  string // group/number
-	labels map[string]string
-}
-
-// groups are the nodes that a cluster's node groups want.
-func (f *fleet) groups(ctx context.Context, cluster string) ([]wantedNode, error) {
-	a, err := arn.Parse(cluster)
+	instances, err := f.aws.scale(ctx, arn, groups)
 	if err != nil {
-		return nil, fmt.Errorf("the cluster: %w", err)
+		return err
 	}
-	name := strings.TrimPrefix(a.Resource, "cluster/")
-	api := eks.NewFromConfig(aws.Config{Region: a.Region, Credentials: f.key, BaseEndpoint: aws.String(endpoint)})
-	var out []wantedNode
-	pages := eks.NewListNodegroupsPaginator(api, &eks.ListNodegroupsInput{ClusterName: &name})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("listing node groups: %w", err)
-		}
-		for _, group := range page.Nodegroups {
-			d, err := api.DescribeNodegroup(ctx, &eks.DescribeNodegroupInput{ClusterName: &name, NodegroupName: &group})
-			if err != nil {
-				return nil, fmt.Errorf("describing a node group: %w", err)
-			}
-			labels := maps.Clone(d.Nodegroup.Labels)
-			if labels == nil {
-				labels = map[string]string{}
-			}
-			labels["eks.amazonaws.com/nodegroup"] = group
-			if d.Nodegroup.ScalingConfig == nil {
-				continue
-			}
-			for i := range aws.ToInt32(d.Nodegroup.ScalingConfig.DesiredSize) {
-				out = append(out, wantedNode{fmt.Sprintf("%s/%d", group, i), labels})
-			}
+	var errs []error
+	wanted := map[string]bool{}
+	for _, i := range instances {
+		wanted[i.id] = true
+		errs = append(errs, f.node(ctx, arn, kubeconfig, i))
+	}
+	for id, m := range f.nodes {
+		if m.cluster == arn && !wanted[id] {
+			m.process.Stop(grace)
+			delete(f.nodes, id)
+			errs = append(errs, addon.DeleteNode(ctx, kubeconfig, id))
 		}
 	}
-	return out, nil
+	return errors.Join(errs...)
+}
+
+// node of an instance runs; one that has ended is started again, as EC2 would.
+func (f *fleet) node(ctx context.Context, arn, kubeconfig string, i instance) error {
+	if m, ok := f.nodes[i.id]; ok {
+		select {
+		case <-m.process.Done():
+			f.cfg.Logger.Warn("a node ended by itself, and is started again", "node", i.host(), "log", f.dir(m.number))
+		default:
+			return nil
+		}
+	}
+	number := 1
+	for {
+		if !slices.ContainsFunc(f.numbers(i.id), func(n int) bool { return n == number }) {
+			break
+		}
+		number++
+	}
+	if number > maxNodes {
+		return fmt.Errorf("the lab runs %d nodes already, which is the most", maxNodes)
+	}
+	p, err := f.start(number, kubeconfig, i)
+	if err != nil {
+		return fmt.Errorf("starting the node %s: %w", i.host(), err)
+	}
+	f.nodes[i.id] = &machine{number: number, cluster: arn, process: p}
+	f.cfg.Logger.Info("a node", "cluster", arn, "group", i.group.name, "name", i.host())
+	return f.aws.register(ctx, arn, i)
+}
+
+// numbers of all nodes but that of an instance.
+func (f *fleet) numbers(id string) []int {
+	var out []int
+	for other, m := range f.nodes {
+		if other != id {
+			out = append(out, m.number)
+		}
+	}
+	return out
 }
 
 func (f *fleet) dir(number int) string {
@@ -187,38 +178,29 @@ func (f *fleet) dir(number int) string {
 }
 
 // start a node.
-func (f *fleet) start(key, cluster, kubeconfig string, n wantedNode) error {
-	number := 1
-	for slices.ContainsFunc(slices.Collect(maps.Values(f.nodes)), func(m *machine) bool { return m.number == number }) {
-		number++
-	}
-	if number > maxNodes {
-		return fmt.Errorf("the lab runs %d nodes already, which is the most", maxNodes)
-	}
+func (f *fleet) start(number int, kubeconfig string, i instance) (*process, error) {
 	dir := f.dir(number)
 	if err := os.RemoveAll(dir); err != nil {
-		return fmt.Errorf("the node's folder: %w", err)
+		return nil, err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("the node's folder: %w", err)
+		return nil, err
 	}
 	log, err := os.OpenFile(filepath.Join(dir, "node.log"), os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("the node's log: %w", err)
+		return nil, err
 	}
 	defer log.Close()
 	self, err := os.Executable()
 	if err != nil {
-		return fmt.Errorf("finding this program: %w", err)
+		return nil, err
 	}
-	addr := vpc.Node(number)
-	host := fmt.Sprintf("ip-%s.ec2.internal", strings.ReplaceAll(addr.String(), ".", "-"))
 	args := []string{
-		"node", "--name=" + host, "--address=" + addr.String(), "--kubeconfig=" + kubeconfig, "--dir=" + dir, "--dns=" + addon.DNS,
-		"--assets=" + f.cfg.Assets, fmt.Sprintf("--provider-id=aws:///us-east-1a/i-%017x", number),
+		"node", "--name=" + i.host(), "--address=" + i.addr.String(), "--pods=" + vpc.Pods(number).String(), "--kubeconfig=" + kubeconfig, "--dir=" + dir,
+		"--dns=" + addon.DNS, "--assets=" + f.cfg.Assets, "--norikae=" + f.cfg.Norikae, "--provider-id=aws:///" + i.zone + "/" + i.id,
 	}
-	for _, k := range slices.Sorted(maps.Keys(n.labels)) {
-		args = append(args, "--labels="+k+"="+n.labels[k])
+	for k, v := range i.labels() {
+		args = append(args, "--labels="+k+"="+v)
 	}
 	for _, kv := range f.env {
 		args = append(args, "--env="+kv)
@@ -229,12 +211,16 @@ func (f *fleet) start(key, cluster, kubeconfig string, n wantedNode) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS}
 	p, err := start(cmd)
 	if err != nil {
-		return fmt.Errorf("starting a node: %w", err)
+		return nil, err
 	}
-	if err := vpc.Connect(number, p.PID()); err != nil {
-		return errors.Join(err, stop(p))
+	if err := vpc.Connect(number, i.addr, p.PID()); err != nil {
+		p.Stop(0)
+		return nil, err
 	}
-	f.nodes[key] = &machine{number: number, cluster: cluster, process: p}
-	f.cfg.Logger.Info("a node", "cluster", cluster, "place", n.place, "name", host)
-	return nil
+	return p, nil
+}
+
+// host is the node's name, as EC2's private DNS has it.
+func (i instance) host() string {
+	return fmt.Sprintf("ip-%s.ec2.internal", strings.ReplaceAll(i.addr.String(), ".", "-"))
 }

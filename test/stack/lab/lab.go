@@ -27,6 +27,9 @@ import (
 // interval of the looks at what clusters and node groups there are.
 const interval = time.Second
 
+// grace is how long a program may take to end.
+const grace = 15 * time.Second
+
 // endpoint of the simulated AWS.
 const endpoint = "http://" + vpc.Lab + ":4599"
 
@@ -65,7 +68,7 @@ type Session struct {
 const sessionFile = "session.json"
 
 // Run a lab until ctx ends, in the current network namespace, which is new.
-func Run(ctx context.Context, cfg Config) (err error) {
+func Run(ctx context.Context, cfg Config) error {
 	if err := os.MkdirAll(filepath.Join(cfg.Dir, "nodes"), 0o700); err != nil {
 		return fmt.Errorf("the lab's folder: %w", err)
 	}
@@ -80,16 +83,13 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stop(aws)) }()
+	defer aws.Stop(grace)
 	s := Session{PID: os.Getpid(), Env: w.Env, Unset: w.EnvUnset}
 	if err := cfg.write(s); err != nil {
 		return err
 	}
 	defer os.Remove(filepath.Join(cfg.Dir, sessionFile))
-	f, err := newFleet(ctx, cfg, w)
-	if err != nil {
-		return err
-	}
+	f := newFleet(cfg, w)
 	defer f.close()
 	if _, err := fmt.Fprintf(cfg.Out, "# A simulated AWS is running, in a network of its own, and nodes for its clusters.\n# In another shell, to work there: norikae lab exec\n# Ctrl-C here ends it.\n"); err != nil {
 		return fmt.Errorf("telling what runs: %w", err)
@@ -133,8 +133,9 @@ func (cfg Config) aws() (*process, world, error) {
 	}
 	var w world
 	if err := json.NewDecoder(out).Decode(&w); err != nil {
+		p.Stop(grace)
 		text, _ := os.ReadFile(cfg.log()) // what there is of the reason
-		return nil, world{}, errors.Join(fmt.Errorf("starting the simulated AWS: %w: %s", err, text), stop(p))
+		return nil, world{}, fmt.Errorf("starting the simulated AWS: %w: %s", err, text)
 	}
 	return p, w, nil
 }
@@ -203,11 +204,3 @@ func ask(ctx context.Context) (world, error) {
 type process = container.Child
 
 func start(cmd *exec.Cmd) (*process, error) { return container.StartChild(cmd) }
-
-// stop asks a program to end, and waits.
-func stop(p *process) error {
-	if p != nil {
-		p.Stop(15 * time.Second)
-	}
-	return nil
-}

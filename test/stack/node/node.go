@@ -43,7 +43,8 @@ import (
 // Config of a node.
 type Config struct {
 	Name       string
-	Addr       netip.Addr // its own, of vpc.Node
+	Addr       netip.Addr   // its own
+	Pods       netip.Prefix // its pods'; see vpc.Pods
 	Kubeconfig string
 	Dir        string // of its own; it is made
 	DNS        string // address of the cluster's name server
@@ -65,7 +66,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err := vpc.SetUpNode(ctx, cfg.Addr); err != nil {
 		return err
 	}
-	r, err := cri.New(cri.Config{Dir: filepath.Join(cfg.Dir, "containers"), Node: cfg.Addr, Images: cfg.Images, Env: cfg.Env, Logger: cfg.Logger})
+	r, err := cri.New(cri.Config{Dir: filepath.Join(cfg.Dir, "containers"), Node: cfg.Addr, Pods: cfg.Pods, Images: cfg.Images, Env: cfg.Env, Logger: cfg.Logger})
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,7 @@
 // Package vpc makes the lab's networks: a namespace for the lab as a whole, in which a
-// bridge is the VPC, one for each node, and one for each pod. A node's pods have addresses
-// of the VPC, as with the VPC CNI plugin of EKS, and everything is routed: no pod can see
-// another's traffic, and nothing leaves.
+// bridge is the VPC, one for each node, and one for each pod. Nodes have the addresses of
+// their EC2 instances, pods those of a secondary range, as the VPC CNI plugin of EKS can be
+// told to; all of them reach each other without translation, and nothing leaves.
 package vpc
 
 import (
@@ -19,11 +19,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The addresses. A node has a subnet of its own, of which the first address is its own.
+// Lab is the address where the simulated AWS and the API servers listen. It and the pods'
+// are in a range that no VPC and nothing in the Internet has (RFC 6598).
+const Lab = "100.64.0.1"
+
 const (
-	CIDR   = "10.0.0.0/16"
-	Lab    = "10.0.0.1" // where the simulated AWS and the API servers listen
-	prefix = 16
+	prefix = 10 // of the range
 	bridge = "vpc"
 )
 
@@ -46,12 +47,14 @@ func SetUp() error {
 	return up(bridge)
 }
 
-// Node is the first address of the subnet of the node of a number, in 1–254.
-func Node(number int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, byte(number), 1}) }
+// Pods is the subnet for the pods of the node of a number, in 1–254.
+func Pods(number int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64, byte(number), 0}), 24)
+}
 
-// Connect the namespace of a process to the VPC; there the interface is called eth0. It
-// is given its address by SetUpNode.
-func Connect(number, pid int) error {
+// Connect the namespace of a process, which is to be the node of a number and an address,
+// to the VPC; there the interface is called eth0. SetUpNode does the rest.
+func Connect(number int, addr netip.Addr, pid int) error {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = fmt.Sprintf("node%d", number)
 	v := &netlink.Veth{LinkAttrs: attrs, PeerName: "eth0", PeerNamespace: netlink.NsPid(pid)}
@@ -65,7 +68,14 @@ func Connect(number, pid int) error {
 	if err := netlink.LinkSetMaster(v, b); err != nil {
 		return fmt.Errorf("connecting the node %d: %w", number, err)
 	}
-	return up(attrs.Name)
+	if err := up(attrs.Name); err != nil {
+		return err
+	}
+	route := &netlink.Route{LinkIndex: b.Attrs().Index, Scope: netlink.SCOPE_LINK, Dst: host(addr.AsSlice())}
+	if err := netlink.RouteReplace(route); err != nil {
+		return fmt.Errorf("the way to the node %d, %s: %w", number, addr, err)
+	}
+	return nil
 }
 
 // SetUpNode makes the current namespace that of a node, once Connect has given it an eth0.
@@ -83,11 +93,19 @@ func SetUpNode(ctx context.Context, node netip.Addr) error {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-	if err := address("eth0", node.String(), prefix); err != nil {
+	if err := address("eth0", node.String(), 32); err != nil {
 		return err
 	}
 	if err := up("eth0"); err != nil {
 		return err
+	}
+	eth0, err := netlink.LinkByName("eth0")
+	if err != nil {
+		return fmt.Errorf("the node's eth0: %w", err)
+	}
+	everything := &net.IPNet{IP: net.IPv4zero, Mask: net.CIDRMask(0, 32)}
+	if err := netlink.RouteReplace(&netlink.Route{LinkIndex: eth0.Attrs().Index, Scope: netlink.SCOPE_LINK, Dst: everything}); err != nil {
+		return fmt.Errorf("the node's way into the VPC: %w", err)
 	}
 	// It answers for its pods in the VPC, and passes on what is for them.
 	for _, name := range []string{"ip_forward", "conf/all/forwarding", "conf/eth0/proxy_arp"} {
@@ -181,7 +199,7 @@ func (p *Pod) Close() error {
 	return errors.Join(append(errs, p.File.Close())...)
 }
 
-// Dial tells a function to run where the pod's network is.
+// Do runs a function where the pod's network is.
 func (p *Pod) Do(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
