@@ -56,8 +56,13 @@ func parse(t *testing.T, name, text string) goFile {
 	return goFile{path: name, syntax: syntax, fset: fset, lines: strings.Count(text, "\n")}
 }
 
-// texts are all text files of the tree by path from the root, but for what git and the
-// Makefile make.
+// What git, the Makefile, npm and the CDK make, by path and by name.
+var (
+	made         = []string{".git", "bin", "cdk/build", "cdk/dist", "examples/aws-cdk/build"}
+	madeAnywhere = []string{"node_modules", "cdk.out"}
+)
+
+// texts are all text files of the tree by path from the root, but for what is made.
 func texts(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -70,7 +75,7 @@ func texts(t *testing.T) map[string]string {
 			return err
 		}
 		rel = filepath.ToSlash(rel)
-		if rel == ".git" || rel == "bin" {
+		if slices.Contains(made, rel) || slices.Contains(madeAnywhere, d.Name()) {
 			if d.IsDir() {
 				return filepath.SkipDir
 			}

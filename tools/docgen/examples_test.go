@@ -26,8 +26,8 @@ func examples(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	err := filepath.WalkDir(filepath.Join(root, "examples"), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() && d.Name() == "charts" {
-			return filepath.SkipDir // of Helm; test/terraform runs them
+		if err == nil && d.IsDir() && (d.Name() == "charts" || d.Name() == "node_modules") {
+			return filepath.SkipDir // of Helm, and test/terraform runs them; of others
 		}
 		if err != nil || d.IsDir() || filepath.Ext(path) != ".yaml" {
 			return err
