@@ -242,6 +242,29 @@ acceptance: acceptance-assets ## Run the Terraform providers under the real Terr
 migrations: acceptance-assets ## Plan states of the old providers with ours, and run the guide of migration.
 	@cd test/sdkv2 && TF_ACC_TERRAFORM_PATH=$(TERRAFORM) NORIKAE_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout=8m $(MIGRATION_FLAGS) ./...
 
+# Node is for this alone, and so neither make test nor CI's machine need it.
+.PHONY: cdk-test
+cdk-test: cdk-deps cdk/node_modules/.package-lock.json ## Build and test the CDK constructs (needs Node 20 and npm; synthesizes, deploys nothing).
+	@cd cdk && npm run --silent build && npm run --silent test
+
+cdk/node_modules/.package-lock.json: cdk/package.json cdk/package-lock.json cdk/.npmrc | cdk-deps
+	@cd cdk && npm ci --no-audit --no-fund && touch node_modules/.package-lock.json
+
+.PHONY: cdk-deps
+cdk-deps:
+	@missing=; \
+	command -v node >/dev/null 2>&1 || missing="$$missing nodejs"; \
+	command -v npm >/dev/null 2>&1 || missing="$$missing npm"; \
+	if [ -n "$$missing" ]; then \
+	  echo "make cdk-test needs Debian packages that are not here:$$missing" >&2; \
+	  echo "  $(APT_INSTALL)$$missing" >&2; \
+	  exit 1; \
+	fi; \
+	if ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; then \
+	  echo "make cdk-test needs Node 20 or newer, as nodejs of Debian 13 is; this is $$(node --version)" >&2; \
+	  exit 1; \
+	fi
+
 .PHONY: vet
 vet:
 	@$(GO) vet -tags=e2e $(PACKAGES)
