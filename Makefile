@@ -86,13 +86,23 @@ ARGOCD         := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/norikae/argocd/$(ARGOCD
 ARGOCD_STAMP   := -X github.com/argoproj/argo-cd/v3/common.version=$(ARGOCD_VERSION:v%=%)
 export ARGOCD_ASSETS ?= $(ARGOCD)
 
+# The lab's full stack: nodes of clusters, and the programs that their pods run, each from a
+# module of its own. All are in one folder, most as links to where they were built.
+STACK_HASH    := $(shell (cat test/stackprograms/go.* test/flagger/go.* test/traefik/go.* test/traefik/build.sh test/traefik/dns/* test/argocd/go.* test/argocd/redis.sh test/helm/go.* test/helmfile/go.* test/kube/go.* test/kube/main.go; $(GO) env GOVERSION GOARCH) | (sha256sum 2>/dev/null || shasum -a 256) | cut -c1-16)
+STACK         := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/norikae/stack/$(STACK_HASH)
+# The versions of podinfo that there are: one program under three names.
+PODINFOS      := 6.9.1 6.9.2 6.9.3
+STACK_PROGRAMS := $(addprefix $(STACK)/,coredns kustomize flagger traefik $(addprefix podinfo-,$(PODINFOS)))
+GOBUILD       := $(GO) run ./tools/gobuild
+
 # Stamp the commit into the binary where git can read it, else build all the same.
 VERSION     ?=
 BUILD_FLAGS := -trimpath $(shell git status --porcelain >/dev/null 2>&1 || echo -buildvcs=false) $(if $(VERSION),-ldflags='-X main.version=$(VERSION)')
 
 # gcc and libc6-dev for -race; awscli and prometheus because the tests drive the
 # simulator with a client, and the metrics with a server, that nobody here wrote.
-DEBIAN_PACKAGES := ca-certificates gcc git libc6-dev make awscli prometheus
+# nftables is kube-proxy's, on the lab's nodes.
+DEBIAN_PACKAGES := ca-certificates gcc git libc6-dev make awscli prometheus nftables
 APT_INSTALL     := apt-get install -y --no-install-recommends
 
 .DEFAULT_GOAL := help
@@ -199,9 +209,49 @@ $(ARGOCD)/argocd:
 	for p in repo-server application-controller applicationset-controller server k8s-auth git-ask-pass; do ln -sf argocd $(@D)/argocd-$$p || exit 1; done && \
 	mv $@.$$$$ $@
 
+$(ARGOCD)/manifests/install.yaml:
+	@mkdir -p $(@D)
+	@cd test/argocd && install -m 644 "$$($(ARGOCD_GO) list -m -f '{{.Dir}}' github.com/argoproj/argo-cd/v3)"/manifests/install.yaml $@
+
 $(ARGOCD)/redis-server:
 	@mkdir -p $(@D)
 	@test/argocd/redis.sh $@
+
+.PHONY: stack-folder
+stack-folder:
+	@echo $(STACK)
+
+# norikae-stack is built each time: with what it is made of compiled, that is a link.
+.PHONY: stack
+stack: stack-programs ## Build the lab's full stack (norikae lab up --stack full), and print where it is.
+	@cd test/stack && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w $(KUBE_STAMP)' -o $(STACK)/norikae-stack.$$$$ . && mv $(STACK)/norikae-stack.$$$$ $(STACK)/norikae-stack
+	@echo $(STACK)
+
+.PHONY: stack-programs
+stack-programs: $(STACK_PROGRAMS) $(KUBE)/kube $(ARGOCD)/argocd $(ARGOCD)/manifests/install.yaml $(ARGOCD)/redis-server $(HELM) $(HELMFILE)
+	@ln -sfn $(KUBE) $(STACK)/kube
+	@ln -sf $(ARGOCD)/argocd $(ARGOCD)/git-verify-wrapper.sh $(HELM) $(HELMFILE) $(STACK)
+	@ln -sfn $(ARGOCD) $(STACK)/redis
+	@ln -sfn $(ARGOCD)/manifests $(STACK)/argocd-manifests
+
+$(STACK)/coredns:     PACKAGE := github.com/coredns/coredns
+$(STACK)/kustomize:   PACKAGE := sigs.k8s.io/kustomize/kustomize/v5
+$(STACK)/coredns $(STACK)/kustomize:
+	@mkdir -p $(@D)
+	@CGO_ENABLED=0 $(GOBUILD) $(@F) -C test/stackprograms -trimpath -buildvcs=false -ldflags='-s -w' -o $@.$$$$ $(PACKAGE) && mv $@.$$$$ $@
+
+$(STACK)/podinfo-%:
+	@mkdir -p $(@D)
+	@CGO_ENABLED=0 $(GOBUILD) $(@F) -C test/stackprograms -trimpath -buildvcs=false -ldflags='-s -w -X github.com/stefanprodan/podinfo/pkg/version.VERSION=$*' -o $@.$$$$ github.com/stefanprodan/podinfo/cmd/podinfo && mv $@.$$$$ $@
+
+$(STACK)/flagger:
+	@mkdir -p $(@D)
+	@CGO_ENABLED=0 $(GOBUILD) Flagger -C test/flagger -trimpath -buildvcs=false -ldflags='-s -w' -o $@.$$$$ github.com/fluxcd/flagger/cmd/flagger && mv $@.$$$$ $@
+	@cd test/flagger && install -m 644 "$$($(GO) list -m -f '{{.Dir}}' github.com/fluxcd/flagger)"/artifacts/flagger/crd.yaml $(@D)/flagger-crd.yaml
+
+$(STACK)/traefik:
+	@mkdir -p $(@D)
+	@GOBUILD='$(GO) run -C $(CURDIR) ./tools/gobuild' test/traefik/build.sh $@.$$$$ && mv $@.$$$$ $@
 
 # Nothing here is simulated but AWS. The rest of internal/e2e is what make test runs.
 .PHONY: e2e
@@ -276,6 +326,7 @@ test-deps:
 	if [ -n "$(RACE)" ] && ! { echo '#include <stdlib.h>' | $$($(GO) env CC) -E - >/dev/null 2>&1; }; then missing="$$missing gcc libc6-dev"; fi; \
 	[ -x /usr/bin/aws ] || missing="$$missing awscli"; \
 	command -v prometheus >/dev/null 2>&1 || missing="$$missing prometheus"; \
+	[ -x /usr/sbin/nft ] || missing="$$missing nftables"; \
 	if [ -n "$$missing" ]; then \
 	  echo "make test needs Debian packages that are not here:$$missing" >&2; \
 	  echo "  $(APT_INSTALL)$$missing" >&2; \

@@ -25,8 +25,10 @@ import (
 )
 
 // New makes the command. getenv finds the lab of the shell (AWS_ENDPOINT_URL).
-func New(getenv func(string) string) *cobra.Command {
-	c := &labCommand{getenv: getenv}
+func New(getenv func(string) string) *cobra.Command { return newLab(getenv, syscall.Exec) }
+
+func newLab(getenv func(string) string, become func(string, []string, []string) error) *cobra.Command {
+	c := &labCommand{getenv: getenv, become: become}
 	cmd := &cobra.Command{
 		Use:   "lab",
 		Short: "Run a simulated AWS with load balancers that carry real traffic",
@@ -43,7 +45,7 @@ credentials, unless it is told otherwise, and nothing in it leaves this machine.
 		RunE: help,
 	}
 	cmd.PersistentFlags().StringVar(&c.endpoint, "endpoint", "", "`URL` of the lab (default: AWS_ENDPOINT_URL, which norikae lab up prints)")
-	cmd.AddCommand(c.up(), c.env(), c.get("world", "world", "Show the lab's ARNs and URLs as JSON"),
+	cmd.AddCommand(c.up(), c.execute(), c.env(), c.get("world", "world", "Show the lab's ARNs and URLs as JSON"),
 		c.get("counters", "counters", "Show what the load balancers, the name server and the targets have counted, as JSON"),
 		c.calls(), c.faults(), c.manifest(), c.load())
 	return cmd
@@ -54,6 +56,9 @@ credentials, unless it is told otherwise, and nothing in it leaves this machine.
 func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
 type labCommand struct {
+	// become another program; it returns only if that fails.
+	become func(path string, args, env []string) error
+
 	getenv   func(string) string
 	endpoint string // --endpoint
 }

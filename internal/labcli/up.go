@@ -25,7 +25,7 @@ const listenDefault = "127.0.0.1:4599"
 func (c *labCommand) up() *cobra.Command {
 	cfg := awssim.Fast()
 	cfg.DNS = "127.0.0.1:0"
-	var listen string
+	var listen, stackName string
 	var faults []string
 	cmd := &cobra.Command{
 		Use:   "up",
@@ -54,12 +54,20 @@ server on this machine, of about 500 MB, and at most 8 run. aws eks update-kubec
 Argo CD get in as they do on AWS: their tokens are verified, and access entries, access
 policies and the ConfigMap aws-auth decide who they are. There are no nodes. The folder
 has etcd, kube-apiserver and kube-controller-manager, as make kube-assets builds them and
-as those for envtest, with the controller manager beside them.`,
+as those for envtest, with the controller manager beside them.
+
+With --stack full the clusters have nodes, too: one for each that their node groups want,
+real kubelets and kube-proxies, whose pods are processes of this machine. A pod runs where
+its image is one of those that the lab has: podinfo, Argo CD, Flagger, Traefik, Prometheus,
+Redis, CoreDNS, norikae, and agents in name only. Everything is in a network of its own,
+which nothing leaves; norikae lab exec works there. It takes root, or a machine that allows
+user namespaces, and the programs that make stack builds.`,
 		Example: `  norikae lab up
   norikae lab up --seed route53 --propagation 30s
   norikae lab up --seed fleet --clusters 1000 --index-lag 1m
   norikae lab up --seed "" --state-dir ./lab --authz --max-session 1m
   norikae lab up --seed "" --kubernetes "$(make -s kube-assets)"
+  norikae lab up --stack full
   norikae lab up --listen 127.0.0.1:0 -o json
   norikae lab up --fault '{"kind":"throttle","operation":"ModifyRule","times":3}'`,
 		Args: cobra.NoArgs,
@@ -69,6 +77,9 @@ as those for envtest, with the controller manager beside them.`,
 			cfg.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 			if err := validate(cmd, cfg); err != nil {
 				return err
+			}
+			if stackName != "" {
+				return c.upStack(cmd, stackName)
 			}
 			lab, err := start(cfg, listen, faults)
 			if err != nil {
@@ -89,6 +100,7 @@ as those for envtest, with the controller manager beside them.`,
 	f.IntVar(&cfg.FleetRegions, "regions", 0, "how many regions the world fleet has, 1–8 (default 3)")
 	f.StringVar(&cfg.StateDir, "state-dir", "", "keep the lab's resources in this `folder`, which is made (default: they end with the lab)")
 	f.StringVar(&cfg.Kubernetes, "kubernetes", "", "run a real API server for every EKS cluster, by the programs in this `folder`, such as $KUBEBUILDER_ASSETS (default: endpoints are made up)")
+	f.StringVar(&stackName, "stack", "", `"full": clusters have nodes, which run pods`)
 	f.Var(nodes{&cfg.Nodes}, "nodes", "listen at this private `address`, in a network without a way out, in which the clusters' nodes are")
 	_ = f.MarkHidden("nodes") // for the full stack, which makes that network
 	f.BoolVar(&cfg.Authz, "authz", false, "verify signatures and hold callers to IAM's policies")

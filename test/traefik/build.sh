@@ -13,5 +13,4 @@ cp -r go.mod go.sum ext "$work"
 chmod -R u+w "$work/lego"
 find "$work/lego/providers/dns" -mindepth 1 -maxdepth 1 -exec rm -r {} +
 cp dns/providers.go.txt "$work/lego/providers/dns/providers.go"
-cd "$work"
-CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags="-s -w -X github.com/traefik/traefik/v3/pkg/version.Version=$(awk '$1 == "github.com/traefik/traefik/v3" { print $2; exit }' go.mod)" -o "$file" github.com/traefik/traefik/v3/cmd/traefik
+CGO_ENABLED=0 ${GOBUILD:?} Traefik -C "$work" -trimpath -buildvcs=false -ldflags="-s -w -X github.com/traefik/traefik/v3/pkg/version.Version=$(awk '$1 == "github.com/traefik/traefik/v3" { print $2; exit }' go.mod)" -o "$file" github.com/traefik/traefik/v3/cmd/traefik
