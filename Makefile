@@ -11,6 +11,10 @@ SWEEP         ?= full
 SWEEP_TIMEOUT ?= 25m
 SWEEP_TESTS   ?= .
 E2E_FLAGS    ?= -timeout=10m
+# core: without the lab's full stack.
+PROFILE      ?= full
+STACK_FLAGS  ?= -timeout=15m
+STACK_TESTS  ?= .
 E2E_PACKAGES ?= ./internal/e2e/leader ./internal/e2e/argocd ./internal/provider/helmfile
 BENCH       ?= .
 BENCH_FLAGS ?= -count=1
@@ -253,10 +257,18 @@ $(STACK)/traefik:
 	@mkdir -p $(@D)
 	@GOBUILD='$(GO) run -C $(CURDIR) ./tools/gobuild' test/traefik/build.sh $@.$$$$ && mv $@.$$$$ $@
 
-# Nothing here is simulated but AWS. The rest of internal/e2e is what make test runs.
+# Nothing here is simulated but AWS. The rest of internal/e2e is what make test runs. The
+# profile core does without the full stack, whose programs take long to build.
 .PHONY: e2e
-e2e: $(KUBE)/kube $(ARGOCD)/argocd $(ARGOCD)/redis-server $(HELM) $(HELMFILE) $(HELMDIFF)/diff/helmdiff ## Run a real Argo CD, and a real helmfile, on real API servers (Linux).
+e2e: e2e-core $(if $(filter core,$(PROFILE)),,e2e-stack) ## Run a real Argo CD, a real helmfile, and the lab's full stack (Linux; PROFILE=core: without the stack).
+
+.PHONY: e2e-core
+e2e-core: $(KUBE)/kube $(ARGOCD)/argocd $(ARGOCD)/redis-server $(HELM) $(HELMFILE) $(HELMDIFF)/diff/helmdiff
 	@$(GO) test -tags=e2e -count=1 -p=1 -v -timeout=20m $(E2E_FLAGS) $(E2E_PACKAGES)
+
+.PHONY: e2e-stack
+e2e-stack: build stack
+	@cd test/stack && NORIKAE_STACK=$(STACK) NORIKAE_BIN=$(CURDIR)/bin $(GO) test -tags=e2e -count=1 -p=1 -v $(STACK_FLAGS) -run '$(STACK_TESTS)' ./...
 
 .PHONY: terraform
 terraform: $(TERRAFORM) ## Print where terraform is: that on PATH, else one built from its Go module.
@@ -359,7 +371,7 @@ lint: $(GOLANGCI) $(GOFUMPT) ## Lint; formatting is part of it.
 	@unformatted=$$(find . -name '*.go' -not -path './.*' -exec $(GOFUMPT) -l {} +) || exit 1; \
 	if [ -n "$$unformatted" ]; then echo "not formatted; run make fmt:" >&2; echo "$$unformatted" >&2; exit 1; fi
 	@$(GOLANGCI) run --build-tags=e2e $(PACKAGES)
-	@for m in awsprovider eksctl helmdiff sdkv2 terraform; do (cd test/$$m && $(GOLANGCI) run --build-tags=e2e ./...) || exit 1; done
+	@for m in awsprovider eksctl helmdiff sdkv2 stack terraform; do (cd test/$$m && $(GOLANGCI) run --build-tags=e2e ./...) || exit 1; done
 
 .PHONY: fmt
 fmt: $(GOLANGCI) ## Format the Go files as make lint wants them.

@@ -1,12 +1,16 @@
 package labcli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"os"
 	"os/signal"
 	"strings"
@@ -174,6 +178,7 @@ func fleetManifest(cmd *cobra.Command, w awssim.World) error {
 func (c *labCommand) load() *cobra.Command {
 	cfg := load.Config{Rate: 200}
 	var duration time.Duration
+	var target string
 	cmd := &cobra.Command{
 		Use:   "load",
 		Short: "Send requests through the lab's load balancer and count the answers",
@@ -183,8 +188,11 @@ count can be held against those of the load balancer and the targets (norikae la
 Connections are kept and used again. A Network Load Balancer leaves them where they are
 when its weights change: --new-connections makes one for each request, which follow the
 weights. In the world route53 every request looks the name up at the lab's name server
-and makes a connection of its own.`,
+and makes a connection of its own.
+
+With --url they go elsewhere in the lab, or on this machine.`,
 		Example: `  norikae lab load --rate 200 --duration 1m
+  norikae lab exec -- norikae lab load --url http://podinfo-1.us-east-1.elb.amazonaws.com/ --duration 1m
   norikae lab load --new-connections --duration 1m -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -196,13 +204,8 @@ and makes a connection of its own.`,
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			w, err := c.world(ctx)
-			if err != nil {
+			if err := c.aim(ctx, &cfg, target); err != nil {
 				return err
-			}
-			cfg.URL, cfg.Host = w.URL, w.Host
-			if w.World == awssim.WorldRoute53 {
-				cfg.NameServer, cfg.NewConnections = w.DNS, true
 			}
 			counts := report(ctx, cmd, load.Start(cfg), duration)
 			if asJSON(cmd) {
@@ -214,8 +217,45 @@ and makes a connection of its own.`,
 	}
 	cmd.Flags().IntVar(&cfg.Rate, "rate", cfg.Rate, "requests per second")
 	cmd.Flags().DurationVar(&duration, "duration", 0, "how long; 0: until interrupted")
+	cmd.Flags().StringVar(&target, "url", "", "where requests go; its host's addresses must be private (default: the lab's world)")
+	cmd.Flags().StringVar(&cfg.Host, "host", "", "the requests' host (default: the world's, or that of --url)")
 	cmd.Flags().BoolVar(&cfg.NewConnections, "new-connections", false, "make a connection for each request")
 	return cmd
+}
+
+// aim a load at a URL, or at the lab's world.
+func (c *labCommand) aim(ctx context.Context, cfg *load.Config, target string) error {
+	if target != "" {
+		cfg.URL = target
+		return private(ctx, target)
+	}
+	w, err := c.world(ctx)
+	if err != nil {
+		return err
+	}
+	cfg.URL, cfg.Host = w.URL, cmp.Or(cfg.Host, w.Host)
+	if w.World == awssim.WorldRoute53 {
+		cfg.NameServer, cfg.NewConnections = w.DNS, true
+	}
+	return nil
+}
+
+// private wants a URL to lead nowhere in the Internet: a load is for what is one's own.
+func private(ctx context.Context, target string) error {
+	u, err := url.Parse(target)
+	if err != nil || u.Scheme != "http" || u.Hostname() == "" {
+		return fmt.Errorf("--url %q is not such as http://127.0.0.1:8080/", target)
+	}
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
+	if err != nil {
+		return fmt.Errorf("--url %s: %w", target, err)
+	}
+	for _, a := range addrs {
+		if a = a.Unmap(); !a.IsLoopback() && !a.IsPrivate() && !netip.MustParsePrefix("100.64.0.0/10").Contains(a) {
+			return fmt.Errorf("--url %s leads to %s, which is not private: a load is for the lab, and this machine", target, a)
+		}
+	}
+	return nil
 }
 
 // report prints a line every 5 s until the load is over.

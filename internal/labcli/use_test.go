@@ -124,3 +124,22 @@ func TestALoadOnANameFollowsTheNameServer(t *testing.T) {
 		t.Errorf("%d requests, %d questions, clusters %+v", sent, asked, c.Clusters)
 	}
 }
+
+func TestALoadGoesToWhatIsPrivateOnly(t *testing.T) {
+	t.Parallel()
+	w, _ := up(t)
+	var counts load.Counts
+	out := ran(t, "", "load", "-o", "json", "--url", w.URL+"/", "--host", w.Host, "--rate", "100", "--duration", "300ms")
+	if err := json.Unmarshal([]byte(out), &counts); err != nil || counts.OK == 0 || counts.OK != counts.Sent {
+		t.Error(out, err)
+	}
+	for url, want := range map[string]string{
+		"http://192.0.2.1/":  "leads to 192.0.2.1, which is not private",
+		"https://127.0.0.1/": "is not such as http://127.0.0.1:8080/",
+		"example.com":        "is not such as http://127.0.0.1:8080/",
+	} {
+		if _, err := run(t, "", "load", "--url", url); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("--url %s: %v, want %q", url, err, want)
+		}
+	}
+}

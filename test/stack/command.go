@@ -117,7 +117,7 @@ func execCommand() *cobra.Command {
 			if len(args) == 0 {
 				args = []string{cmp.Or(os.Getenv("SHELL"), "/bin/sh")}
 			}
-			return enter(s, args)
+			return enter(s, dir, args)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", defaultDir(), "folder of the lab")
@@ -126,7 +126,7 @@ func execCommand() *cobra.Command {
 
 // enter becomes a program in the lab's network. In a user namespace that is nsenter's work:
 // a program of several threads, as all of Go, may not.
-func enter(s lab.Session, args []string) error {
+func enter(s lab.Session, dir string, args []string) error {
 	env := s.Environ(os.Environ())
 	if os.Geteuid() != 0 {
 		nsenter, err := exec.LookPath("nsenter")
@@ -147,6 +147,12 @@ func enter(s lab.Session, args []string) error {
 	}
 	if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
 		return fmt.Errorf("entering the lab's network: %w", err)
+	}
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("a program's own mounts: %w", err)
+	}
+	if err := s.Resolve(dir); err != nil {
+		return err
 	}
 	return fmt.Errorf("starting %s: %w", program, unix.Exec(program, args, env))
 }

@@ -6,8 +6,8 @@ file=$1
 cd "$(dirname "$0")"
 work=$(mktemp -d)
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
-version=$(awk '$1 == "github.com/go-acme/lego/v5" { print $2 }' go.mod)
-lego=$(go mod download -json "github.com/go-acme/lego/v5@$version" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+version=$(awk '$1 == "github.com/go-acme/lego/v5" { print $2; exit }' go.mod)
+lego=$(cd "$work" && go mod download -json "github.com/go-acme/lego/v5@$version" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
 cp -r "$lego" "$work/lego"
 cp -r go.mod go.sum ext "$work"
 chmod -R u+w "$work/lego"

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -21,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/norikae/norikae/test/stack/container"
+	"github.com/norikae/norikae/test/stack/gitserver"
 	"github.com/norikae/norikae/test/stack/vpc"
 )
 
@@ -29,6 +31,9 @@ const interval = time.Second
 
 // grace is how long a program may take to end.
 const grace = 15 * time.Second
+
+// nameServer answers for the load balancers and the hosted zones, as the VPC's does.
+const nameServer = "127.0.0.1"
 
 // endpoint of the simulated AWS.
 const endpoint = "http://" + vpc.Lab + ":4599"
@@ -84,6 +89,11 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer aws.Stop(grace)
+	git, err := cfg.git(ctx)
+	if err != nil {
+		return err
+	}
+	defer git.Close()
 	s := Session{PID: os.Getpid(), Env: w.Env, Unset: w.EnvUnset}
 	if err := cfg.write(s); err != nil {
 		return err
@@ -91,7 +101,7 @@ func Run(ctx context.Context, cfg Config) error {
 	defer os.Remove(filepath.Join(cfg.Dir, sessionFile))
 	f := newFleet(cfg, w)
 	defer f.close()
-	if _, err := fmt.Fprintf(cfg.Out, "# A simulated AWS is running, in a network of its own, and nodes for its clusters.\n# In another shell, to work there: norikae lab exec\n# Ctrl-C here ends it.\n"); err != nil {
+	if _, err := fmt.Fprint(cfg.Out, "# A simulated AWS is running, in a network of its own, and nodes for its clusters.\n# In another shell, to work there: norikae lab exec\n# There, "+gitURL+"/NAME.git is a Git repository of any name.\n# Ctrl-C here ends it.\n"); err != nil {
 		return fmt.Errorf("telling what runs: %w", err)
 	}
 	tick := time.NewTicker(interval)
@@ -110,6 +120,28 @@ func Run(ctx context.Context, cfg Config) error {
 
 func (cfg Config) log() string { return filepath.Join(cfg.Dir, "lab.log") }
 
+// gitURL is where the lab's Git repositories are.
+const gitURL = "http://" + vpc.Lab + ":3000"
+
+// git serves repositories.
+func (cfg Config) git(ctx context.Context) (*http.Server, error) {
+	h, err := gitserver.New(ctx, filepath.Join(cfg.Dir, "git"))
+	if err != nil {
+		return nil, err
+	}
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", strings.TrimPrefix(gitURL, "http://"))
+	if err != nil {
+		return nil, fmt.Errorf("serving Git: %w", err)
+	}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			cfg.Logger.Error("the Git server ended", "error", err)
+		}
+	}()
+	return s, nil
+}
+
 // aws starts the simulated AWS, and returns what it says of itself.
 func (cfg Config) aws() (*process, world, error) {
 	log, err := os.OpenFile(cfg.log(), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
@@ -122,7 +154,7 @@ func (cfg Config) aws() (*process, world, error) {
 		return nil, world{}, fmt.Errorf("starting the simulated AWS: %w", err)
 	}
 	defer out.Close()
-	args := append([]string{"lab", "up", "--nodes=" + vpc.Lab, "--listen=" + strings.TrimPrefix(endpoint, "http://"), "--kubernetes=" + cfg.Kube, "--seed=", "-o", "json"}, cfg.Args...)
+	args := append([]string{"lab", "up", "--nodes=" + vpc.Lab, "--listen=" + strings.TrimPrefix(endpoint, "http://"), "--kubernetes=" + cfg.Kube, "--seed=", "--dns=" + nameServer + ":53", "-o", "json"}, cfg.Args...)
 	cmd := exec.Command(cfg.Norikae, args...)
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "AWS_") }), "TMPDIR="+cfg.Dir)
 	cmd.Stdout, cmd.Stderr = in, log
@@ -169,6 +201,22 @@ func ReadSession(dir string) (Session, error) {
 		return s, fmt.Errorf("the lab in %s: %w", dir, err)
 	}
 	return s, nil
+}
+
+// Resolve makes the calling thread, which has a mount namespace of its own, look up names
+// in the lab.
+func (s Session) Resolve(dir string) error {
+	file := filepath.Join(dir, "resolv.conf")
+	if err := os.WriteFile(file, []byte("nameserver "+nameServer+"\n"), 0o600); err != nil {
+		return fmt.Errorf("the lab's resolv.conf: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("parting with this machine's mounts: %w", err)
+	}
+	if err := unix.Mount(file, "/etc/resolv.conf", "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("the lab's resolv.conf: %w", err)
+	}
+	return nil
 }
 
 // Environ is the environment of a program in the lab, made of another.
