@@ -74,7 +74,7 @@ func enterNew() error {
 		return fmt.Errorf("finding this program: %w", err)
 	}
 	args := append([]string{"up", "--inside"}, os.Args[2:]...)
-	cmd := exec.Command(self, args...)
+	cmd := exec.Command(self, args...) //nolint:gosec,noctx // this program, which ends by signals
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS}
 	if os.Geteuid() != 0 {

@@ -62,7 +62,7 @@ func Start(spec Spec, network *os.File, stdout, stderr *os.File) (*Process, erro
 		return nil, fmt.Errorf("a container's specification: %w", err)
 	}
 	defer out.Close()
-	cmd := exec.Command(self, InitArg)
+	cmd := exec.Command(self, InitArg) //nolint:gosec,noctx // this program, which ends by signals
 	cmd.Env, cmd.Dir = []string{}, "/"
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.ExtraFiles = []*os.File{out, network}

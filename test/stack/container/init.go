@@ -12,6 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// readable is the mode of folders in an image.
+const readable os.FileMode = 0o755
+
 // host is what of this machine's file system every container sees; what is not there is
 // left out.
 func host() []string {
@@ -70,7 +73,7 @@ func (s *Spec) fileSystem() error {
 	}
 	for dir, mode := range map[string]os.FileMode{"tmp": os.ModeSticky | 0o777, "run": 0o755, "var/run": 0o755, "var/tmp": os.ModeSticky | 0o777, "root": 0o700, "etc": 0o755, "proc": 0o755, "dev": 0o755} {
 		dir = filepath.Join(s.Root, dir)
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+		if err := os.MkdirAll(dir, readable); err != nil {
 			return fmt.Errorf("the container's file system: %w", err)
 		}
 		if err := os.Chmod(dir, mode); err != nil {
@@ -90,7 +93,7 @@ func (s *Spec) fileSystem() error {
 	}
 	for name, text := range s.Files {
 		name = filepath.Join(s.Root, name)
-		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(name), readable); err != nil {
 			return fmt.Errorf("the container's files: %w", err)
 		}
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil { //nolint:gosec // G306: as in an image
@@ -102,7 +105,7 @@ func (s *Spec) fileSystem() error {
 			return err
 		}
 	}
-	if err := os.MkdirAll(filepath.Join(s.Root, s.Dir), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(s.Root, s.Dir), readable); err != nil {
 		return fmt.Errorf("the working directory: %w", err)
 	}
 	return s.moveIn()
@@ -147,7 +150,7 @@ func (s *Spec) devices() error {
 		}
 	}
 	shm := filepath.Join(dev, "shm")
-	if err := os.Mkdir(shm, 0o755); err != nil {
+	if err := os.Mkdir(shm, readable); err != nil {
 		return fmt.Errorf("the container's devices: %w", err)
 	}
 	return mount("tmpfs", shm, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=1777")
@@ -184,8 +187,8 @@ func bind(source, target string, readOnly bool) error {
 		return fmt.Errorf("a mount: %w", err)
 	}
 	if info.IsDir() {
-		err = os.MkdirAll(target, 0o755)
-	} else if err = os.MkdirAll(filepath.Dir(target), 0o755); err == nil {
+		err = os.MkdirAll(target, readable)
+	} else if err = os.MkdirAll(filepath.Dir(target), readable); err == nil {
 		err = touch(target)
 	}
 	if err != nil {

@@ -34,7 +34,7 @@ func TestArgoCDRunsFromItsOwnManifests(t *testing.T) {
 		args = append([]string{filepath.Join(os.Getenv(stackVar), "argocd"), "--config", filepath.Join(t.TempDir(), "config")}, args...)
 		return tried(t, "", args...)
 	}
-	eventually(t, "argocd login", patience, func() error {
+	eventually(t, "argocd login", func() error {
 		out, err := argocd("login", node+":30443", "--insecure", "--username", "admin", "--password", string(password))
 		if err == nil && !strings.Contains(out, "logged in successfully") {
 			err = errors.New(out)

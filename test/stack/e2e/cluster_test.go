@@ -92,7 +92,7 @@ func newCluster(t *testing.T, name string, nodes int32) *cluster {
 		if _, err := api.CreateCluster(t.Context(), in); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, name+" is active", patience, func() error {
+		eventually(t, name+" is active", func() error {
 			d, err := api.DescribeCluster(t.Context(), &eks.DescribeClusterInput{Name: &name})
 			if err == nil && d.Cluster.Status != ekstypes.ClusterStatusActive {
 				err = errors.New(string(d.Cluster.Status))
@@ -109,7 +109,7 @@ func newCluster(t *testing.T, name string, nodes int32) *cluster {
 		if _, err := api.CreateNodegroup(t.Context(), in); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the nodes are Ready", patience, func() error { return c.hasNodes(t, int(nodes)) })
+		eventually(t, "the nodes are Ready", func() error { return c.hasNodes(t, int(nodes)) })
 	})
 	return c
 }

@@ -19,10 +19,9 @@ import (
 // Variables that say where programs are. Make sets the first two; the third is of this
 // program when it runs in the lab.
 const (
-	stackVar   = "NORIKAE_STACK"
-	binaryVar  = "NORIKAE_BIN"
-	insideVar  = "NORIKAE_INSIDE"
-	kubectlEnv = "KUBECONFIG"
+	stackVar  = "NORIKAE_STACK"
+	binaryVar = "NORIKAE_BIN"
+	insideVar = "NORIKAE_INSIDE"
 )
 
 // stateHome is where the lab of these tests is.
@@ -58,7 +57,7 @@ func outside() (code int, err error) {
 	defer os.RemoveAll(dir)
 	env := append(os.Environ(), stateHome+"="+dir)
 	norikae := filepath.Join(os.Getenv(binaryVar), "norikae")
-	lab := exec.Command(norikae, "lab", "up", "--stack", "full")
+	lab := exec.CommandContext(context.Background(), norikae, "lab", "up", "--stack", "full")
 	lab.Env, lab.SysProcAttr = env, &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	var out bytes.Buffer
 	lab.Stderr = &out
@@ -90,7 +89,7 @@ func outside() (code int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("the lab did not begin: %w: %s", err, out.String())
 	}
-	tests := exec.Command(norikae, append([]string{"lab", "exec", "--", os.Args[0]}, os.Args[1:]...)...)
+	tests := exec.CommandContext(context.Background(), norikae, append([]string{"lab", "exec", "--", os.Args[0]}, os.Args[1:]...)...)
 	tests.Env = append(env, insideVar+"="+dir)
 	tests.Stdout, tests.Stderr = os.Stdout, os.Stderr
 	if err := tests.Run(); err != nil && tests.ProcessState.ExitCode() != 1 {
@@ -100,15 +99,15 @@ func outside() (code int, err error) {
 }
 
 // eventually wants something to become true.
-func eventually(t *testing.T, what string, within time.Duration, look func() error) {
+func eventually(t *testing.T, what string, look func() error) {
 	t.Helper()
 	var err error
-	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if err = look(); err == nil {
 			return
 		}
 	}
-	t.Fatalf("%s: not after %s: %v", what, within, err)
+	t.Fatalf("%s: not after %s: %v", what, patience, err)
 }
 
 // timed tells how long a step took.

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -119,7 +120,7 @@ func TestNodesRunWhatIsDeclared(t *testing.T) {
 	})
 	t.Run("a NodePort reaches every pod, from every node", func(t *testing.T) {
 		seen := map[string]bool{}
-		eventually(t, "all three answer", patience, func() error {
+		eventually(t, "all three answer", func() error {
 			seen[podOf(t, url)] = true
 			if len(seen) < 3 {
 				return fmt.Errorf("there were %v", seen)
@@ -142,7 +143,7 @@ func TestNodesRunWhatIsDeclared(t *testing.T) {
 			t.Errorf("a command that ends with 7: %v", err)
 		}
 		c.must(t, "exec", "db-0", "--", "touch", "/data/broken")
-		eventually(t, "it is restarted", patience, func() error {
+		eventually(t, "it is restarted", func() error {
 			if n := c.must(t, "get", "pod", "db-0", "-o", "jsonpath={.status.containerStatuses[0].restartCount}"); n == "0" {
 				return fmt.Errorf("%s restarts", n)
 			}
@@ -175,7 +176,7 @@ func TestNodesRunWhatIsDeclared(t *testing.T) {
 		}
 	})
 	t.Run("nothing leaves", func(t *testing.T) {
-		if _, err := net.DialTimeout("tcp", "1.1.1.1:53", 3*time.Second); err == nil {
+		if _, err := (&net.Dialer{Timeout: 3 * time.Second}).DialContext(t.Context(), "tcp", "1.1.1.1:53"); err == nil {
 			t.Error("the lab reaches the outside")
 		}
 		if out, err := c.kubectl(t, "exec", "db-0", "--", "bash", "-c", "exec 3<>/dev/tcp/1.1.1.1/53"); err == nil {
@@ -191,7 +192,7 @@ func TestNodesRunWhatIsDeclared(t *testing.T) {
 		agent := there()
 		out := ran(t, "pgrep", "-f", "norikae-stack node .*--name="+strings.Fields(before)[0])
 		ran(t, "kill", "-9", strings.Fields(out)[0])
-		eventually(t, "it comes back", patience, func() error {
+		eventually(t, "it comes back", func() error {
 			if err := c.hasNodes(t, 2); err != nil {
 				return err
 			}
@@ -201,7 +202,7 @@ func TestNodesRunWhatIsDeclared(t *testing.T) {
 			_, err := c.kubectl(t, "rollout", "status", "deployment/podinfo", "--timeout=1s")
 			return err
 		})
-		eventually(t, "all is answered again", patience, func() error {
+		eventually(t, "all is answered again", func() error {
 			_, err := tried(t, "", "curl", "-sf", "-m", "1", url+"/readyz")
 			return err
 		})
@@ -217,7 +218,7 @@ func TestNodesRunWhatIsDeclared(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, fmt.Sprintf("%d nodes", n), patience, func() error { return c.hasNodes(t, int(n)) })
+			eventually(t, fmt.Sprintf("%d nodes", n), func() error { return c.hasNodes(t, int(n)) })
 		}
 	})
 }
@@ -240,7 +241,7 @@ type counts struct{ Sent, OK, ServerErrors, Lost int }
 // none stays with a pod.
 func load(t *testing.T, url string, rate int, happens func()) (c counts) {
 	t.Helper()
-	cmd := exec.Command(filepath.Join(os.Getenv(binaryVar), "norikae"), "lab", "load", "--url", url, "--rate", fmt.Sprint(rate), "--new-connections", "-o", "json")
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), filepath.Join(os.Getenv(binaryVar), "norikae"), "lab", "load", "--url", url, "--rate", fmt.Sprint(rate), "--new-connections", "-o", "json")
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Start(); err != nil {

@@ -81,10 +81,10 @@ func (s *Server) make(ctx context.Context, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	dir := filepath.Join(s.dir, name)
-	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) { //nolint:gosec // G703: the name matches repository
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "git", "init", "--quiet", "--bare", "--initial-branch=main", dir)
+	cmd := exec.CommandContext(ctx, "git", "init", "--quiet", "--bare", "--initial-branch=main", dir) //nolint:gosec // G204: likewise
 	cmd.Env = s.backend.Env
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("making the repository %s: %w: %s", name, err, out)

@@ -51,8 +51,7 @@ func TestNamesThatAreNoRepositories(t *testing.T) {
 	}
 	for _, path := range []string{"/", "/apps/info/refs", "/../x.git/info/refs", "/a/b.git/info/refs", "/.git/config"} {
 		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://lab/", nil).WithContext(t.Context()))
-		r := httptest.NewRequest(http.MethodGet, "http://lab/", nil)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://lab/", http.NoBody)
 		r.URL.Path = path
 		s.ServeHTTP(w, r)
 		if w.Code != http.StatusNotFound {

@@ -228,7 +228,8 @@ func run(ctx context.Context, api *ec2.Client, cluster string, g group, subnet s
 	out, err := api.RunInstances(ctx, &ec2.RunInstancesInput{
 		ImageId: images.Images[0].ImageId, InstanceType: ec2types.InstanceTypeM5Large, MinCount: aws.Int32(1), MaxCount: aws.Int32(1), SubnetId: &subnet,
 		TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeInstance, Tags: []ec2types.Tag{
-			{Key: aws.String(owned(cluster)), Value: aws.String("owned")}, {Key: aws.String(groupTag), Value: &g.name},
+			{Key: aws.String(owned(cluster)), Value: aws.String("owned")},
+			{Key: aws.String(groupTag), Value: &g.name},
 			{Key: aws.String("Name"), Value: aws.String(cluster + "-" + g.name)},
 		}}},
 	})

@@ -64,7 +64,7 @@ func (f *fleet) close() {
 }
 
 // say something of a subject, once.
-func (f *fleet) say(subject string, err error) {
+func (f *fleet) say(ctx context.Context, subject string, err error) {
 	text := ""
 	if err != nil {
 		text = err.Error()
@@ -74,27 +74,27 @@ func (f *fleet) say(subject string, err error) {
 	}
 	f.said[subject] = text
 	if err != nil {
-		f.cfg.Logger.Warn(subject, "error", err)
+		f.cfg.Logger.WarnContext(ctx, "the fleet", "subject", subject, "error", err)
 	}
 }
 
 // look at what clusters and node groups there are, and have what they want.
 func (f *fleet) look(ctx context.Context) {
 	w, err := ask(ctx)
-	f.say("the lab", err)
+	f.say(ctx, "the lab", err)
 	if err != nil {
 		return
 	}
 	there := map[string]bool{} // clusters
 	for _, s := range w.APIServers {
 		there[s.ClusterARN] = true
-		f.say(s.ClusterARN, f.cluster(ctx, s.ClusterARN, s.Kubeconfig))
+		f.say(ctx, s.ClusterARN, f.cluster(ctx, s.ClusterARN, s.Kubeconfig))
 	}
 	for id, m := range f.nodes {
 		if there[m.cluster] {
 			continue
 		}
-		f.say("the instance "+id, f.aws.terminate(ctx, m.cluster, id))
+		f.say(ctx, "the instance "+id, f.aws.terminate(ctx, m.cluster, id))
 		m.process.Stop(grace)
 		delete(f.nodes, id)
 		delete(f.clusters, m.cluster)
@@ -138,7 +138,7 @@ func (f *fleet) node(ctx context.Context, arn, kubeconfig string, i instance) er
 	if m, ok := f.nodes[i.id]; ok {
 		select {
 		case <-m.process.Done():
-			f.cfg.Logger.Warn("a node ended by itself, and is started again", "node", i.host(), "log", f.dir(m.number))
+			f.cfg.Logger.WarnContext(ctx, "a node ended by itself, and is started again", "node", i.host(), "log", f.dir(m.number))
 		default:
 			return nil
 		}
@@ -158,7 +158,7 @@ func (f *fleet) node(ctx context.Context, arn, kubeconfig string, i instance) er
 		return fmt.Errorf("starting the node %s: %w", i.host(), err)
 	}
 	f.nodes[i.id] = &machine{number: number, cluster: arn, process: p}
-	f.cfg.Logger.Info("a node", "cluster", arn, "group", i.group.name, "name", i.host())
+	f.cfg.Logger.InfoContext(ctx, "a node", "cluster", arn, "group", i.group.name, "name", i.host())
 	return f.aws.register(ctx, arn, i)
 }
 
@@ -205,7 +205,7 @@ func (f *fleet) start(number int, kubeconfig string, i instance) (*process, erro
 	for _, kv := range f.env {
 		args = append(args, "--env="+kv)
 	}
-	cmd := exec.Command(self, args...)
+	cmd := exec.Command(self, args...) //nolint:gosec,noctx // this program, which ends by signals
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir}
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS}

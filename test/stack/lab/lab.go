@@ -136,7 +136,7 @@ func (cfg Config) git(ctx context.Context) (*http.Server, error) {
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			cfg.Logger.Error("the Git server ended", "error", err)
+			cfg.Logger.ErrorContext(ctx, "the Git server ended", "error", err)
 		}
 	}()
 	return s, nil
@@ -155,7 +155,7 @@ func (cfg Config) aws() (*process, world, error) {
 	}
 	defer out.Close()
 	args := append([]string{"lab", "up", "--nodes=" + vpc.Lab, "--listen=" + strings.TrimPrefix(endpoint, "http://"), "--kubernetes=" + cfg.Kube, "--seed=", "--dns=" + nameServer + ":53", "-o", "json"}, cfg.Args...)
-	cmd := exec.Command(cfg.Norikae, args...)
+	cmd := exec.Command(cfg.Norikae, args...) //nolint:gosec,noctx // the user's program, which ends by signals
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "AWS_") }), "TMPDIR="+cfg.Dir)
 	cmd.Stdout, cmd.Stderr = in, log
 	p, err := start(cmd)

@@ -49,7 +49,7 @@ func SetUp() error {
 
 // Pods is the subnet for the pods of the node of a number, in 1–254.
 func Pods(number int) netip.Prefix {
-	return netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64, byte(number), 0}), 24)
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64, byte(number), 0}), 24) //nolint:gosec // G115: 1–254
 }
 
 // Connect the namespace of a process, which is to be the node of a number and an address,
