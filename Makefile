@@ -96,7 +96,7 @@ STACK_HASH    := $(shell (cat test/stackprograms/go.* test/flagger/go.* test/tra
 STACK         := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/norikae/stack/$(STACK_HASH)
 # The versions of podinfo that there are: one program under three names.
 PODINFOS      := 6.9.1 6.9.2 6.9.3
-STACK_PROGRAMS := $(addprefix $(STACK)/,coredns kustomize flagger traefik $(addprefix podinfo-,$(PODINFOS)))
+STACK_PROGRAMS := $(addprefix $(STACK)/,coredns kustomize flagger traefik charts/flagger charts/gateway-api $(addprefix podinfo-,$(PODINFOS)))
 GOBUILD       := $(GO) run ./tools/gobuild
 
 # Stamp the commit into the binary where git can read it, else build all the same.
@@ -105,8 +105,8 @@ BUILD_FLAGS := -trimpath $(shell git status --porcelain >/dev/null 2>&1 || echo 
 
 # gcc and libc6-dev for -race; awscli and prometheus because the tests drive the
 # simulator with a client, and the metrics with a server, that nobody here wrote.
-# nftables is kube-proxy's, on the lab's nodes.
-DEBIAN_PACKAGES := ca-certificates gcc git libc6-dev make awscli prometheus nftables
+# nftables is kube-proxy's, on the lab's nodes; curl and wget are what containers there have.
+DEBIAN_PACKAGES := ca-certificates curl gcc git libc6-dev make awscli nftables procps prometheus wget
 APT_INSTALL     := apt-get install -y --no-install-recommends
 
 .DEFAULT_GOAL := help
@@ -232,9 +232,11 @@ stack: stack-programs ## Build the lab's full stack (norikae lab up --stack full
 	@echo $(STACK)
 
 .PHONY: stack-programs
-stack-programs: $(STACK_PROGRAMS) $(KUBE)/kube $(ARGOCD)/argocd $(ARGOCD)/manifests/install.yaml $(ARGOCD)/redis-server $(HELM) $(HELMFILE)
+stack-programs: $(STACK_PROGRAMS) $(HELMDIFF)/diff/helmdiff $(KUBE)/kube $(ARGOCD)/argocd $(ARGOCD)/manifests/install.yaml $(ARGOCD)/redis-server $(HELM) $(HELMFILE)
 	@ln -sfn $(KUBE) $(STACK)/kube
 	@ln -sf $(ARGOCD)/argocd $(ARGOCD)/git-verify-wrapper.sh $(HELM) $(HELMFILE) $(STACK)
+	@mkdir -p $(STACK)/bin && ln -sf ../kube/kubectl ../argocd ../helm ../helmfile ../kustomize $(STACK)/bin
+	@ln -sfn $(HELMDIFF) $(STACK)/helm-plugins
 	@ln -sfn $(ARGOCD) $(STACK)/redis
 	@ln -sfn $(ARGOCD)/manifests $(STACK)/argocd-manifests
 
@@ -251,11 +253,21 @@ $(STACK)/podinfo-%:
 $(STACK)/flagger:
 	@mkdir -p $(@D)
 	@CGO_ENABLED=0 $(GOBUILD) Flagger -C test/flagger -trimpath -buildvcs=false -ldflags='-s -w' -o $@.$$$$ github.com/fluxcd/flagger/cmd/flagger && mv $@.$$$$ $@
-	@cd test/flagger && install -m 644 "$$($(GO) list -m -f '{{.Dir}}' github.com/fluxcd/flagger)"/artifacts/flagger/crd.yaml $(@D)/flagger-crd.yaml
+
+# The chart of that release.
+$(STACK)/charts/flagger: test/flagger/go.mod
+	@mkdir -p $(@D)
+	@rm -rf $@ && cp -r "$$(cd test/flagger && $(GO) list -m -f '{{.Dir}}' github.com/fluxcd/flagger)"/charts/flagger $(@D) && chmod -R u+w $@ && touch $@
 
 $(STACK)/traefik:
 	@mkdir -p $(@D)
 	@GOBUILD='$(GO) run -C $(CURDIR) ./tools/gobuild' test/traefik/build.sh $@.$$$$ && mv $@.$$$$ $@
+
+# The CRDs that this Traefik knows.
+$(STACK)/charts/gateway-api: test/traefik/go.mod
+	@mkdir -p $@
+	@dir=$$(cd / && $(GO) mod download -json sigs.k8s.io/gateway-api@$$(awk '$$1 == "sigs.k8s.io/gateway-api" { print $$2 }' $(CURDIR)/test/traefik/go.mod) | sed -n 's/.*"Dir": "\(.*\)".*/\1/p') && \
+	install -m 644 "$$dir"/config/crd/standard/gateway.networking.k8s.io_*.yaml $@ && rm -f $@/*_vap_*
 
 # Nothing here is simulated but AWS. The rest of internal/e2e is what make test runs. The
 # profile core does without the full stack, whose programs take long to build.
@@ -338,7 +350,6 @@ test-deps:
 	if [ -n "$(RACE)" ] && ! { echo '#include <stdlib.h>' | $$($(GO) env CC) -E - >/dev/null 2>&1; }; then missing="$$missing gcc libc6-dev"; fi; \
 	[ -x /usr/bin/aws ] || missing="$$missing awscli"; \
 	command -v prometheus >/dev/null 2>&1 || missing="$$missing prometheus"; \
-	[ -x /usr/sbin/nft ] || missing="$$missing nftables"; \
 	if [ -n "$$missing" ]; then \
 	  echo "make test needs Debian packages that are not here:$$missing" >&2; \
 	  echo "  $(APT_INSTALL)$$missing" >&2; \

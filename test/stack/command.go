@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -135,6 +136,9 @@ func enter(s lab.Session, dir string, args []string) error {
 		}
 		args = append([]string{nsenter, fmt.Sprintf("--target=%d", s.PID), "--user", "--preserve-credentials", "--net", "--"}, args...)
 		return fmt.Errorf("starting %s: %w", args[0], unix.Exec(nsenter, args, env))
+	}
+	if err := os.Setenv("PATH", strings.TrimPrefix(env[len(env)-1], "PATH=")); err != nil {
+		return fmt.Errorf("the lab's PATH: %w", err)
 	}
 	program, err := exec.LookPath(args[0])
 	if err != nil {

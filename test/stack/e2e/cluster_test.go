@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long anything may take on a machine that is busy.
-const patience = 90 * time.Second
+const patience = 180 * time.Second
 
 // world is what all tests share: a VPC, and a role for clusters and nodes.
 type world struct {

@@ -61,10 +61,18 @@ type world struct {
 	} `json:"apiServers"`
 }
 
+// Environment that programs in the lab have besides the simulated AWS's: the stack's own
+// programs and charts.
+func (cfg Config) environment() []string {
+	return []string{"NORIKAE_CHARTS=" + filepath.Join(cfg.Assets, "charts"), "HELM_PLUGINS=" + filepath.Join(cfg.Assets, "helm-plugins")}
+}
+
 // Session is what others need to enter a running lab.
 type Session struct {
 	PID int      `json:"pid"` // of a process in its network
 	Env []string `json:"env"`
+	// Path are folders that come before those of PATH.
+	Path []string `json:"path"`
 	// Unset are variables that must not be set there.
 	Unset []string `json:"unset"`
 }
@@ -94,7 +102,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer git.Close()
-	s := Session{PID: os.Getpid(), Env: w.Env, Unset: w.EnvUnset}
+	s := Session{PID: os.Getpid(), Env: slices.Concat(w.Env, cfg.environment()), Path: []string{filepath.Join(cfg.Assets, "bin"), filepath.Dir(cfg.Norikae)}, Unset: w.EnvUnset}
 	if err := cfg.write(s); err != nil {
 		return err
 	}
@@ -219,13 +227,14 @@ func (s Session) Resolve(dir string) error {
 	return nil
 }
 
-// Environ is the environment of a program in the lab, made of another.
+// Environ is the environment of a program in the lab, made of another. PATH is the last.
 func (s Session) Environ(env []string) []string {
+	set := append(slices.Clone(s.Env), "PATH="+strings.Join(append(s.Path, os.Getenv("PATH")), ":"))
+	name := func(kv string) string { n, _, _ := strings.Cut(kv, "="); return n }
 	env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
-		name, _, _ := strings.Cut(kv, "=")
-		return slices.Contains(s.Unset, name)
+		return slices.Contains(s.Unset, name(kv)) || slices.ContainsFunc(set, func(other string) bool { return name(other) == name(kv) })
 	})
-	return append(env, s.Env...)
+	return append(env, set...)
 }
 
 // ask the simulated AWS what there is.
