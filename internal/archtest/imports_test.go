@@ -119,7 +119,7 @@ var rules = []rule{
 	{
 		"internal/labcli",
 		[]string{"internal/awssim/...", "internal/load"},
-		[]string{"github.com/spf13/cobra"},
+		[]string{"github.com/spf13/cobra", "github.com/spf13/pflag"},
 		"it is the command line of the simulator, which knows nothing of the product",
 	},
 	{

@@ -35,7 +35,7 @@ func unaccounted(client load.Counts, c awssim.Counters) []string {
 			out = append(out, fmt.Sprintf("%s: %d, not %d", what, a, b))
 		}
 	}
-	differ("answered to the client, of those it sent", client.OK+client.ServerErrors, client.Sent)
+	differ("answered to the client, of those it sent", client.OK+client.ClientErrors+client.ServerErrors, client.Sent)
 	differ("received by the load balancer, of those sent", received(c), client.Sent)
 	differ("answered by the load balancer, of those it received", answered, received(c))
 	differ("handed to targets, of those received", sent, received(c))

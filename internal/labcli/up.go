@@ -60,8 +60,8 @@ With --stack full the clusters have nodes, too: one for each that their node gro
 real kubelets and kube-proxies, whose pods are processes of this machine. A pod runs where
 its image is one of those that the lab has: podinfo, Argo CD, Flagger, Traefik, Prometheus,
 Redis, CoreDNS, norikae, and agents in name only. Everything is in a network of its own,
-which nothing leaves; norikae lab exec works there. It takes root, or a machine that allows
-user namespaces, and the programs that make stack builds.`,
+which nothing leaves; norikae lab exec works there. It takes Linux, root, and the programs
+that make stack builds.`,
 		Example: `  norikae lab up
   norikae lab up --seed route53 --propagation 30s
   norikae lab up --seed fleet --clusters 1000 --index-lag 1m

@@ -182,7 +182,7 @@ func (c *labCommand) load() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "load",
 		Short: "Send requests through the lab's load balancer and count the answers",
-		Long: `Sends requests at a steady rate, each once, and counts the answers. At the end its
+		Long: `Sends requests at a steady rate, POST, each once, and counts the answers. At the end its
 count can be held against those of the load balancer and the targets (norikae lab counters).
 
 Connections are kept and used again. A Network Load Balancer leaves them where they are
@@ -192,7 +192,7 @@ and makes a connection of its own.
 
 With --url they go elsewhere in the lab, or on this machine.`,
 		Example: `  norikae lab load --rate 200 --duration 1m
-  norikae lab exec -- norikae lab load --url http://podinfo-1.us-east-1.elb.amazonaws.com/ --duration 1m
+  norikae lab exec -- norikae lab load --url http://podinfo-1.us-east-1.elb.amazonaws.com/echo --duration 1m
   norikae lab load --new-connections --duration 1m -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -211,7 +211,7 @@ With --url they go elsewhere in the lab, or on this machine.`,
 			if asJSON(cmd) {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(counts)
 			}
-			cmd.Printf("sent %d, answered well %d, with 5xx %d, lost %d\n", counts.Sent, counts.OK, counts.ServerErrors, counts.Lost)
+			cmd.Printf("sent %d, answered well %d, with 4xx %d, with 5xx %d, lost %d\n", counts.Sent, counts.OK, counts.ClientErrors, counts.ServerErrors, counts.Lost)
 			return nil
 		},
 	}
@@ -273,7 +273,7 @@ func report(ctx context.Context, cmd *cobra.Command, l *load.Load, d time.Durati
 			return l.Stop()
 		case <-tick.C:
 			c := l.Counts()
-			cmd.PrintErrf("sent %d, 5xx %d, lost %d\n", c.Sent, c.ServerErrors, c.Lost)
+			cmd.PrintErrf("sent %d, 4xx %d, 5xx %d, lost %d\n", c.Sent, c.ClientErrors, c.ServerErrors, c.Lost)
 		}
 	}
 }

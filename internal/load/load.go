@@ -30,22 +30,23 @@ type Config struct {
 	Total uint64
 }
 
-// Counts of a load. Sent = OK + ServerErrors + Lost once it has stopped.
+// Counts of a load. Sent = OK + ClientErrors + ServerErrors + Lost once it has stopped.
 type Counts struct {
 	Sent         uint64 `json:"sent"`
-	OK           uint64 `json:"ok"`           // answered with a status below 500
+	OK           uint64 `json:"ok"`           // answered with a status below 400
+	ClientErrors uint64 `json:"clientErrors"` // answered with 4xx
 	ServerErrors uint64 `json:"serverErrors"` // answered with 5xx
 	Lost         uint64 `json:"lost"`         // no answer, or not a whole one
 }
 
 // Load is a running load.
 type Load struct {
-	cfg                         Config
-	client                      *http.Client
-	sent, ok, serverError, lost atomic.Uint64
-	stop                        chan struct{}
-	stopping                    sync.Once
-	workers                     sync.WaitGroup
+	cfg                                      Config
+	client                                   *http.Client
+	sent, ok, clientError, serverError, lost atomic.Uint64
+	stop                                     chan struct{}
+	stopping                                 sync.Once
+	workers                                  sync.WaitGroup
 }
 
 // Start begins to send.
@@ -118,6 +119,8 @@ func (l *Load) one() {
 		l.lost.Add(1)
 	case status >= http.StatusInternalServerError:
 		l.serverError.Add(1)
+	case status >= http.StatusBadRequest:
+		l.clientError.Add(1)
 	default:
 		l.ok.Add(1)
 	}
@@ -142,7 +145,7 @@ func (l *Load) do() (int, error) {
 
 // Counts so far.
 func (l *Load) Counts() Counts {
-	return Counts{Sent: l.sent.Load(), OK: l.ok.Load(), ServerErrors: l.serverError.Load(), Lost: l.lost.Load()}
+	return Counts{Sent: l.sent.Load(), OK: l.ok.Load(), ClientErrors: l.clientError.Load(), ServerErrors: l.serverError.Load(), Lost: l.lost.Load()}
 }
 
 // Wait until Total is sent and answered.

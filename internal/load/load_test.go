@@ -29,12 +29,14 @@ func server(t *testing.T, status int) (url string, connections *atomic.Int64) {
 }
 
 func TestEveryRequestIsCountedByItsEnd(t *testing.T) {
-	good, _ := server(t, http.StatusNotFound)
+	good, _ := server(t, http.StatusAccepted)
+	strange, _ := server(t, http.StatusMethodNotAllowed)
 	bad, _ := server(t, http.StatusBadGateway)
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	for url, want := range map[string]Counts{
 		good:     {Sent: 40, OK: 40},
+		strange:  {Sent: 40, ClientErrors: 40},
 		bad:      {Sent: 40, ServerErrors: 40},
 		gone.URL: {Sent: 40, Lost: 40},
 	} {

@@ -68,8 +68,19 @@ func upCommand() *cobra.Command {
 	return cmd
 }
 
+// checkRoot says early what the kernel would say without a reason.
+func checkRoot() error {
+	if os.Geteuid() != 0 {
+		return errors.New("networks and mounts of its own take root: run it by sudo --preserve-env=NORIKAE_STACK,XDG_STATE_HOME")
+	}
+	return nil
+}
+
 // enterNew runs this program again, in namespaces of its own, and ends as it ends.
 func enterNew() error {
+	if err := checkRoot(); err != nil {
+		return err
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("finding this program: %w", err)
@@ -78,17 +89,9 @@ func enterNew() error {
 	cmd := exec.Command(self, args...) //nolint:gosec,noctx // this program, which ends by signals
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS}
-	if os.Geteuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
-	}
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	child, err := container.StartChild(cmd)
-	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOSPC) {
-		return fmt.Errorf("this machine does not let you make a network of your own: %w; run it as root, or allow user namespaces (sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)", err)
-	}
 	if err != nil {
 		return err
 	}
@@ -125,17 +128,11 @@ func execCommand() *cobra.Command {
 	return cmd
 }
 
-// enter becomes a program in the lab's network. In a user namespace that is nsenter's work:
-// a program of several threads, as all of Go, may not.
+// enter becomes a program in the lab's network.
 func enter(s lab.Session, dir string, args []string) error {
 	env := s.Environ(os.Environ())
-	if os.Geteuid() != 0 {
-		nsenter, err := exec.LookPath("nsenter")
-		if err != nil {
-			return fmt.Errorf("%w; it comes with util-linux", err)
-		}
-		args = append([]string{nsenter, fmt.Sprintf("--target=%d", s.PID), "--user", "--preserve-credentials", "--net", "--"}, args...)
-		return fmt.Errorf("starting %s: %w", args[0], unix.Exec(nsenter, args, env))
+	if err := checkRoot(); err != nil {
+		return err
 	}
 	if err := os.Setenv("PATH", strings.TrimPrefix(env[len(env)-1], "PATH=")); err != nil {
 		return fmt.Errorf("the lab's PATH: %w", err)

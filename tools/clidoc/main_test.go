@@ -40,7 +40,7 @@ func TestEveryCommandAndFlagIsExplained(t *testing.T) {
 			t.Errorf("%s has no short description or no example", c.CommandPath())
 		}
 		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
-			if f.Usage == "" || f.Name != "help" && !strings.Contains(page, "`--"+f.Name+"`") {
+			if f.Usage == "" || f.Name != "help" && !f.Hidden && !strings.Contains(page, "`--"+f.Name+"`") {
 				t.Errorf("%s --%s is not explained", c.CommandPath(), f.Name)
 			}
 		})

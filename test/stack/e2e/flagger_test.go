@@ -101,7 +101,7 @@ func TestFlaggerCanariesTheApplication(t *testing.T) {
 			time.Sleep(2 * time.Second)
 		})
 		t.Logf("the client counted %+v", counts)
-		if counts.ServerErrors == 0 || counts.Lost > 0 {
+		if counts.ServerErrors == 0 || counts.Lost > 0 || counts.OK < counts.Sent/2 {
 			t.Errorf("the client counted %+v", counts)
 		}
 		eventually(t, "all is the version before", func() error {

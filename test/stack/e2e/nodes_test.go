@@ -235,13 +235,13 @@ func podOf(t *testing.T, url string) string {
 }
 
 // counts of norikae lab load.
-type counts struct{ Sent, OK, ServerErrors, Lost int }
+type counts struct{ Sent, OK, ClientErrors, ServerErrors, Lost int }
 
-// load runs while something happens. Connections are made anew for every request, so that
+// load of podinfo, which takes a POST there, runs while something happens. Connections are made anew for every request, so that
 // none stays with a pod.
 func load(t *testing.T, url string, rate int, happens func()) (c counts) {
 	t.Helper()
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), filepath.Join(os.Getenv(binaryVar), "norikae"), "lab", "load", "--url", url, "--rate", fmt.Sprint(rate), "--new-connections", "-o", "json")
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), filepath.Join(os.Getenv(binaryVar), "norikae"), "lab", "load", "--url", url+"/echo", "--rate", fmt.Sprint(rate), "--new-connections", "-o", "json")
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Start(); err != nil {
