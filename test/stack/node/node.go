@@ -97,9 +97,12 @@ func (cfg Config) proxy() (*container.Child, error) {
 		return nil, fmt.Errorf("kube-proxy's log: %w", err)
 	}
 	defer log.Close()
-	cmd := exec.Command(self, "kube-proxy", "--kubeconfig="+cfg.Kubeconfig, "--hostname-override="+cfg.Name, "--proxy-mode=nftables",
-		"--bind-address="+cfg.Addr.String(), "--healthz-bind-address=127.0.0.1:10256", "--metrics-bind-address=127.0.0.1:10249",
-		"--conntrack-max-per-core=0", "--conntrack-tcp-timeout-established=0", "--conntrack-tcp-timeout-close-wait=0")
+	args := []string{
+		"kube-proxy", "--kubeconfig=" + cfg.Kubeconfig, "--hostname-override=" + cfg.Name, "--proxy-mode=nftables",
+		"--bind-address=" + cfg.Addr.String(), "--healthz-bind-address=127.0.0.1:10256", "--metrics-bind-address=127.0.0.1:10249",
+		"--conntrack-max-per-core=0", "--conntrack-tcp-timeout-established=0", "--conntrack-tcp-timeout-close-wait=0",
+	}
+	cmd := exec.Command(self, args...) //nolint:gosec,noctx // this program, which ends by signals
 	cmd.Env, cmd.Stdout, cmd.Stderr = os.Environ(), log, log
 	return container.StartChild(cmd)
 }
