@@ -225,9 +225,16 @@ $(ARGOCD)/redis-server:
 stack-folder:
 	@echo $(STACK)
 
-# norikae-stack is built each time: with what it is made of compiled, that is a link.
+# What is the project's own is built each time: with all of it compiled, that is a link.
+# Terraform finds our providers there, the few resources of aws, and what stands in for eksctl.
+AWS_PROVIDER := terraform/registry.terraform.io/hashicorp/aws/6.0.0/$(shell $(GO) env GOOS)_$(shell $(GO) env GOARCH)
 .PHONY: stack
-stack: stack-programs ## Build the lab's full stack (norikae lab up --stack full), and print where it is.
+stack: stack-programs $(TERRAFORM) ## Build the lab's full stack (norikae lab up --stack full), and print where it is.
+	@$(MAKE) -s --no-print-directory install-providers DIR=$(STACK)/terraform PROVIDER_VERSION=0.1.0 >/dev/null
+	@cd test/awsprovider && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o $(STACK)/$(AWS_PROVIDER)/terraform-provider-aws_v6.0.0 .
+	@cd test/eksctl && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -o $(STACK)/bin/eksctl .
+	@ln -sf $(TERRAFORM) $(STACK)/bin/terraform
+	@printf 'provider_installation {\n  filesystem_mirror {\n    path = "%s"\n  }\n}\n' $(STACK)/terraform >$(STACK)/terraform.rc
 	@cd test/stack && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w $(KUBE_STAMP)' -o $(STACK)/norikae-stack.$$$$ . && mv $(STACK)/norikae-stack.$$$$ $(STACK)/norikae-stack
 	@echo $(STACK)
 

@@ -80,31 +80,46 @@ func (b both) Addr(listenerARN string) string {
 
 func (b both) Close() error { return errors.Join(b.alb.Close(), b.nlb.Close()) }
 
-// host is the loopback address of a load balancer. Those that DNS records are to tell
-// apart have one of their own.
+// firstBalancer is the last number of the first load balancer's address in the network of
+// nodes.
+const firstBalancer = 10
+
+// host is the address of a load balancer, loopback. Those that DNS records are to tell
+// apart have one of their own; and all have in the network of nodes, beside the lab's.
 func (l *Lab) host(loadBalancerARN string) string {
 	l.hostsMu.Lock()
 	defer l.hostsMu.Unlock()
-	return cmp.Or(l.hosts[loadBalancerARN], "127.0.0.1")
+	if h := l.hosts[loadBalancerARN]; h != "" || !l.cfg.Nodes.IsValid() {
+		return cmp.Or(h, "127.0.0.1")
+	}
+	addr := l.cfg.Nodes.As4()
+	addr[3] = byte(firstBalancer + len(l.hosts)) //nolint:gosec // G115: 240 load balancers are more than a lab carries
+	return l.keepHost(loadBalancerARN, netip.AddrFrom4(addr).String())
 }
 
 func (l *Lab) setHost(loadBalancerARN, host string) {
 	l.hostsMu.Lock()
 	defer l.hostsMu.Unlock()
+	l.keepHost(loadBalancerARN, host)
+}
+
+// keepHost of a load balancer; the hosts are locked.
+func (l *Lab) keepHost(loadBalancerARN, host string) string {
 	if l.hosts == nil {
 		l.hosts = map[string]string{}
 	}
 	l.hosts[loadBalancerARN] = host
+	return host
 }
 
 // listenAs opens the listeners of load balancers: where they were, when the lab's state
 // is kept; and at one port, on hosts of their own, so that who follows DNS from one to
-// the other needs no other port.
+// the other needs no other port. In the network of nodes they are at their own ports.
 func (l *Lab) listenAs(name string) func(network, addr string) (net.Listener, error) {
 	kept := l.state.Listen(name, l.cfg.Listen)
 	return func(network, addr string) (net.Listener, error) {
 		host, _, err := net.SplitHostPort(addr)
-		if err != nil || host == "127.0.0.1" {
+		if err != nil || host == "127.0.0.1" || l.cfg.Nodes.IsValid() { // there every port is free
 			return kept(network, addr)
 		}
 		l.hostsMu.Lock()

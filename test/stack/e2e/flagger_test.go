@@ -18,7 +18,7 @@ const seed = "../../../examples/seed"
 func (c *cluster) setUp(t *testing.T) {
 	t.Helper()
 	timed(t, c.name+": helmfile apply of the gateway, Flagger and the agents, until all is ready", func() {
-		ran(t, "env", "KUBECONFIG="+c.kubeconfig, "helmfile", "--file", filepath.Join(seed, "target", "helmfile.yaml.gotmpl"),
+		ran(t, "env", "KUBECONFIG="+c.kubeconfig, "helmfile", "--file", filepath.Join(seed, "modules", "target-cluster", "helmfile.yaml.gotmpl"),
 			"--state-values-set", "cluster="+c.name, "apply")
 	})
 }

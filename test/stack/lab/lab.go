@@ -64,7 +64,10 @@ type world struct {
 // Environment that programs in the lab have besides the simulated AWS's: the stack's own
 // programs and charts.
 func (cfg Config) environment() []string {
-	return []string{"NORIKAE_CHARTS=" + filepath.Join(cfg.Assets, "charts"), "HELM_PLUGINS=" + filepath.Join(cfg.Assets, "helm-plugins")}
+	return []string{
+		"NORIKAE_CHARTS=" + filepath.Join(cfg.Assets, "charts"), "HELM_PLUGINS=" + filepath.Join(cfg.Assets, "helm-plugins"),
+		"TF_CLI_CONFIG_FILE=" + filepath.Join(cfg.Assets, "terraform.rc"), "CHECKPOINT_DISABLE=1",
+	}
 }
 
 // Session is what others need to enter a running lab.

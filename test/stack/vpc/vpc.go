@@ -44,7 +44,20 @@ func SetUp() error {
 	if err := address(bridge, Lab, prefix); err != nil {
 		return err
 	}
-	return up(bridge)
+	if err := up(bridge); err != nil {
+		return err
+	}
+	// The load balancers' addresses are beside the lab's, and are the lab's as well.
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return fmt.Errorf("the lab's lo: %w", err)
+	}
+	const local = 255 // the kernel's table of its own addresses
+	balancers := &net.IPNet{IP: net.IPv4(100, 64, 0, 0), Mask: net.CIDRMask(24, 32)}
+	if err := netlink.RouteReplace(&netlink.Route{LinkIndex: lo.Attrs().Index, Type: unix.RTN_LOCAL, Table: local, Scope: netlink.SCOPE_HOST, Dst: balancers}); err != nil {
+		return fmt.Errorf("the load balancers' addresses: %w", err)
+	}
+	return nil
 }
 
 // Pods is the subnet for the pods of the node of a number, in 1–254.
