@@ -250,4 +250,13 @@ func planUpdate(plan, state *clusterModel) {
 	plan.Output = types.StringUnknown()
 	plan.Auth = types.SetUnknown(mappingType())
 	plan.ProviderARN = types.StringUnknown()
+	if plan.KubeconfigPath.IsNull() { // there was none yet
+		plan.KubeconfigPath = types.StringUnknown()
+	}
+	if state.isUnfinished() { // AWS may have said nothing of these when it was made
+		plan.IssuerURL, plan.SecurityGroups = types.StringUnknown(), types.ListUnknown(types.StringType)
+		if plan.Version.IsNull() {
+			plan.Version = types.StringUnknown()
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
 	"github.com/norikae/norikae/api/v1alpha1"
 	"github.com/norikae/norikae/internal/engine"
@@ -198,5 +199,30 @@ func TestWhatAnUnfinishedClusterNoLongerDeclaresGoes(t *testing.T) {
 	tf.must(cluster, &state, blue(checked))
 	if ran := strings.Join(w.lines(), "\n"); !strings.Contains(ran, "delete nodegroup -f - --include old ") {
 		t.Errorf("the node group old was not deleted:\n%s", ran)
+	}
+}
+
+// As by terraform apply -refresh=false, or where a refresh can write no kubeconfig.
+func TestAnUpdateFindsOutWhatACreationDidNotSee(t *testing.T) {
+	w := newWorld()
+	w.unready = true
+	tf := start(t, w, object{})
+	config := blue(checked, with("version", nil))
+	state, diags := tf.apply(tf.plan(cluster, nil, config))
+	tf.clean(diags)
+	var values map[string]tftypes.Value
+	if err := state.As(&values); err != nil {
+		t.Fatal(err)
+	}
+	values["kubeconfig_path"], values["version"] = tftypes.NewValue(tftypes.String, nil), tftypes.NewValue(tftypes.String, nil)
+	values["oidc_provider_url"] = tftypes.NewValue(tftypes.String, "")
+	values["security_group_ids"] = fill(t, values["security_group_ids"].Type(), []any{})
+	state = tftypes.NewValue(tf.kind(cluster), values)
+	w.unready = false
+	state = tf.must(cluster, &state, config)
+	for _, name := range []string{"kubeconfig_path", "version", "oidc_provider_url"} {
+		if tf.get(state, name) == "" {
+			t.Errorf("%s is empty", name)
+		}
 	}
 }
