@@ -161,7 +161,9 @@ func (s *session) deleteConfigMapping(ctx context.Context, c Cluster, arn string
 }
 
 // readMappings puts the live form of the state's mappings into m, so that what somebody
-// changed or took away shows as a difference.
+// changed or took away shows as a difference. A creation that was not finished leaves a state
+// with all mappings that are declared, also those that were refused or not tried: of these a
+// live one that says something else is somebody else's, and none of the state's.
 func (r *clusterResource) readMappings(ctx context.Context, s *session, m *clusterModel, c Cluster, diags *diag.Diagnostics) {
 	mine := m.mappings(ctx, diags)
 	live := s.liveMappings(ctx, c, mine, diags)
@@ -179,6 +181,7 @@ func (r *clusterResource) readMappings(ctx context.Context, s *session, m *clust
 		case i < 0:
 		case live[i].same(x):
 			kept = append(kept, x) // in the user's order of groups
+		case m.isUnfinished():
 		default:
 			kept = append(kept, live[i])
 		}

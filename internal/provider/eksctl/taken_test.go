@@ -113,3 +113,39 @@ func TestAClusterWithoutAnEndpointCanBeDestroyed(t *testing.T) {
 		t.Errorf("the cluster is %+v; it was asked to %q; it said %v", w.cluster, w.did, d)
 	}
 }
+
+// A creation ends with a state that has every mapping that is declared, also those that were
+// refused: Terraform wants it so. It says nothing of whose they are.
+func TestAnAccessEntryThatACreationLeftIsNotTakenOverByWhatComesAfterIt(t *testing.T) {
+	for name, tc := range map[string]struct {
+		refresh bool
+		config  func(object) // of the apply after the creation
+	}{
+		"by an update":                       {true, mapped("deployers")},
+		"by an update without a refresh":     {false, mapped("deployers")},
+		"when the mapping goes":              {true, func(object) {}},
+		"when the mapping goes, unrefreshed": {false, func(object) {}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			boss := eksctl.AccessEntry{Principal: argocd, Username: "boss", Groups: []string{"people"}, Admin: true}
+			w.entries[argocd] = boss // by accessConfig of the spec, or by EKS for the creator
+			tf := start(t, w, object{})
+			state, diags := tf.apply(tf.plan(cluster, nil, blue(mapped("deployers"))))
+			tf.clean(diags)
+			if said := text(diags, tfprotov6.DiagnosticSeverityWarning); !strings.Contains(said, "which this resource did not make") {
+				t.Fatalf("said %q", said)
+			}
+			if tc.refresh {
+				state, diags = tf.refresh(cluster, state)
+				tf.clean(diags)
+			}
+			p := tf.plan(cluster, &state, blue(tc.config))
+			tf.clean(p.diags)
+			tf.apply(p)
+			if d := cmp.Diff(boss, w.entries[argocd]); d != "" {
+				t.Errorf("the entry changed: %s", d)
+			}
+		})
+	}
+}
