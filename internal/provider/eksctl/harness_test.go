@@ -114,7 +114,11 @@ func (w *world) act(c runner.Command) {
 		}
 		for _, a := range c.Args {
 			if n, ok := strings.CutPrefix(a, "--name="); ok {
-				w.groups[n] = true
+				if slices.Contains(c.Args, "--managed=false") {
+					w.ownGroups = `[{"Name":"` + n + `"}]`
+				} else {
+					w.groups[n] = true
+				}
 			}
 		}
 	case "create iamidentitymapping":

@@ -176,7 +176,7 @@ func (r *nodegroupResource) Create(ctx context.Context, req resource.CreateReque
 	if err != nil {
 		look, done := afterwards(ctx)
 		defer done()
-		if _, e := s.config.Clusters.NodeGroup(look, s.conn, sub.cluster, sub.name); errors.Is(e, fault.ErrNotFound) {
+		if there, e := sub.there(look); e == nil && !there {
 			resp.Diagnostics.AddError("The node group could not be created", fmt.Sprintf(
 				"%s\n\nIt is not there now, but a CloudFormation stack of it may be left, which blocks another try. Take it away:\n\n    eksctl delete nodegroup --cluster %s --region %s --name %s",
 				why(err, "create"), sub.cluster, sub.region, sub.name))

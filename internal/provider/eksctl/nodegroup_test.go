@@ -72,7 +72,7 @@ func TestEachAttributeOfANodeGroupIsAFlag(t *testing.T) {
 	for attribute, flags := range cases {
 		t.Run(attribute, func(t *testing.T) {
 			for _, f := range flags {
-				w.ran, w.groups = nil, map[string]bool{}
+				w.ran, w.groups, w.ownGroups = nil, map[string]bool{}, ""
 				state := tf.must(nodegroup, nil, group(with(attribute, f.value)))
 				want := strings.TrimSuffix(created+" "+f.want, " ") + ending
 				if got := w.lines()[1]; got != want {
@@ -141,16 +141,19 @@ func TestANodeGroupOfSomebodyElseIsNotTakenOver(t *testing.T) {
 func TestANodeGroupThatFails(t *testing.T) {
 	for name, tc := range map[string]struct {
 		before bool
+		config object
 		says   string
 	}{
-		"before it is there leaves no state": {true, "eksctl delete nodegroup --cluster blue --region cn-north-1 --name web"},
-		"when it is there keeps it":          {false, "marked as tainted"},
+		"before it is there leaves no state":         {true, group(), "eksctl delete nodegroup --cluster blue --region cn-north-1 --name web"},
+		"when it is there keeps it":                  {false, group(), "marked as tainted"},
+		"one that EKS does not know leaves none":     {true, group(with("managed", false)), "eksctl delete nodegroup --cluster blue --region cn-north-1 --name web"},
+		"one that EKS does not know is kept as well": {false, group(with("managed", false)), "marked as tainted"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
 			w.fail, w.before = "create nodegroup", tc.before
 			tf := start(t, w, object{})
-			state, diags := tf.apply(tf.plan(nodegroup, nil, group()))
+			state, diags := tf.apply(tf.plan(nodegroup, nil, tc.config))
 			if said := text(diags, tfprotov6.DiagnosticSeverityError); state.IsNull() != tc.before || !strings.Contains(said, tc.says) {
 				t.Errorf("state %s, said %s", state, said)
 			}
