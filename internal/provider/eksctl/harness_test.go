@@ -41,6 +41,7 @@ type world struct {
 	denied                       bool              // EKS says nothing of node groups
 	refused                      bool              // manifests are
 	missing                      string            // this node group is not made
+	excluded                     bool              // Kubernetes has the service account, and eksctl makes no role
 	shifted                      int               // runs of shifts
 	serving                      int               // credentials, at this moment
 	auth                         map[string]string // aws-auth: a mapping as JSON, by its ARN; authMap goes before it
@@ -89,7 +90,7 @@ func (w *world) Run(ctx context.Context, c runner.Command) (string, error) {
 		if authMap == "" {
 			authMap = "[" + strings.Join(slices.Sorted(maps.Values(w.auth)), ",") + "]"
 		}
-		list := map[string]string{"iamidentitymapping": authMap, "nodegroup": cmp.Or(w.ownGroups, "null"), "iamserviceaccount": w.accounts}[c.Args[1]]
+		list := map[string]string{"iamidentitymapping": authMap, "nodegroup": cmp.Or(w.ownGroups, "null"), "iamserviceaccount": cmp.Or(w.accounts, "[]")}[c.Args[1]]
 		c.Stdout.WriteString("2026-11-23 12:00:00 [ℹ]  a line of the log\n[!]  another\n" + list)
 		return "the end of it\n", nil
 	}
@@ -124,6 +125,12 @@ func (w *world) act(c runner.Command) {
 	case "create iamidentitymapping":
 		w.auth[after(c.Args, "--arn")] = fmt.Sprintf(`{"rolearn":%q,"username":%q,"groups":["%s"]}`,
 			after(c.Args, "--arn"), after(c.Args, "--username"), strings.Join(every(c.Args, "--group"), `","`))
+	case "create iamserviceaccount": // eksctl leaves those that are there as they are
+		if len(c.Stdin) == 0 && !w.excluded {
+			w.accounts = fmt.Sprintf(`[{"metadata":{"name":%q,"namespace":%q}}]`, valued(c.Args, "--name"), valued(c.Args, "--namespace"))
+		}
+	case "delete iamserviceaccount":
+		w.accounts = ""
 	case "delete iamidentitymapping":
 		delete(w.auth, after(c.Args, "--arn"))
 	case "upgrade cluster":
@@ -153,6 +160,16 @@ func every(args []string, flag string) []string {
 		}
 	}
 	return out
+}
+
+// valued is the value of a flag that has it behind a =.
+func valued(args []string, flag string) string {
+	for _, a := range args {
+		if v, ok := strings.CutPrefix(a, flag+"="); ok {
+			return v
+		}
+	}
+	return ""
 }
 
 func after(args []string, flag string) string { return strings.Join(every(args, flag), " ") }

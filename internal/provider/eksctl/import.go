@@ -215,15 +215,13 @@ func (r *serviceAccountResource) ImportState(ctx context.Context, req resource.I
 	if !s.there(ctx, id["cluster"], id["region"], &resp.Diagnostics) {
 		return
 	}
-	type account struct {
-		Metadata struct{ Name, Namespace string }
-	}
-	var found []account
-	if err := s.get(ctx, &found, "iamserviceaccount", "--cluster="+id["cluster"], "--namespace="+id["namespace"], "--name="+id["name"], "--region="+id["region"]); err != nil {
+	sub := subject{name: id["name"], region: id["region"], cluster: id["cluster"], session: s}
+	known, err := sub.account(ctx, id["namespace"])
+	if err != nil {
 		resp.Diagnostics.AddError("The service account cannot be looked for", why(err, "create"))
 		return
 	}
-	if !slices.ContainsFunc(found, func(a account) bool { return a.Metadata.Name == id["name"] && a.Metadata.Namespace == id["namespace"] }) {
+	if !known {
 		resp.Diagnostics.AddError("No such service account", fmt.Sprintf("eksctl made no service account %s/%s in the cluster %q in %s.", id["namespace"], id["name"], id["cluster"], id["region"]))
 		return
 	}
@@ -285,4 +283,16 @@ func (s *session) ownGroup(ctx context.Context, cluster, name, region string) (b
 		return false, err
 	}
 	return slices.Contains(groups, group{name}), nil
+}
+
+// account tells whether eksctl made the service account.
+func (sub subject) account(ctx context.Context, namespace string) (bool, error) {
+	type account struct {
+		Metadata struct{ Name, Namespace string }
+	}
+	var found []account
+	if err := sub.session.get(ctx, &found, append([]string{"iamserviceaccount"}, sub.flags(namespace)...)...); err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(found, func(a account) bool { return a.Metadata.Name == sub.name && a.Metadata.Namespace == namespace }), nil
 }

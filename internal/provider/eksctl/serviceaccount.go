@@ -122,15 +122,38 @@ func (r *serviceAccountResource) Create(ctx context.Context, req resource.Create
 		args = append(args, "--override-existing-serviceaccounts")
 	}
 	s := sub.session
-	if err := s.run(run, "", append(args, "--timeout="+timeout.String(), "--color=false")...); err != nil {
+	if there, err := sub.account(run, namespace.ValueString()); err != nil {
+		resp.Diagnostics.AddError("The service accounts cannot be looked at", why(err, "create")+"\n\nNothing was made: there may be one of that name.")
+		return
+	} else if there {
+		resp.Diagnostics.AddAttributeError(path.Root("name"), "The service account exists already", fmt.Sprintf(
+			"eksctl made a service account %s/%s in the cluster %q. Nothing was done to it. Give this one another name, or take that one over:\n\n    terraform import eksctl_iamserviceaccount.NAME %s/%s/%s/%s",
+			namespace.ValueString(), sub.name, sub.cluster, sub.region, sub.cluster, namespace.ValueString(), sub.name))
+		return
+	}
+	err := s.run(run, "", append(args, "--timeout="+timeout.String(), "--color=false")...)
+	said := s.said()
+	look, done := afterwards(ctx)
+	defer done()
+	there, e := sub.account(look, namespace.ValueString())
+	switch missing := e == nil && !there; {
+	case err != nil && missing:
 		resp.Diagnostics.AddError("The service account could not be created", fmt.Sprintf(
 			"%s\n\nA CloudFormation stack of it may be left, which blocks another try. Take it away:\n\n    eksctl delete iamserviceaccount --cluster %s --region %s --namespace %s --name %s",
 			why(err, "create"), sub.cluster, sub.region, namespace.ValueString(), sub.name))
 		return
+	case missing:
+		resp.Diagnostics.AddError("The service account was not made", fmt.Sprintf(
+			"eksctl reported success and made no role: it leaves out a service account that exists in Kubernetes already. Nothing was done to %s/%s. Give this one another name, or set override_existing_serviceaccounts = true, and it gets the role.",
+			namespace.ValueString(), sub.name))
+		return
+	case err != nil:
+		resp.Diagnostics.AddError("The service account is not complete", why(err, "create")+
+			"\n\nIt is in the state, marked as tainted: the next apply deletes it and makes it again.")
 	}
 	resp.State.Raw = req.Plan.Raw
 	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("id"), sub.cluster+"/"+namespace.ValueString()+"/"+sub.name)...)
-	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("output"), s.said())...)
+	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("output"), said)...)
 }
 
 // Read implements resource.Resource. The service account goes with its cluster; whether

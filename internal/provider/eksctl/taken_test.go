@@ -149,3 +149,31 @@ func TestAnAccessEntryThatACreationLeftIsNotTakenOverByWhatComesAfterIt(t *testi
 		})
 	}
 }
+
+func TestAServiceAccountOfSomebodyElseIsNotTakenOver(t *testing.T) {
+	const theirs = `[{"metadata":{"name":"dns","namespace":"kube-system"}}]`
+	for name, tc := range map[string]struct {
+		world func(*world)
+		runs  bool // eksctl create
+		says  string
+	}{
+		"one that eksctl made":           {func(w *world) { w.accounts = theirs }, false, "terraform import eksctl_iamserviceaccount.NAME cn-north-1/blue/kube-system/dns"},
+		"one that has no role":           {func(w *world) { w.excluded = true }, true, "override_existing_serviceaccounts = true"},
+		"what eksctl cannot list":        {func(w *world) { w.fail = "get iamserviceaccount" }, false, "there may be one of that name"},
+		"what eksctl does not print":     {func(w *world) { w.accounts = "a word" }, false, "eksctl printed no list"},
+		"one that is made, but not well": {func(w *world) { w.fail = "create iamserviceaccount" }, true, "marked as tainted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			tc.world(w)
+			tf := start(t, w, object{})
+			state, diags := tf.apply(tf.plan(account, nil, dns()))
+			if said := text(diags, tfprotov6.DiagnosticSeverityError); state.IsNull() == strings.Contains(tc.says, "tainted") || !strings.Contains(said, tc.says) {
+				t.Errorf("state is null: %v, said %s", state.IsNull(), said)
+			}
+			if ran := strings.Join(w.lines(), "\n"); strings.Contains(ran, "create") != tc.runs {
+				t.Errorf("ran %s", ran)
+			}
+		})
+	}
+}
