@@ -70,8 +70,11 @@ func (r *clusterResource) putMappings(ctx context.Context, s *session, m, state 
 		if slices.ContainsFunc(was, x.same) {
 			continue
 		}
-		replaced := slices.ContainsFunc(was, func(o mapping) bool { return o.ARN == x.ARN })
-		if err := s.putMapping(ctx, c, x, replaced); err != nil {
+		var old *mapping
+		if i := slices.IndexFunc(was, func(o mapping) bool { return o.ARN == x.ARN }); i >= 0 {
+			old = &was[i]
+		}
+		if err := s.putMapping(ctx, c, x, old); err != nil {
 			return fmt.Errorf("giving %s access (iam_identity_mapping): %w", x.ARN, err)
 		}
 	}
@@ -86,11 +89,12 @@ func (r *clusterResource) putMappings(ctx context.Context, s *session, m, state 
 	return nil
 }
 
-func (s *session) putMapping(ctx context.Context, c Cluster, m mapping, replaced bool) error {
+// putMapping in place of the one that the state has; nil: it has none.
+func (s *session) putMapping(ctx context.Context, c Cluster, m mapping, old *mapping) error {
 	e, ok := m.entry()
 	switch {
 	case ok && c.hasEntries():
-		if !replaced {
+		if old == nil {
 			if err := s.mayTake(ctx, c, e); err != nil {
 				return err
 			}
@@ -98,9 +102,12 @@ func (s *session) putMapping(ctx context.Context, c Cluster, m mapping, replaced
 		return s.config.Clusters.PutAccessEntry(ctx, s.conn, c.Name, e)
 	case !c.hasConfigMap():
 		return m.noEntry(c.AuthMode)
-	}
-	if replaced {
+	case old != nil:
 		if err := s.deleteConfigMapping(ctx, c, m.ARN); err != nil {
+			return err
+		}
+	default:
+		if done, err := s.mayShadow(ctx, c, m); done || err != nil {
 			return err
 		}
 	}
@@ -108,7 +115,13 @@ func (s *session) putMapping(ctx context.Context, c Cluster, m mapping, replaced
 	for _, g := range m.Groups {
 		args = append(args, "--group", g)
 	}
-	return s.run(ctx, "", append(args, "--color=false")...)
+	if err := s.run(ctx, "", append(args, "--color=false")...); err != nil || old == nil || !c.hasEntries() {
+		return err
+	}
+	if _, ok := old.entry(); !ok {
+		return nil
+	}
+	return s.config.Clusters.DeleteAccessEntry(ctx, s.conn, c.Name, m.ARN) // an entry goes before aws-auth
 }
 
 // mayTake refuses an entry that somebody else made, and that the mapping would take something
@@ -130,6 +143,30 @@ func (s *session) mayTake(ctx context.Context, c Cluster, want AccessEntry) erro
 	return fmt.Errorf("the cluster has an access entry of it already, with username = %q and groups = %q, which this resource did not make: nothing was done to it. "+
 		"Declare exactly that, and it is taken over; or, if nobody needs it: aws eks delete-access-entry --cluster-name %s --region %s --principal-arn %s",
 		m.Username, m.Groups, c.Name, s.conn.Region, want.Principal)
+}
+
+// mayShadow refuses a mapping of aws-auth that somebody else made, and that this one would take
+// something from: of two with the same ARN the last counts, and when it goes, both go. done:
+// there is one that says the same. One that says less makes room.
+func (s *session) mayShadow(ctx context.Context, c Cluster, want mapping) (done bool, err error) {
+	all, err := s.configMappings(ctx, c)
+	if err != nil {
+		return false, err
+	}
+	for _, is := range slices.Backward(all) {
+		switch {
+		case is.ARN != want.ARN:
+			continue
+		case is.same(want):
+			return true, nil
+		case is.Username == want.Username && !slices.ContainsFunc(is.Groups, func(g string) bool { return !slices.Contains(want.Groups, g) }):
+			return false, s.deleteConfigMapping(ctx, c, want.ARN)
+		}
+		return false, fmt.Errorf("aws-auth has a mapping of it already, with username = %q and groups = %q, which this resource did not make: nothing was done to it. "+
+			"Declare exactly that, and it is taken over; or, if nobody needs it: eksctl delete iamidentitymapping --cluster %s --region %s --arn %s",
+			is.Username, is.Groups, c.Name, s.conn.Region, want.ARN)
+	}
+	return false, nil
 }
 
 // deleteMapping takes access away wherever it is given: where both ways count, a mapping

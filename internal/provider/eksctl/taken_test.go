@@ -177,3 +177,65 @@ func TestAServiceAccountOfSomebodyElseIsNotTakenOver(t *testing.T) {
 		})
 	}
 }
+
+func TestAMappingOfSomebodyElseInTheConfigMapIsNotChanged(t *testing.T) {
+	auth := func(username, groups string) string {
+		return `{"rolearn":"` + argocd + `","username":"` + username + `","groups":[` + groups + `]}`
+	}
+	for name, tc := range map[string]struct {
+		live, after string
+		says        string
+		runs        []string // but get
+	}{
+		"that says the same":                  {auth("cd", `"deployers"`), auth("cd", `"deployers"`), "", nil},
+		"that says less":                      {auth("cd", ""), auth("cd", `"deployers"`), "", []string{"delete iamidentitymapping", "create iamidentitymapping"}},
+		"of another name, as that of nodes":   {auth("system:node:{{EC2PrivateDNSName}}", `"deployers"`), "", "nothing was done to it", nil},
+		"of a group that would be taken away": {auth("cd", `"deployers","people"`), "", "nothing was done to it", nil},
+		"that cannot be read":                 {"a word", "", "eksctl printed no list", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.authMode = "CONFIG_MAP"
+			tf := start(t, w, object{})
+			state := tf.must(cluster, nil, blue())
+			w.auth[argocd], w.ran = tc.live, nil
+			_, diags := tf.apply(tf.plan(cluster, &state, blue(mapped("deployers"))))
+			if said := text(diags, tfprotov6.DiagnosticSeverityError); (said == "") != (tc.says == "") || !strings.Contains(said, tc.says) {
+				t.Errorf("said %s", said)
+			}
+			if tc.after == "" {
+				tc.after = tc.live
+			}
+			if w.auth[argocd] != tc.after {
+				t.Errorf("it is %s, want %s", w.auth[argocd], tc.after)
+			}
+			var ran []string
+			for _, c := range w.ran {
+				if c.Args[0] != "get" {
+					ran = append(ran, strings.Join(c.Args[:2], " "))
+				}
+			}
+			if d := cmp.Diff(tc.runs, ran); d != "" {
+				t.Errorf("commands (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestAMappingThatCanBeNoEntryAnyMoreIsNone(t *testing.T) {
+	w := newWorld()
+	tf := start(t, w, object{})
+	state := tf.must(cluster, nil, blue(mapped("system:masters")))
+	if !w.entries[argocd].Admin {
+		t.Fatalf("the entries are %v", w.entries)
+	}
+	config := blue(mapped("system:nodes"))
+	state = tf.must(cluster, &state, config)
+	if d := cmp.Diff(map[string]string{"aws-auth " + argocd: `["system:nodes"]`}, w.access()); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	state, diags := tf.refresh(cluster, state)
+	if tf.clean(diags); tf.plan(cluster, &state, config).changes() {
+		t.Error("the plan after that is not empty")
+	}
+}
