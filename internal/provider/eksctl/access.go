@@ -153,7 +153,7 @@ func (s *session) mayShadow(ctx context.Context, c Cluster, want mapping) (done 
 	if err != nil {
 		return false, err
 	}
-	for _, is := range slices.Backward(all) {
+	for _, is := range all {
 		switch {
 		case is.ARN != want.ARN:
 			continue
@@ -263,7 +263,8 @@ func (s *session) liveMappings(ctx context.Context, c Cluster, mine []mapping, d
 	return live
 }
 
-// configMappings asks eksctl for the mappings of aws-auth.
+// configMappings asks eksctl for the mappings of aws-auth that count: of several with the same
+// ARN it is the last.
 func (s *session) configMappings(ctx context.Context, c Cluster) ([]mapping, error) {
 	var found []struct {
 		RoleARN  string   `json:"rolearn"`
@@ -281,7 +282,7 @@ func (s *session) configMappings(ctx context.Context, c Cluster) ([]mapping, err
 			m.Groups = []string{}
 		}
 		if m.ARN != "" {
-			all = append(all, m)
+			all = append(slices.DeleteFunc(all, func(o mapping) bool { return o.ARN == m.ARN }), m)
 		}
 	}
 	return all, nil

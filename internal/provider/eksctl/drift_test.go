@@ -239,3 +239,18 @@ func TestServiceAccountsAndFargateProfilesFollowTheSpec(t *testing.T) {
 		})
 	}
 }
+
+// aws-iam-authenticator takes the last of several mappings with one ARN.
+func TestAMappingThatSomebodyShadowsShows(t *testing.T) {
+	w := newWorld()
+	w.authMode = "CONFIG_MAP"
+	tf := start(t, w, object{})
+	config := blue(mapped("deployers"))
+	state := tf.must(cluster, nil, config)
+	w.authMap = "[" + w.auth[argocd] + `,{"rolearn":"` + argocd + `","username":"cd","groups":["system:masters"]}]`
+	state, diags := tf.refresh(cluster, state)
+	tf.clean(diags)
+	if got := tf.get(state, "iam_identity_mapping"); !strings.Contains(got, "system:masters") || !tf.plan(cluster, &state, config).changes() {
+		t.Errorf("the state hides it: %s", got)
+	}
+}
