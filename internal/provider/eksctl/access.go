@@ -99,6 +99,7 @@ func (s *session) putMapping(ctx context.Context, c Cluster, m mapping, old *map
 				return err
 			}
 		}
+		s.given = append(s.given, m) // it may be made by half
 		return s.config.Clusters.PutAccessEntry(ctx, s.conn, c.Name, e)
 	case !c.hasConfigMap():
 		return m.noEntry(c.AuthMode)
@@ -107,16 +108,25 @@ func (s *session) putMapping(ctx context.Context, c Cluster, m mapping, old *map
 			return err
 		}
 	default:
-		if done, err := s.mayShadow(ctx, c, m); done || err != nil {
+		done, err := s.mayShadow(ctx, c, m)
+		if err != nil {
 			return err
+		}
+		if done {
+			s.given = append(s.given, m)
+			return nil
 		}
 	}
 	args := []string{"create", "iamidentitymapping", "--cluster", c.Name, "--region", s.conn.Region, "--arn", m.ARN, "--username", m.Username}
 	for _, g := range m.Groups {
 		args = append(args, "--group", g)
 	}
-	if err := s.run(ctx, "", append(args, "--color=false")...); err != nil || old == nil || !c.hasEntries() {
+	if err := s.run(ctx, "", append(args, "--color=false")...); err != nil {
 		return err
+	}
+	s.given = append(s.given, m)
+	if old == nil || !c.hasEntries() {
+		return nil
 	}
 	if _, ok := old.entry(); !ok {
 		return nil

@@ -52,11 +52,19 @@ func (r *clusterResource) Update(ctx context.Context, req resource.UpdateRequest
 	r.keepLive(look, s, &state, resp)
 }
 
-// keepLive puts what is live into the state that was before an update that failed.
+// keepLive puts what is live into the state that was before an update that failed, and the
+// access that it gave: who declares no more of it takes it away.
 func (r *clusterResource) keepLive(ctx context.Context, s *session, state *clusterModel, resp *resource.UpdateResponse) {
+	if len(s.given) > 0 {
+		all := slices.DeleteFunc(state.mappings(ctx, &resp.Diagnostics), func(m mapping) bool {
+			return slices.ContainsFunc(s.given, func(g mapping) bool { return g.ARN == m.ARN })
+		})
+		state.Mappings = mappingSet(ctx, append(all, s.given...), &resp.Diagnostics)
+		resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("iam_identity_mapping"), state.Mappings)...)
+	}
 	c, err := s.config.Clusters.Describe(ctx, s.conn, state.Name.ValueString())
 	if err != nil {
-		return // the state before it stays
+		return // the rest of the state before it stays
 	}
 	cfg, err := state.generate(ctx, state.Version.ValueString(), &resp.Diagnostics)
 	if err != nil {

@@ -254,3 +254,28 @@ func TestAMappingThatSomebodyShadowsShows(t *testing.T) {
 		t.Errorf("the state hides it: %s", got)
 	}
 }
+
+func TestAccessThatAFailedUpdateGaveIsNotForgotten(t *testing.T) {
+	for mode, refresh := range map[string]bool{"CONFIG_MAP": true, "API": false, "API_AND_CONFIG_MAP": true} {
+		t.Run(mode, func(t *testing.T) {
+			w := newWorld()
+			w.authMode = mode
+			tf := start(t, w, object{})
+			state := tf.must(cluster, nil, blue())
+			w.refused = true
+			state, diags := tf.apply(tf.plan(cluster, &state, blue(mapped("deployers"), with("manifests", []any{"kind: X"}))))
+			if !failed(diags) || len(w.access()) != 1 {
+				t.Fatalf("failed: %v, access %v", failed(diags), w.access())
+			}
+			w.refused = false
+			if refresh {
+				state, diags = tf.refresh(cluster, state)
+				tf.clean(diags)
+			}
+			tf.must(cluster, &state, blue()) // as before
+			if len(w.access()) != 0 {
+				t.Errorf("nobody takes away %v", w.access())
+			}
+		})
+	}
+}

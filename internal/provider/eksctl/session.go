@@ -29,6 +29,7 @@ type session struct {
 	program program
 	binary  string // "": not looked for yet
 	output  strings.Builder
+	given   []mapping // access, by this operation
 }
 
 type program struct{ bin, version string }
