@@ -237,7 +237,13 @@ func (r *clusterResource) finish(ctx context.Context, s *session, m, state *clus
 	if all := stringSet(ctx, cfg.Names(), diags); (!wanted.IsUnknown() && !wanted.Equal(m.NodeGroups)) || !all.Equal(m.NodeGroups) {
 		return fmt.Errorf("eksctl reported success, but of the node groups %s only %s are there", all, m.NodeGroups)
 	}
-	m.Auth = mappingSet(ctx, s.liveMappings(ctx, c, m.mappings(ctx, diags), diags), diags)
+	if m.Auth.IsUnknown() { // else it was promised
+		if live := s.liveMappings(ctx, c, m.mappings(ctx, diags), diags); live != nil {
+			m.Auth = mappingSet(ctx, live, diags)
+		} else if state != nil {
+			m.Auth = state.Auth
+		}
+	}
 	m.settle()
 	return nil
 }

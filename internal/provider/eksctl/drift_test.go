@@ -279,3 +279,30 @@ func TestAccessThatAFailedUpdateGaveIsNotForgotten(t *testing.T) {
 		})
 	}
 }
+
+func TestWhoHasAccessIsNotForgottenWhenItCannotBeRead(t *testing.T) {
+	w := newWorld()
+	w.authMode = "CONFIG_MAP"
+	tf := start(t, w, object{})
+	state := tf.must(cluster, nil, blue(mapped("deployers")))
+	w.fail = "get iamidentitymapping"
+	for name, change := range map[string]func(object){"an update of nothing": with("timeouts", object{"update": "5m"}), "an update": with("revision", 2)} {
+		p := tf.plan(cluster, &state, blue(mapped("deployers"), change))
+		tf.clean(p.diags)
+		after, diags := tf.apply(p)
+		tf.clean(diags)
+		if got := tf.get(after, "aws_auth_configmap"); !strings.Contains(got, "deployers") {
+			t.Errorf("%s: aws_auth_configmap is %s", name, got)
+		}
+	}
+}
+
+func TestAnUpdateOfNothingKeepsWhatWasPlannedOfTheAccessOfOthers(t *testing.T) {
+	w := newWorld()
+	tf := start(t, w, object{})
+	state := tf.must(cluster, nil, blue())
+	p := tf.plan(cluster, &state, blue(with("timeouts", object{"update": "5m"})))
+	w.entries[deployer] = eksctl.AccessEntry{Principal: deployer, Username: "ci"} // since then
+	_, diags := tf.apply(p)
+	tf.clean(diags)
+}
