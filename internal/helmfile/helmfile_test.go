@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -417,6 +418,31 @@ func TestOutputIsBounded(t *testing.T) {
 	}
 	if s := kept.String(); len(s) > maxOutput+100 || !strings.HasPrefix(s, "(") {
 		t.Errorf("%d bytes are kept, beginning with %q", len(s), s[:40])
+	}
+}
+
+// A line is not cut: a part of a secret would not be masked.
+func TestALineWithoutAnEndIsBounded(t *testing.T) {
+	var mu sync.Mutex
+	l := &lines{mu: &mu, scrub: newScrubber([]string{"hunter2"}), tails: []*tail{{}}}
+	write := func(s string) {
+		t.Helper()
+		if n, err := l.Write([]byte(s)); n != len(s) || err != nil {
+			t.Fatalf("%d bytes, %v", n, err)
+		}
+		if len(l.part) > 2*maxLine {
+			t.Fatalf("%d bytes are kept", len(l.part))
+		}
+	}
+	write("before\n")
+	for range 4 * maxLine / 1024 {
+		write(strings.Repeat("hunter2 ", 128))
+	}
+	write("end hunter2\nafter hunter2\n" + strings.Repeat("x", 2*maxLine) + "\nlast")
+	l.flush()
+	want := fmt.Sprintf("before\n(a line of %d bytes is left out)\nafter (sensitive value)\n(a line of %d bytes is left out)\nlast\n", 4*maxLine+len("end hunter2"), 2*maxLine)
+	if got := l.tails[0].String(); got != want {
+		t.Errorf("got %.500s", got)
 	}
 }
 

@@ -20,6 +20,7 @@ const DefaultGrace = 30 * time.Second
 
 const (
 	maxOutput = 256 << 10 // bytes of each output that are kept
+	maxLine   = maxOutput // bytes of a line; a longer one is left out
 	lastLines = 15        // are quoted in errors
 )
 
@@ -138,6 +139,7 @@ type lines struct {
 	scrub *scrubber
 	each  func(string)
 	part  []byte // of a line that has no end yet
+	left  int    // bytes of that line that were left out
 	tails []*tail
 }
 
@@ -148,15 +150,20 @@ func (l *lines) Write(p []byte) (int, error) {
 	for {
 		i := bytes.IndexByte(l.part, '\n')
 		if i < 0 {
-			return len(p), nil
+			break
 		}
 		l.line(l.part[:i])
 		l.part = l.part[i+1:]
 	}
+	if l.left > 0 || len(l.part) > maxLine {
+		l.left += len(l.part)
+		l.part = nil
+	}
+	return len(p), nil
 }
 
 func (l *lines) flush() {
-	if len(l.part) > 0 {
+	if len(l.part)+l.left > 0 {
 		l.line(l.part)
 		l.part = nil
 	}
@@ -164,6 +171,10 @@ func (l *lines) flush() {
 
 func (l *lines) line(b []byte) {
 	s := l.scrub.clean(strings.ToValidUTF8(strings.TrimRight(string(b), "\r"), "\uFFFD"))
+	if n := l.left + len(b); n > maxLine {
+		s = fmt.Sprintf("(a line of %d bytes is left out)", n)
+	}
+	l.left = 0
 	for _, t := range l.tails {
 		t.add(s)
 	}
