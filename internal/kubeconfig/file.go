@@ -7,6 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+
+	"sigs.k8s.io/yaml"
 
 	"github.com/norikae/norikae/internal/fault"
 )
@@ -26,10 +29,12 @@ func Write(path string, c Cluster, overwrite bool) error {
 // whether it did not. On a machine that never saw the cluster it makes the file.
 func Ensure(path string, c Cluster) (written bool, err error) { return write(path, c, false) }
 
-// Remove a file of ours. It is no error when there is none, and one that is not ours stays
+// Remove the file of a cluster, of which name and region are looked at. It is no error when
+// there is none; that of another cluster stays, and so does one that is not ours
 // (fault.ErrConflict).
-func Remove(path string) error {
-	if _, err := ours(path, false); err != nil {
+func Remove(path string, c Cluster) error {
+	text, err := ours(path, false)
+	if err != nil || !c.wrote(text) {
 		return err
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -87,6 +92,24 @@ func ours(path string, anyFile bool) ([]byte, error) {
 		return nil, foreign
 	}
 	return text, nil
+}
+
+// wrote tells whether a file of ours is the cluster's.
+func (c Cluster) wrote(text []byte) bool {
+	if !bytes.HasPrefix(text, []byte(marker+c.Name+";")) {
+		return false
+	}
+	var file struct {
+		Users []struct {
+			User struct{ Exec struct{ Args []string } }
+		}
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil || len(file.Users) == 0 {
+		return true // what somebody changed is lost
+	}
+	args := file.Users[0].User.Exec.Args
+	at := slices.Index(args, "--region") + 1
+	return at == 0 || at == len(args) || args[at] == c.Region
 }
 
 // replace the file by rename, in its own folder.

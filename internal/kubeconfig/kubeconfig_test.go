@@ -139,10 +139,10 @@ func TestC14_AMissingOrStaleFileIsWrittenAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	step(moved, true, "cut off")
-	if err := Remove(path); err != nil {
+	if err := Remove(path, green()); err != nil {
 		t.Error(err)
 	}
-	if err := Remove(path); err != nil {
+	if err := Remove(path, green()); err != nil {
 		t.Errorf("a second time: %v", err)
 	}
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -173,7 +173,7 @@ func TestAFileOfSomebodyElseIsLeftAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, ensured := Ensure(path, green())
-			for what, err := range map[string]error{"Ensure": ensured, "Write": Write(path, green(), false), "Remove": Remove(path)} {
+			for what, err := range map[string]error{"Ensure": ensured, "Write": Write(path, green(), false), "Remove": Remove(path, green())} {
 				if !errors.Is(err, fault.ErrConflict) || !strings.Contains(err.Error(), path) {
 					t.Errorf("%s: %v", what, err)
 				}
@@ -218,5 +218,33 @@ func TestManyWritersLeaveOneWholeFile(t *testing.T) {
 	wg.Wait()
 	if written, err := Ensure(path, green()); written || err != nil {
 		t.Errorf("it was not whole: %v, %v", written, err)
+	}
+}
+
+// A cluster that takes the place of another may have its file, too, and is made before the
+// other goes.
+func TestTheFileOfAnotherClusterIsNotRemoved(t *testing.T) {
+	blue, alike, elsewhere, regionless := green(), green(), green(), green()
+	blue.Name, alike.Name, elsewhere.Region, regionless.Region = "blue", "green-2", "us-east-1", ""
+	for name, tc := range map[string]struct {
+		file, of Cluster
+		stays    bool
+	}{
+		"its own":                     {green(), green(), false},
+		"another one's":               {blue, green(), true},
+		"of one that is called alike": {alike, green(), true},
+		"of another region":           {elsewhere, green(), true},
+		"of no region":                {regionless, green(), false},
+	} {
+		path := filepath.Join(t.TempDir(), "config")
+		if err := Write(path, tc.file, false); err != nil {
+			t.Fatal(err)
+		}
+		if err := Remove(path, tc.of); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(path); (err == nil) != tc.stays {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -98,7 +98,9 @@ func (kubeconfigs) Write(path string, t eksctl.Target) error {
 }
 
 // Remove implements eksctl.Kubeconfigs.
-func (kubeconfigs) Remove(path string) error { return kubeconfig.Remove(path) }
+func (kubeconfigs) Remove(path string, t eksctl.Target) error {
+	return kubeconfig.Remove(path, kubeconfig.Cluster{Name: t.Cluster.Name, Region: t.Cluster.Region})
+}
 
 // deletion is how long the deletion of an object, finalizers and all, may take where nothing
 // ends it sooner: a load balancer behind a Service takes minutes.

@@ -66,7 +66,7 @@ func (r *clusterResource) Delete(ctx context.Context, req resource.DeleteRequest
 		return
 	}
 	if p := m.KubeconfigPath.ValueString(); p != "" {
-		if err := s.config.Kubeconfigs.Remove(p); err != nil {
+		if err := s.config.Kubeconfigs.Remove(p, Target{Cluster{Name: m.Name.ValueString(), Region: m.Region.ValueString()}, s.conn}); err != nil {
 			resp.Diagnostics.AddWarning("The kubeconfig stays", why(err, "delete"))
 		}
 	}

@@ -110,3 +110,20 @@ func TestADeletionThatWasKilledIsDoneAgainWhereItWasSeen(t *testing.T) {
 		t.Errorf("state %s, commands (-want +got):\n%s", state, d)
 	}
 }
+
+func TestTheKubeconfigOfTheNextClusterStays(t *testing.T) {
+	w := newWorld()
+	tf := start(t, w, object{})
+	path := t.TempDir() + "/kubeconfig"
+	state := tf.must(cluster, nil, blue(with("kubeconfig_path", path)))
+	green := w.files[path]
+	green.Cluster.Name = "green"
+	if err := w.Write(path, green); err != nil { // create_before_destroy, and the same kubeconfig_path
+		t.Fatal(err)
+	}
+	_, diags := tf.destroy(cluster, state)
+	tf.clean(diags)
+	if w.files[path].Cluster.Name != "green" {
+		t.Error("it was removed with the cluster before")
+	}
+}

@@ -269,7 +269,10 @@ func (w *world) Write(path string, t eksctl.Target) error {
 	return os.WriteFile(path, []byte("kubeconfig"), 0o600)
 }
 
-func (w *world) Remove(path string) error {
+func (w *world) Remove(path string, t eksctl.Target) error {
+	if is := w.files[path].Cluster; is.Name != t.Cluster.Name || is.Region != t.Cluster.Region {
+		return nil
+	}
 	delete(w.files, path)
 	return os.Remove(path)
 }

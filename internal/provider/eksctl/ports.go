@@ -102,8 +102,9 @@ type Kubeconfigs interface {
 	// Write a file, and the folders that it needs; one that says so already stays as it is.
 	// fault.ErrConflict: there is one that somebody else wrote.
 	Write(path string, t Target) error
-	// Remove a file that Write made; it is no error when there is none.
-	Remove(path string) error
+	// Remove a file that Write made; it is no error when there is none, or that of another
+	// cluster, which stays. Of the target, the cluster's name and region are known.
+	Remove(path string, t Target) error
 }
 
 // Workloads of a cluster.
