@@ -141,7 +141,7 @@ func (r *clusterResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 		}
 		plan.Region = types.StringValue(region)
 	}
-	if state != nil && !replaces(&plan, state) {
+	if state != nil && !replaces(&plan, state, kept(ctx, req.Private, importedKey)) {
 		planVersion(&config, state, &resp.Diagnostics)
 	}
 	r.planConfig(ctx, &config, &plan, state, &resp.Diagnostics)
@@ -153,9 +153,9 @@ func (r *clusterResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 }
 
 // replaces tells whether a plan makes another cluster: what attributes require is not
-// known here yet.
-func replaces(plan, state *clusterModel) bool {
-	return !plan.Name.Equal(state.Name) || !plan.Region.Equal(state.Region) || !plan.VPCID.Equal(state.VPCID) || !plan.Tags.Equal(state.Tags)
+// known here yet. Right after an import some require none.
+func replaces(plan, state *clusterModel, imported bool) bool {
+	return !plan.Name.Equal(state.Name) || !plan.Region.Equal(state.Region) || !imported && (!plan.VPCID.Equal(state.VPCID) || !plan.Tags.Equal(state.Tags))
 }
 
 // planVersion allows what eksctl can do in place: one minor up.

@@ -35,6 +35,20 @@ func TestTheFirstPlanAfterAnImportReplacesNoCluster(t *testing.T) {
 	}
 }
 
+func TestTheFirstPlanAfterAnImportRefusesAVersionThatCannotBe(t *testing.T) {
+	for name, ch := range map[string]func(object){"vpc_id": with("vpc_id", "vpc-1"), "tags": with("tags", object{"team": "a"}), "neither": func(object) {}} {
+		w := newWorld()
+		tf := start(t, w, object{"region": "cn-north-1"})
+		tf.must(cluster, nil, blue())
+		state, d := tf.imports(cluster, "blue")
+		tf.clean(d)
+		p := tf.plan(cluster, &state, blue(ch, with("version", "1.32")))
+		if said := text(p.diags, tfprotov6.DiagnosticSeverityError); !strings.Contains(said, "No way back") {
+			t.Errorf("%s: said %q", name, said)
+		}
+	}
+}
+
 func TestAMappingOfNodesTakesNoEntryOfThemAway(t *testing.T) {
 	const node = "arn:aws:iam::111122223333:role/nodes"
 	w := newWorld()
