@@ -99,8 +99,11 @@ func (s *session) putMapping(ctx context.Context, c Cluster, m mapping, old *map
 				return err
 			}
 		}
-		s.given = append(s.given, m) // it may be made by half
-		return s.config.Clusters.PutAccessEntry(ctx, s.conn, c.Name, e)
+		err := s.config.Clusters.PutAccessEntry(ctx, s.conn, c.Name, e)
+		if err == nil || s.halfGiven(ctx, c, m.ARN) {
+			s.given = append(s.given, m)
+		}
+		return err
 	case !c.hasConfigMap():
 		return m.noEntry(c.AuthMode)
 	case old != nil:
@@ -132,6 +135,14 @@ func (s *session) putMapping(ctx context.Context, c Cluster, m mapping, old *map
 		return nil
 	}
 	return s.config.Clusters.DeleteAccessEntry(ctx, s.conn, c.Name, m.ARN) // an entry goes before aws-auth
+}
+
+// halfGiven tells whether a put that failed made an entry: its policy comes after it.
+func (s *session) halfGiven(ctx context.Context, c Cluster, arn string) bool {
+	look, cancel := afterwards(ctx)
+	defer cancel()
+	_, there, err := s.config.Clusters.AccessEntry(look, s.conn, c.Name, arn)
+	return err == nil && there
 }
 
 // mayTake refuses an entry that somebody else made, and that the mapping would take something

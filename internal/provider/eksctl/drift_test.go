@@ -306,3 +306,27 @@ func TestAnUpdateOfNothingKeepsWhatWasPlannedOfTheAccessOfOthers(t *testing.T) {
 	_, diags := tf.apply(p)
 	tf.clean(diags)
 }
+
+func TestAnAccessEntryThatWasMadeByHalfIsNotForgotten(t *testing.T) {
+	for name, world := range map[string]func(*world){
+		"an entry without its policy": func(w *world) { w.half = true },
+		"an entry of nodes, which is none of ours": func(w *world) {
+			w.nodes, w.auth[argocd] = argocd, `{"rolearn":"`+argocd+`","username":"system:node:x","groups":["system:nodes"]}`
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			tf := start(t, w, object{})
+			state := tf.must(cluster, nil, blue())
+			world(w)
+			state, diags := tf.apply(tf.plan(cluster, &state, blue(mapped("system:masters"))))
+			if !failed(diags) {
+				t.Fatal("the update reports success")
+			}
+			tf.must(cluster, &state, blue())
+			if w.nodes == "" && len(w.access()) != 0 || w.nodes != "" && w.auth[argocd] == "" {
+				t.Errorf("what is left is %v", w.access())
+			}
+		})
+	}
+}

@@ -41,6 +41,8 @@ type world struct {
 	denied                       bool              // EKS says nothing of node groups
 	refused                      bool              // manifests are
 	missing                      string            // this node group is not made
+	half                         bool              // an entry is made, and its policy is refused
+	nodes                        string            // the principal of an entry of nodes
 	excluded                     bool              // Kubernetes has the service account, and eksctl makes no role
 	shifted                      int               // runs of shifts
 	serving                      int               // credentials, at this moment
@@ -235,7 +237,15 @@ func (w *world) AccessEntry(_ context.Context, _ connection.Connection, _, who s
 }
 
 func (w *world) PutAccessEntry(_ context.Context, _ connection.Connection, _ string, e eksctl.AccessEntry) error {
+	if w.nodes == e.Principal {
+		return fmt.Errorf("the entry of nodes cannot be updated: %w", fault.ErrDenied)
+	}
 	w.entries[e.Principal] = e
+	if w.half && e.Admin {
+		e.Admin = false
+		w.entries[e.Principal] = e
+		return fmt.Errorf("writing the access policy: %w", fault.ErrDenied)
+	}
 	return nil
 }
 
